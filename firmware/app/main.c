@@ -1,0 +1,39 @@
+/* Recognizes digits: waits for a request on the serial port, answers it, and shows life. */
+#include "board.h"
+#include "engine.h"
+#include "frame.h"
+#include "pixels.h"
+#include "requests.h"
+
+/* The longest request is WATCH: a layer's number and a whole input. */
+#define REQUEST_BYTES (FRAME_HEADER_BYTES + 1U + ENGINE_INPUT_BYTES + FRAME_CRC_BYTES)
+
+static uint8_t buffer[REQUEST_BYTES];
+static frame_receiver receiver = {.bytes = buffer, .size = sizeof buffer};
+
+static void serve(bool *led)
+{
+    uint8_t byte;
+    frame request;
+    if (board_receive(&byte)) {
+        const frame_status status = frame_receive(&receiver, byte, &request);
+        if (status != FRAME_NONE) {
+            *led = !*led;
+            board_led(*led);
+            requests_answer(status, &request);
+        }
+    } else if (board_heartbeat()) {
+        *led = !*led;
+        board_led(*led);
+    }
+}
+
+int main(void)
+{
+    bool led = false;
+    board_start();
+    requests_start();
+    for (;;) {
+        serve(&led);
+    }
+}

@@ -1,0 +1,258 @@
+#include "requests.h"
+
+#include "board.h"
+#include "engine.h"
+#include "pixels.h"
+
+#include <stddef.h>
+
+#ifndef BUILD_ID
+#define BUILD_ID "unknown"
+#endif
+
+#define LARGER(a, b) ((a) > (b) ? (a) : (b))
+#define LONGEST_TEXT 48U
+#define DESCRIPTION_BYTES 256U /* a HELLO: three texts and some numbers */
+#define MEASURE_BYTES (4U + 4U * ENGINE_LAYERS + ENGINE_OUTPUT_BYTES)
+#define REPLY_BYTES LARGER(DESCRIPTION_BYTES, LARGER(MEASURE_BYTES, ENGINE_LARGEST_LAYER_BYTES))
+
+static uint8_t reply[FRAME_HEADER_BYTES + REPLY_BYTES + FRAME_CRC_BYTES];
+static uint32_t reply_length;
+static engine_status engine_state;
+
+static void put_u8(uint32_t value)
+{
+    reply[reply_length++] = (uint8_t)value;
+}
+
+static void put_u32(uint32_t value)
+{
+    for (uint32_t shift = 0; shift < 32; shift += 8) {
+        put_u8(value >> shift);
+    }
+}
+
+static void put_bytes(const void *bytes, uint32_t count)
+{
+    const uint8_t *from = bytes;
+    for (uint32_t i = 0; i < count; i++) {
+        put_u8(from[i]);
+    }
+}
+
+static void put_float(float value)
+{
+    put_bytes(&value, sizeof value); /* IEEE 754, little-endian as the core */
+}
+
+static void put_text(const char *text)
+{
+    uint32_t length = 0;
+    while (length < LONGEST_TEXT && text[length] != '\0') {
+        length++;
+    }
+    put_u8(length);
+    put_bytes(text, length);
+}
+
+static void put_tensor(const engine_tensor *tensor)
+{
+    put_u8(tensor->type);
+    put_u32(tensor->elements);
+    put_u32(tensor->bytes);
+    put_float(tensor->scale);
+    put_u32((uint32_t)tensor->zero_point);
+}
+
+static void begin(uint32_t type, uint8_t sequence)
+{
+    reply_length = 0;
+    put_u8(type);
+    put_u8(sequence);
+}
+
+static void fail(const frame *request, request_error error)
+{
+    begin(REPLY_ERROR, request->sequence);
+    put_u8(request->type);
+    put_u8(error);
+    put_u8(engine_state);
+}
+
+static void hello(void)
+{
+    const engine_description *network = engine_describe();
+    put_u8(PROTOCOL_VERSION);
+    put_text(BUILD_ID);
+    put_text(network->engine);
+    put_text(network->network);
+    put_u32(board_core_hz());
+    put_u32(network->weights_bytes);
+    put_u32(network->arena_bytes);
+    put_u32(network->macs);
+    put_u32(network->layer_count);
+    put_tensor(&network->input);
+    put_tensor(&network->output);
+}
+
+static void describe_layer(const frame *request)
+{
+    const uint32_t number = request->payload[0];
+    const engine_description *network = engine_describe();
+    if (number >= network->layer_count) {
+        fail(request, ERROR_NO_SUCH_LAYER);
+        return;
+    }
+    const engine_layer *layer = &network->layers[number];
+    put_text(layer->name);
+    put_text(layer->operator);
+    put_u32(layer->macs);
+    put_tensor(&layer->output);
+}
+
+static void run(const frame *request, engine_observer observer, void *context)
+{
+    engine_state = engine_run(observer, context);
+    if (engine_state != ENGINE_OK) {
+        fail(request, ERROR_ENGINE);
+    }
+}
+
+static void run_and_put_output(const frame *request)
+{
+    run(request, NULL, NULL);
+    if (engine_state == ENGINE_OK) {
+        put_bytes(engine_output(), ENGINE_OUTPUT_BYTES);
+    }
+}
+
+static void put_cycles_of_layer(void *context, uint32_t layer, const void *output)
+{
+    uint32_t *last = context;
+    const uint32_t now = board_cycles();
+    (void)layer;
+    (void)output;
+    put_u32(now - *last);
+    *last = board_cycles();
+}
+
+static void measure(const frame *request)
+{
+    uint32_t last = 0;
+    put_u32(0); /* the total goes here */
+    const uint32_t start_of_layers = reply_length;
+    board_cycles_start();
+    run(request, put_cycles_of_layer, &last);
+    board_cycles_stop();
+    if (engine_state != ENGINE_OK) {
+        return;
+    }
+    uint32_t total = 0;
+    for (uint32_t at = start_of_layers; at < reply_length; at += 4) {
+        total += reply[at] | ((uint32_t)reply[at + 1] << 8) | ((uint32_t)reply[at + 2] << 16) |
+                 ((uint32_t)reply[at + 3] << 24);
+    }
+    put_bytes(engine_output(), ENGINE_OUTPUT_BYTES);
+    const uint32_t end = reply_length;
+    reply_length = FRAME_HEADER_BYTES;
+    put_u32(total);
+    reply_length = end;
+}
+
+static void put_output_of_layer(void *context, uint32_t layer, const void *output)
+{
+    if (layer == *(const uint8_t *)context) {
+        put_bytes(output, engine_describe()->layers[layer].output.bytes);
+    }
+}
+
+static void copy_input(const uint8_t *bytes)
+{
+    uint8_t *input = engine_input();
+    for (uint32_t i = 0; i < ENGINE_INPUT_BYTES; i++) {
+        input[i] = bytes[i];
+    }
+}
+
+static void watch(const frame *request)
+{
+    uint8_t layer = request->payload[0];
+    if (layer >= ENGINE_LAYERS) {
+        fail(request, ERROR_NO_SUCH_LAYER);
+        return;
+    }
+    copy_input(request->payload + 1);
+    run(request, put_output_of_layer, &layer);
+}
+
+static uint32_t expected_length(uint8_t type)
+{
+    switch (type) {
+    case REQUEST_LAYER:
+        return 1;
+    case REQUEST_RECOGNIZE:
+    case REQUEST_MEASURE:
+        return ENGINE_INPUT_ELEMENTS;
+    case REQUEST_RUN:
+        return ENGINE_INPUT_BYTES;
+    case REQUEST_WATCH:
+        return 1 + ENGINE_INPUT_BYTES;
+    default:
+        return 0;
+    }
+}
+
+static void answer(const frame *request)
+{
+    begin(request->type | REPLY, request->sequence);
+    switch (request->type) {
+    case REQUEST_HELLO:
+        hello();
+        break;
+    case REQUEST_LAYER:
+        describe_layer(request);
+        break;
+    case REQUEST_RECOGNIZE:
+        pixels_to_input(request->payload, request->length, engine_input());
+        run_and_put_output(request);
+        break;
+    case REQUEST_RUN:
+        copy_input(request->payload);
+        run_and_put_output(request);
+        break;
+    case REQUEST_MEASURE:
+        pixels_to_input(request->payload, request->length, engine_input());
+        measure(request);
+        break;
+    case REQUEST_WATCH:
+        watch(request);
+        break;
+    default: /* REQUEST_RESET: the reply has no payload */
+        break;
+    }
+}
+
+void requests_start(void)
+{
+    engine_state = engine_start();
+    pixels_start(&engine_describe()->input);
+}
+
+void requests_answer(frame_status status, const frame *request)
+{
+    const frame unreadable = {0};
+    if (status != FRAME_GOOD) {
+        fail(&unreadable, status == FRAME_TOO_LONG ? ERROR_TOO_LONG : ERROR_CORRUPTED);
+    } else if (request->type < REQUEST_HELLO || request->type > REQUEST_RESET) {
+        fail(request, ERROR_UNKNOWN_REQUEST);
+    } else if (request->length != expected_length(request->type)) {
+        fail(request, ERROR_WRONG_LENGTH);
+    } else {
+        answer(request);
+    }
+    frame_send(reply, reply_length);
+    if (status == FRAME_GOOD && request->type == REQUEST_RESET && reply[0] != REPLY_ERROR) {
+        board_flush();
+        board_reset();
+    }
+}

@@ -1,0 +1,34 @@
+/* What a host can ask, and the answers. firmware/README.md has the page that defines them. */
+#ifndef REQUESTS_H
+#define REQUESTS_H
+
+#include "frame.h"
+
+#define PROTOCOL_VERSION 1U
+
+typedef enum {
+    REQUEST_HELLO = 1,     /* -> who is there: firmware, engine, network, tensors */
+    REQUEST_LAYER = 2,     /* number -> that layer's name, operator, MACs and output tensor */
+    REQUEST_RECOGNIZE = 3, /* pixels -> output */
+    REQUEST_RUN = 4,       /* input as the network takes it -> output */
+    REQUEST_MEASURE = 5,   /* pixels -> cycles, cycles of each layer, output */
+    REQUEST_WATCH = 6,     /* layer number, input -> that layer's output */
+    REQUEST_RESET = 7,     /* -> nothing, then the chip restarts */
+} request_type;
+
+#define REPLY 0x80U /* set in the type of a reply */
+#define REPLY_ERROR 0xFFU /* payload: the request's type, an error code, the engine's status */
+
+typedef enum {
+    ERROR_CORRUPTED = 1,
+    ERROR_TOO_LONG = 2,
+    ERROR_UNKNOWN_REQUEST = 3,
+    ERROR_WRONG_LENGTH = 4,
+    ERROR_NO_SUCH_LAYER = 5,
+    ERROR_ENGINE = 6,
+} request_error;
+
+void requests_start(void);
+void requests_answer(frame_status status, const frame *request); /* status is not FRAME_NONE */
+
+#endif

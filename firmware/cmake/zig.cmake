@@ -1,0 +1,18 @@
+# zig from PyPI as a C compiler for the Cortex-M4.
+# ZIG is the zig executable; by default the one in the project's .venv.
+set(CMAKE_SYSTEM_NAME Generic)
+set(CMAKE_SYSTEM_PROCESSOR cortex-m4)
+set(CMAKE_TRY_COMPILE_PLATFORM_VARIABLES ZIG)
+
+if(NOT ZIG)
+  file(GLOB ZIG
+    "${CMAKE_CURRENT_LIST_DIR}/../../.venv/lib/python3*/site-packages/ziglang/zig"
+    "${CMAKE_CURRENT_LIST_DIR}/../../.venv/Lib/site-packages/ziglang/zig.exe")
+endif()
+if(NOT ZIG)
+  message(FATAL_ERROR "zig was not found. Run `python3 workshop.py run` once: it installs it.")
+endif()
+
+set(CMAKE_C_COMPILER "${ZIG}" cc)
+set(CMAKE_C_FLAGS_INIT "-target thumb-freestanding-eabihf -mcpu=cortex_m4+vfp4d16sp -fno-sanitize=undefined")
+set(CMAKE_C_COMPILER_WORKS TRUE) # there is no operating system to link a test program for

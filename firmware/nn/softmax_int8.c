@@ -1,0 +1,128 @@
+/* Softmax in integers, after gemmlowp's fixedpoint.h: a number "Qm" has m integer bits and
+ * 31 - m fractional bits. */
+#include "fixed_point.h"
+#include "nn.h"
+
+#define DIFFERENCE_INTEGER_BITS 5
+#define SUM_INTEGER_BITS 12
+#define OUTPUT_BITS 8
+
+#define multiply nn_saturating_rounding_doubling_high_multiply
+
+/* value * 2^exponent, saturated. */
+static int32_t saturating_shift_left(int32_t value, uint32_t exponent)
+{
+    const int64_t wide = (int64_t)value * ((int64_t)1 << exponent);
+    if (wide > INT32_MAX) {
+        return INT32_MAX;
+    }
+    return wide < INT32_MIN ? INT32_MIN : (int32_t)wide;
+}
+
+/* exp(a) for a in [-1/4, 0), Q0 to Q0: a Taylor series around -1/8. */
+static int32_t exp_between_minus_quarter_and_zero(int32_t a)
+{
+    const int32_t exp_of_minus_eighth = 1895147668;
+    const int32_t one_third = 715827883;
+    const int32_t x = a + (1 << 28);
+    const int32_t x2 = multiply(x, x);
+    const int32_t x3 = multiply(x2, x);
+    const int32_t x4 = multiply(x2, x2);
+    const int32_t x4_over_4 = nn_rounding_divide_by_power_of_two(x4, 2);
+    const int32_t tail = nn_rounding_divide_by_power_of_two(
+        multiply(x4_over_4 + x3, one_third) + x2, 1);
+    return exp_of_minus_eighth + multiply(exp_of_minus_eighth, x + tail);
+}
+
+/* exp(a) for a <= 0, Q5 to Q0: the fraction below 1/4 by the series above, then one factor
+ * exp(-2^k) for each remaining bit. */
+static int32_t exp_of_negative(int32_t a)
+{
+    static const struct {
+        uint32_t bit;
+        int32_t factor; /* exp(-2^(bit - 26)), Q0 */
+    } steps[] = {{24, 1672461947}, {25, 1302514674}, {26, 790015084}, {27, 290630308},
+                 {28, 39332535},   {29, 720401},     {30, 242}};
+    const uint32_t fraction_bits = 31 - DIFFERENCE_INTEGER_BITS;
+    const int32_t quarter = 1 << (fraction_bits - 2);
+    const int32_t fraction = (a & (quarter - 1)) - quarter;
+    const int32_t remainder = fraction - a;
+    int32_t result = exp_between_minus_quarter_and_zero(
+        saturating_shift_left(fraction, DIFFERENCE_INTEGER_BITS));
+    for (uint32_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        if (remainder & (1 << steps[i].bit)) {
+            result = multiply(result, steps[i].factor);
+        }
+    }
+    return a == 0 ? INT32_MAX : result;
+}
+
+/* 1 / (1 + x) for x in [0, 1), Q0 to Q0: Newton-Raphson on the half denominator, in Q2. */
+static int32_t one_over_one_plus(int32_t x)
+{
+    const int32_t half_denominator = (int32_t)(((int64_t)x + INT32_MAX + 1) / 2);
+    const int32_t constant_48_over_17 = 1515870810;
+    const int32_t constant_minus_32_over_17 = -1010580540;
+    int32_t y = constant_48_over_17 + multiply(half_denominator, constant_minus_32_over_17);
+    for (uint32_t i = 0; i < 3; i++) {
+        const int32_t one_minus_product = (1 << 29) - multiply(half_denominator, y);
+        y += saturating_shift_left(multiply(y, one_minus_product), 2);
+    }
+    return saturating_shift_left(y, 1);
+}
+
+static uint32_t leading_zeros(uint32_t value)
+{
+    return value ? (uint32_t)__builtin_clz(value) : 32;
+}
+
+static int32_t largest(const int8_t *values, uint32_t count)
+{
+    int32_t maximum = INT8_MIN;
+    for (uint32_t i = 0; i < count; i++) {
+        maximum = values[i] > maximum ? values[i] : maximum;
+    }
+    return maximum;
+}
+
+/* exp(difference * scale), Q0. */
+static int32_t exp_of_difference(const nn_softmax_int8_params *p, int32_t difference)
+{
+    const int32_t shifted = (int32_t)((uint32_t)difference << p->left_shift);
+    return exp_of_negative(multiply(shifted, p->multiplier));
+}
+
+static int32_t sum_of_exps(const nn_softmax_int8_params *p, const int8_t *input, int32_t maximum)
+{
+    int32_t sum = 0;
+    for (uint32_t i = 0; i < p->elements; i++) {
+        const int32_t difference = input[i] - maximum;
+        if (difference >= p->minimum_difference) {
+            sum += nn_rounding_divide_by_power_of_two(exp_of_difference(p, difference),
+                                                      SUM_INTEGER_BITS);
+        }
+    }
+    return sum;
+}
+
+void nn_softmax_int8(const nn_softmax_int8_params *p, const int8_t *input, int8_t *output)
+{
+    const int32_t maximum = largest(input, p->elements);
+    const int32_t sum = sum_of_exps(p, input, maximum);
+    const uint32_t headroom = leading_zeros((uint32_t)sum);
+    /* sum = 2^bits_over_one * (1 + x), with x in [0, 1) */
+    const uint32_t bits_over_one = SUM_INTEGER_BITS - headroom;
+    const int32_t x = (int32_t)(((uint32_t)sum << headroom) - ((uint32_t)1 << 31));
+    const int32_t scale = one_over_one_plus(x);
+
+    for (uint32_t i = 0; i < p->elements; i++) {
+        const int32_t difference = input[i] - maximum;
+        int32_t share = 0;
+        if (difference >= p->minimum_difference) {
+            share = nn_rounding_divide_by_power_of_two(
+                multiply(scale, exp_of_difference(p, difference)),
+                bits_over_one + 31 - OUTPUT_BITS);
+        }
+        output[i] = (int8_t)nn_clamp(share + INT8_MIN, INT8_MIN, INT8_MAX);
+    }
+}

@@ -1,0 +1,16 @@
+"""A board, real or virtual: flash it, and ask it."""
+
+from kit.board.board import Answer, Board, BoardLayer, BoardTensor, Hello, Measurement
+from kit.board.flash import flash
+from kit.board.link import LinkError
+
+__all__ = [
+    "Answer",
+    "Board",
+    "BoardLayer",
+    "BoardTensor",
+    "Hello",
+    "LinkError",
+    "Measurement",
+    "flash",
+]

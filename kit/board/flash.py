@@ -1,0 +1,152 @@
+"""Put a program into the flash of a board: the virtual one, or a real one by the tool at hand."""
+
+import re
+import shutil
+import string
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from kit.board.virtual import flash_store
+from kit.compile.firmware import flash_image
+from kit.compile.memory import check_fits, memory_use
+from kit.errors import KitError
+
+TIME_LIMIT = 120  # seconds
+DRIVE_LABEL = "NODE_F446RE"
+CUBE_FOLDERS = (
+    "C:/Program Files/STMicroelectronics/STM32Cube/STM32CubeProgrammer/bin",
+    "/Applications/STMicroelectronics/STM32Cube/STM32CubeProgrammer/"
+    "STM32CubeProgrammer.app/Contents/MacOs/bin",
+    str(Path.home() / "STMicroelectronics/STM32Cube/STM32CubeProgrammer/bin"),
+)
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A flashing tool: its program, and its arguments for an ELF file and for a flat image."""
+
+    name: str
+    program: str
+    arguments: Callable[[Path, Path], list[str]]
+
+
+TOOLS = (
+    Tool(
+        "STM32CubeProgrammer",
+        "STM32_Programmer_CLI",
+        lambda elf, _: ["-c", "port=SWD", "-w", str(elf), "-v", "-rst"],
+    ),
+    Tool(
+        "OpenOCD",
+        "openocd",
+        lambda elf, _: [
+            *("-f", "board/st_nucleo_f4.cfg"),
+            *("-c", f"program {{{elf.as_posix()}}} verify reset exit"),
+        ],
+    ),
+    Tool(
+        "st-flash", "st-flash", lambda _, image: ["--reset", "write", str(image), "0x08000000"]
+    ),
+    Tool(
+        "pyOCD", "pyocd", lambda elf, _: ["load", "--target", "stm32f446retx", str(elf)]
+    ),
+)
+
+
+def find_program(name: str) -> str | None:
+    """Where a flashing program is: on PATH, or where its installer puts it."""
+    return shutil.which(name) or shutil.which(name, path=";:"[sys.platform != "win32"].join(
+        CUBE_FOLDERS
+    ))
+
+
+def find_drive() -> Path | None:
+    """The drive as which the ST-LINK of a Nucleo shows itself, where it is mounted."""
+    if sys.platform == "win32":
+        drives = [Path(f"{letter}:/") for letter in string.ascii_uppercase]
+        return next((drive for drive in drives if _is_nucleo(drive)), None)
+    bases = ("/Volumes", "/media", "/run/media")
+    found = [path for base in bases for path in Path(base).glob(f"**/{DRIVE_LABEL}")]
+    return found[0] if found else None
+
+
+def _is_nucleo(drive: Path) -> bool:
+    details = drive / "DETAILS.TXT"
+    try:
+        return details.is_file() and "STM32F446RE" in details.read_text(errors="replace").upper()
+    except OSError:
+        return False
+
+
+def flash(url: str, elf: str | Path) -> str:
+    """Put a program into a board's flash.
+
+    Args:
+        url: `virtual://` for the virtual board. Any other URL means the real board on an
+            ST-LINK: the first tool found of STM32CubeProgrammer, OpenOCD, st-flash and pyOCD
+            writes it, else it is copied to the board's drive.
+        elf: the program, as `kit.compile.build` leaves it.
+
+    Returns:
+        how it was done, in one line.
+
+    Raises:
+        KitError: the program is unusable or too large, no tool or board is there, or the tool
+            fails; the tool's own words are in it.
+    """
+    elf = Path(elf)
+    check_fits(memory_use(elf))
+    if re.match("virtual:", url, re.IGNORECASE):
+        written = flash_store.program(flash_store.board_name(url), elf)
+        return f"{written:,} bytes written to the flash of {url}"
+    image = elf.with_suffix(".bin")
+    image.write_bytes(flash_image(elf))
+    for tool in TOOLS:
+        program = find_program(tool.program)
+        if program:
+            return _run(tool, [program, *tool.arguments(elf, image)])
+    return _copy(image)
+
+
+def _run(tool: Tool, command: list[str]) -> str:
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=TIME_LIMIT,
+            encoding="utf-8",
+            errors="replace",
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise _failed(tool, command, str(error)) from error
+    if done.returncode != 0:
+        raise _failed(tool, command, done.stdout.strip()[-2000:])
+    return f"{tool.name} wrote it: {subprocess.list2cmdline(command)}"
+
+
+def _failed(tool: Tool, command: list[str], why: str) -> KitError:
+    return KitError(
+        f"{tool.name} could not write to the board.",
+        f"It said:\n{why}\nThe command was: {subprocess.list2cmdline(command)}",
+        "Check the USB cable (it must carry data), the red LED of the ST-LINK, and that no "
+        "debugger uses the board; on Linux, the udev rules of the ST-LINK.",
+    )
+
+
+def _copy(image: Path) -> str:
+    drive = find_drive()
+    if drive is None:
+        raise KitError(
+            "There is nothing to flash a real board with.",
+            "None of STM32CubeProgrammer, OpenOCD, st-flash and pyOCD was found, and no drive "
+            f"{DRIVE_LABEL}.",
+            "Plug the board in: its drive appears. Or install OpenOCD. Or use the virtual "
+            "board: `--board virtual://`.",
+        )
+    shutil.copyfile(image, drive / image.name)
+    return f"copied to {drive}"

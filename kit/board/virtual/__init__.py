@@ -1,0 +1,26 @@
+"""The virtual NUCLEO-F446RE: an STM32F446RE in software behind a pyserial URL.
+
+Importing this package makes `serial.serial_for_url("virtual://")` work. The other end of that port
+is an emulated chip that executes the real Cortex-M4 machine code in its flash:
+
+    memory_map.py        addresses, sizes and bits of the chip, each with its source
+    peripherals.py       the register blocks a program talks to
+    counter.py           CYCCNT: how many instructions were executed
+    chip.py              the CPU (Unicorn), wired to memory and peripherals
+    flash_store.py       the content of the flash, kept between sessions
+    faults.py            what went wrong, in which function and line of the C source
+    protocol_virtual.py  the serial port: pyserial's extension point
+
+`virtual://` is the default board; `virtual://alice` is another one with a flash of its own.
+"""
+
+import serial
+
+
+def register() -> None:
+    """Make pyserial find `protocol_virtual.py`; calling it twice changes nothing."""
+    if __name__ not in serial.protocol_handler_packages:
+        serial.protocol_handler_packages.append(__name__)
+
+
+register()

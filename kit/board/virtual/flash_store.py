@@ -1,0 +1,128 @@
+"""What is in the flash of each virtual board, kept in `build()/virtual/<name>/` between sessions.
+
+A folder holds `flash.bin` (512 KB, erased bytes are 0xFF) and `firmware.elf`, the program it came
+from, kept for its source lines. The two are replaced together or not at all.
+"""
+
+import re
+import shutil
+from io import BytesIO
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from elftools.common.exceptions import ELFError
+from elftools.elf.elffile import ELFFile
+
+from kit.board.virtual.memory_map import FLASH_BASE, FLASH_SIZE, RAM_BASE, RAM_SIZE
+from kit.errors import KitError
+from kit.paths import build, making
+
+DEFAULT = "default"
+REBUILD = "build the firmware for the NUCLEO-F446RE with `kit build` and flash that file"
+
+
+def board_name(url: str) -> str:
+    """The name of the board a URL means: `virtual://` is "default", `virtual://alice` is "alice".
+
+    Raises KitError when the URL has another form.
+    """
+    parts = urlsplit(url)
+    name = parts.netloc or DEFAULT
+    extra = parts.path.strip("/") or parts.query or parts.fragment
+    if parts.scheme.lower() != "virtual" or extra or not re.fullmatch("[a-z0-9][a-z0-9_-]*", name):
+        raise KitError(
+            f"{url!r} is not the address of a virtual board",
+            "an address is virtual:// or virtual://name, where a name has small letters, digits, "
+            "- and _; there are no options",
+            "use virtual:// for the default board",
+        )
+    return name
+
+
+def folder(name: str) -> Path:
+    """Where the board keeps its files; nothing is created."""
+    return build() / "virtual" / name
+
+
+def source(name: str) -> Path:
+    """The copy of the ELF that was flashed last; it may not exist."""
+    return folder(name) / "firmware.elf"
+
+
+def read(name: str) -> bytes:
+    """The flash of a board: FLASH_SIZE bytes, all 0xFF when it was never programmed."""
+    image = folder(name) / "flash.bin"
+    content = image.read_bytes() if image.exists() else b""
+    return content.ljust(FLASH_SIZE, b"\xff")[:FLASH_SIZE]
+
+
+def program(name: str, elf_path: str | Path) -> int:
+    """Put the program of an ELF file into the flash of a board; everything else is erased.
+
+    Returns the bytes programmed. Raises KitError, leaving the flash as it was, when the file is
+    missing, is no 32-bit ARM ELF, does not fit, or has no vector table at the start of the flash.
+    """
+    content = _read_elf(Path(elf_path))
+    segments = _segments(content, Path(elf_path).name)
+    flash = bytearray(b"\xff" * FLASH_SIZE)
+    for address, data in segments:
+        offset = address - FLASH_BASE
+        flash[offset : offset + len(data)] = data
+    _check_vectors(flash, Path(elf_path).name)
+    with making(folder(name)) as target:
+        target.mkdir()
+        (target / "flash.bin").write_bytes(flash)
+        (target / "firmware.elf").write_bytes(content)
+    return sum(len(data) for _, data in segments)
+
+
+def erase(name: str) -> None:
+    """Forget the flash of a board; it reads as erased afterwards."""
+    shutil.rmtree(folder(name), ignore_errors=True)
+
+
+def _read_elf(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise KitError(f"{path} cannot be read", str(error), "build the firmware first") from error
+
+
+def _segments(content: bytes, name: str) -> list[tuple[int, bytes]]:
+    """The loadable segments of an ELF: physical address and bytes, checked to fit the flash."""
+    try:
+        elf = ELFFile(BytesIO(content))
+    except ELFError as error:
+        raise KitError(f"{name} is no ELF file", str(error), REBUILD) from error
+    if (elf.elfclass, elf["e_machine"], elf["e_type"]) != (32, "EM_ARM", "ET_EXEC"):
+        kind = f"{elf.elfclass}-bit {elf['e_machine']} {elf['e_type']}"
+        raise KitError(f"{name} is not a program for this chip", f"it is {kind}", REBUILD)
+    loads = [s for s in elf.iter_segments("PT_LOAD") if s["p_filesz"]]
+    segments = [(s["p_paddr"], s.data()) for s in loads]
+    for address, data in segments:
+        _check_fits(address, len(data), name)
+    return segments
+
+
+def _check_fits(address: int, size: int, name: str) -> None:
+    start, end = address - FLASH_BASE, address - FLASH_BASE + size
+    if start < 0 or end > FLASH_SIZE:
+        raise KitError(
+            f"{name} does not fit into the flash of the STM32F446RE",
+            f"it has {size} bytes at 0x{address:08x}; the flash is {FLASH_SIZE} bytes "
+            f"from 0x{FLASH_BASE:08x}",
+            "choose a smaller network (int8 is a quarter of float32), then build again",
+        )
+
+
+def _check_vectors(flash: bytearray, name: str) -> None:
+    """The first words must be a stack pointer in RAM and a Thumb address in flash (PM0214 2.3.4)."""
+    stack, reset = (int.from_bytes(flash[i : i + 4], "little") for i in (0, 4))
+    in_ram = RAM_BASE < stack <= RAM_BASE + RAM_SIZE
+    in_flash = FLASH_BASE <= reset < FLASH_BASE + FLASH_SIZE
+    if not (in_ram and in_flash and reset & 1):
+        raise KitError(
+            f"{name} has no vector table at the start of the flash",
+            f"the first words are 0x{stack:08x} (initial stack pointer) and 0x{reset:08x} (reset)",
+            REBUILD,
+        )

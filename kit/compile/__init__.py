@@ -1,0 +1,7 @@
+"""From C to a program: for the chip, and the same files for this computer."""
+
+from kit.compile.firmware import Firmware, build
+from kit.compile.host import HostNetwork
+from kit.compile.memory import FLASH, RAM, MemoryUse, memory_use
+
+__all__ = ["FLASH", "RAM", "Firmware", "HostNetwork", "MemoryUse", "build", "memory_use"]

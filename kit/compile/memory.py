@@ -1,0 +1,115 @@
+"""What a program occupies: sections of an ELF file against the chip's flash and RAM."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from elftools.common.exceptions import ELFError
+from elftools.elf.elffile import ELFFile
+
+from kit.errors import KitError
+
+KIB = 1024
+
+
+@dataclass(frozen=True)
+class Memory:
+    """One memory of the chip. Source: STM32F446xC/xE reference manual RM0390, section 2.2.2."""
+
+    name: str
+    start: int
+    size: int
+
+
+FLASH = Memory("flash", 0x08000000, 512 * KIB)
+RAM = Memory("RAM", 0x20000000, 128 * KIB)
+
+
+@dataclass(frozen=True)
+class Region:
+    """A piece of memory in use: what is there, where, and how many bytes."""
+
+    name: str
+    memory: str
+    address: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class MemoryUse:
+    """Bytes in flash and RAM, and the regions they are made of.
+
+    `flash_bytes` is everything that is programmed, initial values included; `ram_bytes` is
+    everything with an address in RAM, the reserved stack included.
+    """
+
+    regions: tuple[Region, ...]
+
+    @property
+    def flash_bytes(self) -> int:
+        return sum(region.bytes for region in self.regions if region.memory == FLASH.name)
+
+    @property
+    def ram_bytes(self) -> int:
+        return sum(region.bytes for region in self.regions if region.memory == RAM.name)
+
+
+def _regions(elf: ELFFile) -> list[Region]:
+    """Each allocated section; .data counts twice: it is kept in flash and copied to RAM."""
+    found = []
+    for section in elf.iter_sections():
+        address, size = section["sh_addr"], section["sh_size"]
+        if not section["sh_flags"] & 2 or not size:  # SHF_ALLOC
+            continue
+        memory = FLASH if address < RAM.start else RAM
+        found.append(Region(section.name, memory.name, address, size))
+        if memory is RAM and section["sh_type"] == "SHT_PROGBITS":
+            found.append(Region(f"{section.name} (initial values)", FLASH.name, 0, size))
+    return found
+
+
+def _split_constants(elf: ELFFile, regions: list[Region]) -> list[Region]:
+    """Take the named arrays of 256 bytes or more out of their section."""
+    table = elf.get_section_by_name(".symtab")
+    symbols = [s for s in table.iter_symbols() if s["st_info"]["type"] == "STT_OBJECT"]
+    result = []
+    for region in regions:
+        inside = [
+            Region(s.name, region.memory, s["st_value"], s["st_size"])
+            for s in symbols
+            if s["st_size"] >= 256
+            and region.address <= s["st_value"] < region.address + region.bytes
+        ]
+        inside.sort(key=lambda piece: piece.address)
+        rest = region.bytes - sum(piece.bytes for piece in inside)
+        result += [Region(region.name, region.memory, region.address, rest), *inside]
+    return [region for region in result if region.bytes]
+
+
+def memory_use(elf_path: str | Path) -> MemoryUse:
+    """What an ELF file occupies.
+
+    Raises:
+        KitError: the file is missing or is not an ELF file.
+    """
+    try:
+        with open(elf_path, "rb") as file:
+            elf = ELFFile(file)
+            return MemoryUse(tuple(_split_constants(elf, _regions(elf))))
+    except (OSError, ELFError) as error:
+        raise KitError(
+            f"{elf_path} is not a program for the chip.",
+            str(error),
+            "Build one with `kit build`, or notebook 04-flash.",
+        ) from error
+
+
+def check_fits(use: MemoryUse) -> None:
+    """Raise KitError when a program is larger than the chip."""
+    for memory, used in ((FLASH, use.flash_bytes), (RAM, use.ram_bytes)):
+        if used > memory.size:
+            raise KitError(
+                f"The program needs {used:,} bytes of {memory.name}; the STM32F446 has "
+                f"{memory.size:,}.",
+                "The network's weights are too large, or its tensors are.",
+                "Quantize to int8 (notebook 02-quantize), or make the network smaller.",
+            )

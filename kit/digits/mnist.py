@@ -1,0 +1,69 @@
+"""MNIST, read from `data/mnist.npz` and checked."""
+
+import zipfile
+import zlib
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kit.errors import KitError
+from kit.paths import DATA
+
+Pixels = NDArray[np.uint8]
+Split = tuple[Pixels, Pixels]
+
+MNIST = DATA / "mnist.npz"
+
+# Keras's name of each array, its shape, and the CRC-32 of its bytes.
+CONTENT = {
+    "x_train": ((60000, 28, 28), 0xF3639B56),
+    "y_train": ((60000,), 0xBA07E8EF),
+    "x_test": ((10000, 28, 28), 0xE4CA5F57),
+    "y_test": ((10000,), 0xEE8604D9),
+}
+
+
+@cache
+def load(path: Path = MNIST) -> tuple[Split, Split]:
+    """The whole of MNIST, in the form of `keras.datasets.mnist.load_data()`.
+
+    Returns:
+        `(x_train, y_train), (x_test, y_test)`: images uint8 (60000, 28, 28) and (10000, 28, 28),
+        0 = paper and 255 = ink; labels uint8 (60000,) and (10000,), 0 to 9. The arrays are shared
+        between calls and therefore read-only: `.copy()` one to change it.
+
+    Raises:
+        KitError: the file is missing, damaged, or holds something other than MNIST.
+    """
+    arrays = _read(path)
+    for name, (shape, crc) in CONTENT.items():
+        array = arrays.get(name)
+        if array is None or array.dtype != np.uint8 or array.shape != shape:
+            raise _unusable(path, f"{name} is not there as uint8 {shape}.")
+        if zlib.crc32(np.ascontiguousarray(array)) != crc:
+            raise _unusable(path, f"The pixels or labels of {name} are not those of MNIST.")
+        array.flags.writeable = False
+    return (arrays["x_train"], arrays["y_train"]), (arrays["x_test"], arrays["y_test"])
+
+
+def _read(path: Path) -> dict[str, Pixels]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in CONTENT if name in file}
+    except FileNotFoundError as error:
+        raise _unusable(path, "There is no such file.") from error
+    except (OSError, EOFError, ValueError, AttributeError, TypeError) as error:
+        raise _unusable(path, "It is not a readable .npz archive.") from error
+    except (zipfile.BadZipFile, zlib.error) as error:
+        raise _unusable(path, "The archive is damaged or incomplete.") from error
+
+
+def _unusable(path: Path, why: str) -> KitError:
+    return KitError(
+        f"MNIST cannot be read from {path}.",
+        why,
+        "Get a clean copy of data/mnist.npz: it is part of the project "
+        "(`git checkout -- data/mnist.npz`, or download the project again).",
+    )

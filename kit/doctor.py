@@ -1,0 +1,305 @@
+"""What this computer has for the course: found, or how to get it."""
+
+import importlib.metadata
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from html import escape
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from kit.errors import KitError
+from kit.paths import ROOT, build
+
+GIGABYTE = 1_000_000_000
+ST_LINK = 0x0483
+"""USB vendor number of STMicroelectronics; every ST-LINK has it."""
+
+INSTALL = "python3 workshop.py doctor (it installs what is locked)"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing looked for. `detail` is its version and place, or what is wrong."""
+
+    name: str
+    found: bool
+    detail: str
+    needed: str  # "required" or "optional"
+    how_to_get: str
+
+
+class Examination(list[Check]):
+    """All checks; shows as a table in a notebook and with rich's `print`."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether everything that is required was found."""
+        return all(check.found for check in self if check.needed == "required")
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: {"ready": bool, "checks": [{"name", "found", "detail", ...}]}."""
+        return {"ready": self.ready, "checks": [asdict(check) for check in self]}
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        """What, whether it was found, and its detail or how to get it."""
+        return [(check.name, _verdict(check), _remark(check)) for check in self]
+
+    def __rich__(self) -> Table:
+        table = Table("what", "found", "", title="What this computer has")
+        for row in self.rows():
+            table.add_row(*row)
+        return table
+
+    def _repr_html_(self) -> str:
+        lines = ("".join(f"<td>{escape(text)}</td>" for text in row) for row in self.rows())
+        body = "".join(f"<tr>{line}</tr>" for line in lines)
+        return f"<table><tr><th>what</th><th>found</th><th></th></tr>{body}</table>"
+
+    def __repr__(self) -> str:
+        return "\n".join(": ".join(row) for row in self.rows())
+
+
+def examine(board_url: str | None = None) -> Examination:
+    """Look for everything the course can use; changes nothing and needs no network.
+
+    Args:
+        board_url: also greet the board there, for example "virtual://" or "COM5".
+    """
+    looks = [python, packages, compiler, *_build_tools(), virtual_board, serial_ports, board_drive]
+    looks += [flashing_tools, st_edge_ai, gnu_compiler, chromium, memory, disk]
+    checks = Examination(look() for look in looks)
+    if board_url is not None:
+        checks.append(board(board_url))
+    return checks
+
+
+def show(checks: Examination) -> None:
+    """Print the table to the terminal."""
+    Console().print(checks)
+
+
+def _verdict(check: Check) -> str:
+    if check.found:
+        return "yes"
+    return "MISSING" if check.needed == "required" else "no (optional)"
+
+
+def _remark(check: Check) -> str:
+    texts = [check.detail] if check.found else [check.detail, check.how_to_get]
+    return ". ".join(text for text in texts if text)
+
+
+def python() -> Check:
+    """Python 3.11 to 3.13, and whether it is the one of .venv."""
+    good = (3, 11) <= sys.version_info[:2] <= (3, 13)
+    place = short(Path(sys.prefix)) if sys.prefix != sys.base_prefix else "no virtual environment"
+    detail = f"{platform.python_version()}, {place}"
+    return Check("Python 3.11 to 3.13", good, detail, "required", "Get it from python.org")
+
+
+def packages() -> Check:
+    """Every dependency of pyproject.toml is installed, in the version of requirements.lock."""
+    missing, different = compare_packages(dependencies(), locked_versions())
+    found = f"{len(dependencies())} packages"
+    if different:
+        found += f", other than in requirements.lock: {', '.join(different)}"
+    detail = f"missing: {', '.join(missing)}" if missing else found
+    return Check("Python packages", not missing, detail, "required", INSTALL)
+
+
+def compare_packages(
+    names: Iterable[str], locked: dict[str, set[str]]
+) -> tuple[list[str], list[str]]:
+    """The names that are not installed, and "name version" of those that are not locked so."""
+    missing, different = [], []
+    for name in names:
+        try:
+            version = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            missing.append(name)
+            continue
+        if version not in locked.get(name, {version}):
+            different.append(f"{name} {version}")
+    return missing, different
+
+
+def dependencies() -> list[str]:
+    """The names in pyproject.toml's [project] dependencies."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return [re.split(r"[^\w.-]", text, maxsplit=1)[0] for text in project["dependencies"]]
+
+
+def locked_versions() -> dict[str, set[str]]:
+    """The versions of each package in requirements.lock: some differ between Pythons."""
+    text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    versions: dict[str, set[str]] = {}
+    for name, version in re.findall(r"^([\w.-]+)==([^\s;\\]+)", text, re.MULTILINE):
+        versions.setdefault(name, set()).add(version)
+    return versions
+
+
+def compiler() -> Check:
+    """zig, which comes as a Python package."""
+    version = _first_line([sys.executable, "-m", "ziglang", "version"])
+    return Check("C compiler (zig)", bool(version), version, "required", INSTALL)
+
+
+def _build_tools() -> list[Callable[[], Check]]:
+    return [
+        lambda: _program("CMake", ["cmake"], "required", INSTALL),
+        lambda: _program("Ninja", ["ninja"], "required", INSTALL),
+    ]
+
+
+def virtual_board() -> Check:
+    """Unicorn, the CPU of the virtual NUCLEO-F446RE, can be loaded."""
+    try:
+        import_module("unicorn")
+    except (ImportError, OSError) as error:
+        return Check("virtual board (Unicorn)", False, str(error), "required", INSTALL)
+    detail = f"{importlib.metadata.version('unicorn')}, at virtual://"
+    return Check("virtual board (Unicorn)", True, detail, "required", INSTALL)
+
+
+def serial_ports() -> Check:
+    """The serial ports whose USB vendor is ST; other ports are counted."""
+    ports = list(import_module("serial.tools.list_ports").comports())
+    boards = [port.device for port in ports if port.vid == ST_LINK]
+    detail = ", ".join(boards) or "no serial port of an ST-LINK"
+    return Check("board on USB (ST-LINK)", bool(boards), detail, "optional", _HOW_PORT[_system()])
+
+
+def board_drive() -> Check:
+    """The drive that a NUCLEO shows; a .bin copied there is flashed."""
+    places = [place for place in drives() if (place / "MBED.HTM").exists()]
+    detail = ", ".join(map(str, places))
+    how = "Plug in a NUCLEO-F446RE: it shows as the drive NODE_F446RE"
+    return Check("drive of the board", bool(places), detail, "optional", how)
+
+
+def drives() -> list[Path]:
+    """Where this system shows USB drives."""
+    if _system() == "Windows":
+        letters = "DEFGHIJKLMNOPQRSTUVWXYZ"
+        return [Path(f"{letter}:/") for letter in letters if os.path.exists(f"{letter}:/")]
+    patterns = ["Volumes/*", "media/*", "media/*/*", "run/media/*/*"]
+    return sorted(place for pattern in patterns for place in Path("/").glob(pattern))
+
+
+def flashing_tools() -> Check:
+    """Programs that can flash a board; the drive needs none of them."""
+    how = "Not needed while the board shows a drive; else install STM32CubeProgrammer"
+    names = ["STM32_Programmer_CLI", "openocd", "st-flash", "pyocd"]
+    return _program("flashing tools", names, "optional", how)
+
+
+def st_edge_ai() -> Check:
+    """ST's generator (X-CUBE-AI): on PATH, or where STEDGEAI_CORE_DIR points."""
+    core = os.environ.get("STEDGEAI_CORE_DIR")
+    if core and Path(core).is_dir():
+        return Check("X-CUBE-AI (ST Edge AI)", True, short(Path(core)), "optional", "")
+    how = "Get ST Edge AI Core from st.com and set STEDGEAI_CORE_DIR to its folder"
+    return _program("X-CUBE-AI (ST Edge AI)", ["stedgeai", "stm32ai"], "optional", how)
+
+
+def gnu_compiler() -> Check:
+    """arm-none-eabi-gcc: used where it is installed."""
+    how = _HOW_GNU[_system()]
+    return _program("arm-none-eabi-gcc", ["arm-none-eabi-gcc"], "optional", how)
+
+
+def chromium() -> Check:
+    """A browser for the test of the drawing pad."""
+    names = ["chromium", "chromium-browser", "google-chrome", "chrome"]
+    how = "Only the browser test uses it: install Chromium or Google Chrome"
+    return _program("Chromium", names, "optional", how)
+
+
+def memory() -> Check:
+    """4 GB of memory: TensorFlow's training and converter fit."""
+    size = import_module("psutil").virtual_memory().total / GIGABYTE  # ipykernel brings it
+    return Check("4 GB of memory", size >= 4, f"{size:.0f} GB", "optional", "Close other programs")
+
+
+def disk() -> Check:
+    """1 GB free where build/ is."""
+    free = shutil.disk_usage(build()).free / GIGABYTE
+    detail = f"{free:.0f} GB free in {short(build())}"
+    return Check("1 GB of disk", free >= 1, detail, "required", "Free some space on this disk")
+
+
+def board(url: str) -> Check:
+    """The board at a URL answers."""
+    from kit.board import Board
+
+    try:
+        with Board(url) as there:
+            detail = str(there.hello())
+    except KitError as error:
+        return Check(f"board at {url}", False, error.what, "required", error.next_step)
+    return Check(f"board at {url}", True, detail, "required", "")
+
+
+def _program(name: str, candidates: list[str], needed: str, how: str) -> Check:
+    found = [path for candidate in candidates if (path := which(candidate))]
+    detail = ", ".join(f"{_number(path)} {short(path)}".strip() for path in found)
+    return Check(name, bool(found), detail, needed, how)
+
+
+def which(program: str) -> Path | None:
+    """Beside this Python first (CMake and Ninja come as packages), then on PATH."""
+    search = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    place = shutil.which(program, path=search)
+    return Path(place) if place else None
+
+
+def _number(program: Path) -> str:
+    """The first thing like a version in what `--version` prints."""
+    found = re.search(r"\d+(\.\d+)+", _first_line([str(program), "--version"]))
+    return found.group() if found else ""
+
+
+def _first_line(command: list[str]) -> str:
+    """What a program prints first; nothing when it fails or hangs."""
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20
+        )
+    except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
+        return ""
+    return next(iter(done.stdout.splitlines()), "") if done.returncode == 0 else ""
+
+
+def short(path: Path) -> str:
+    """A path from the project's folder, or from the home folder, where it lies in one of them."""
+    for base, sign in ((ROOT, "."), (Path.home(), "~")):
+        if path.is_relative_to(base):
+            return str(sign / path.relative_to(base))
+    return str(path)
+
+
+def _system() -> str:
+    return platform.system() if platform.system() in ("Windows", "Darwin") else "Linux"
+
+
+_HOW_PORT = {
+    "Windows": "Plug in the board with a data cable; Windows 10 and later have the driver",
+    "Darwin": "Plug in the board with a data cable; no driver is needed",
+    "Linux": "Plug in the board with a data cable; for permission: sudo usermod -aG dialout $USER",
+}
+_HOW_GNU = {
+    "Windows": "Only X-CUBE-AI needs it: Arm GNU Toolchain from developer.arm.com",
+    "Darwin": "Only X-CUBE-AI needs it: brew install --cask gcc-arm-embedded",
+    "Linux": "Only X-CUBE-AI needs it: sudo apt install gcc-arm-none-eabi",
+}

@@ -1,0 +1,131 @@
+"""`artifact(name)`: a file of `build/`, made by running its notebook when it is missing.
+
+The notebooks are the program: nothing here trains, converts or compiles. The maker runs in a
+process of its own, because a notebook's kernel already has a running event loop.
+
+Two processes may find the same artifact missing and both make it. Nothing locks: artifacts appear
+whole by a rename (`kit.paths.making`) and repeat exactly, so the later one replaces a file by its
+equal. A lock would have to survive crashes and shared folders, to save only double work.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from kit import paths
+from kit.errors import KitError
+from kit.lesson.progress import Step, progress
+
+MAKERS = {
+    "tutorial.h5": "01-train",
+    "tutorial.keras": "01-train",
+    "tutorial.tflite": "01-train",
+    "digits.keras": "01-train",
+    "digits_float32.tflite": "02-quantize",
+    "digits_float16.tflite": "02-quantize",
+    "digits_dynamic_range.tflite": "02-quantize",
+    "digits_int8.tflite": "02-quantize",
+    "network": "03-generate",
+    "firmware.elf": "04-flash",
+    "firmware.bin": "04-flash",
+}
+"""Each artifact and the notebook that makes it; `network` is a folder."""
+
+CHAIN = "KIT_MAKING"
+"""Environment variable: the notebooks being run now, outermost first, joined by spaces."""
+
+
+def artifact(name: str) -> Path:
+    """The path of an artifact in `kit.paths.build()`; makes it first when it is missing.
+
+    Args:
+        name: a key of `MAKERS`.
+
+    Raises:
+        KitError: the name is unknown; the notebook fails, or ends without making the artifact; a
+            notebook asks for what it makes itself.
+    """
+    if name not in MAKERS:
+        raise KitError(
+            f"There is no artifact called {name!r}.",
+            f"The notebooks make these: {', '.join(MAKERS)}.",
+            "Use one of these names.",
+        )
+    path = paths.build() / name
+    if not path.exists():
+        _make(name, MAKERS[name])
+    return path
+
+
+def _make(name: str, notebook: str) -> None:
+    _refuse_circle(name, notebook)
+    with progress(f"{name} is missing: running {notebook}") as step:
+        run_apart(paths.NOTEBOOKS / f"{notebook}.ipynb", step)
+    if not (paths.build() / name).exists():
+        raise KitError(
+            f"{notebook} ran to its end and made no {name}.",
+            f"kit/lesson/artifacts.py says that {notebook} makes it.",
+            f"Put back the cell of {notebook} that saves {name}, or restore the notebook.",
+        )
+
+
+def _refuse_circle(name: str, notebook: str) -> None:
+    chain = os.environ.get(CHAIN, "").split()
+    if notebook in chain:
+        raise KitError(
+            f"{name} is asked for before it is made.",
+            f"{notebook} makes it, and {' needs '.join([*chain, name])}.",
+            f"In {notebook}, make {name} before asking for it.",
+        )
+
+
+def run_apart(notebook: Path, step: Step) -> None:
+    """Run a notebook in a process of its own, reporting its cells to `step`.
+
+    Raises:
+        KitError: the error of the notebook, or what the process wrote before it died.
+    """
+    command = [sys.executable, "-m", "kit.lesson.run", str(notebook)]
+    process = subprocess.Popen(
+        command,
+        cwd=paths.ROOT,
+        env={**os.environ, "KIT_BUILD": str(paths.build())},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+    )
+    with process:
+        try:
+            _follow(process, step)
+        except BaseException:
+            process.terminate()
+            raise
+
+
+def _follow(process: subprocess.Popen[str], step: Step) -> None:
+    log: list[str] = []
+    for event in _events(process, log):
+        if "error" in event:
+            raise KitError(*event["error"])
+        step(event["done"], event["total"])
+    if process.wait():
+        raise KitError(
+            "The process that ran a notebook died.",
+            "\n".join(log[-20:]) or "It wrote nothing.",
+            "Run it in JupyterLab, where its kernel's messages are shown.",
+        )
+
+
+def _events(process: subprocess.Popen[str], log: list[str]) -> Iterator[dict[str, Any]]:
+    """The JSON lines of `kit.lesson.run`; every other line goes to `log`."""
+    for line in process.stdout or ():
+        try:
+            yield json.loads(line)
+        except ValueError:
+            log.append(line.rstrip())

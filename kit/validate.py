@@ -1,0 +1,114 @@
+"""The proof that the kit is right: LiteRT's reference kernels = the C here = the C on the board."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kit.board import Board, flash
+from kit.compile import HostNetwork, build
+from kit.digits import load
+from kit.generate import generate
+from kit.model import Reference, pixels_to_input, read
+from kit.paths import build as build_folder
+
+FLOAT_TOLERANCE = 1e-5  # scores are probabilities; the order of float additions is not defined
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How the outputs of one way to compute a network compare with LiteRT's reference kernels.
+
+    `mismatches` counts the rows in which any value differs (int8), or differs by more than
+    `FLOAT_TOLERANCE` (float32); `largest` is the largest difference of a value.
+    """
+
+    name: str
+    rows: int
+    mismatches: int
+    largest: float
+    same_digit: int
+
+
+@dataclass(frozen=True)
+class Validation:
+    """The comparisons of one model, on `rows` inputs."""
+
+    model: str
+    inputs: str
+    rows: int
+    comparisons: tuple[Comparison, ...]
+
+    @property
+    def right(self) -> bool:
+        """True when the C agrees everywhere, here and on the board."""
+        return not any(c.mismatches for c in self.comparisons if c.name != DEFAULT)
+
+
+DEFAULT = "LiteRT, default kernels"
+
+
+def compare(name: str, outputs: npt.NDArray[Any], reference: npt.NDArray[Any]) -> Comparison:
+    """Compare outputs of shape (n, …) with the reference's, row by row."""
+    rows = len(reference)
+    difference = np.abs(outputs.astype(np.float64) - reference).reshape(rows, -1)
+    tolerance = FLOAT_TOLERANCE if reference.dtype.kind == "f" else 0.0
+    digits = outputs.reshape(rows, -1).argmax(1) == reference.reshape(rows, -1).argmax(1)
+    return Comparison(
+        name,
+        rows,
+        int((difference > tolerance).any(axis=1).sum()),
+        float(difference.max()),
+        int(digits.sum()),
+    )
+
+
+def test_images(path: str | Path, count: int) -> npt.NDArray[Any]:
+    """The first `count` images of the MNIST test set as a model's inputs."""
+    _, (images, _) = load()
+    return pixels_to_input(images[:count], read(path).input)
+
+
+def random_inputs(path: str | Path, count: int, seed: int = 1) -> npt.NDArray[Any]:
+    """`count` random inputs for a model of any input shape, over the whole range of its dtype."""
+    tensor = read(path).input
+    generator = np.random.default_rng(seed)
+    shape = (count, *tensor.shape[1:])
+    if tensor.dtype == "float32":
+        return generator.random(shape, np.float32)
+    return generator.integers(-128, 128, shape, np.int8)
+
+
+def validate(
+    path: str | Path,
+    inputs: npt.NDArray[Any],
+    what: str,
+    board_url: str | None = "virtual://validate",
+    progress: Any = iter,
+) -> Validation:
+    """Compute `inputs` in every way and compare with LiteRT's reference kernels.
+
+    Args:
+        path: the .tflite model, int8 or float32.
+        inputs: shape (n, …), as the model takes them.
+        what: what the inputs are, in words.
+        board_url: the board to flash and ask; None leaves it out.
+        progress: wraps the iteration over the board's inputs, for a progress bar.
+
+    Raises:
+        KitError: the model cannot be turned into C, or does not fit the chip.
+    """
+    network = generate(path, build_folder() / "validate")
+    reference = Reference(path).run(inputs)
+    results = [
+        compare(DEFAULT, Reference(path, "default").run(inputs), reference),
+        compare("the C on this computer", HostNetwork(network).run(inputs), reference),
+    ]
+    if board_url:
+        flash(board_url, build(network, "validate-firmware").elf)
+        with Board(board_url) as board:
+            outputs = board.run(inputs, progress).reshape(reference.shape)
+        results.append(compare(f"the C on {board_url}", outputs, reference))
+    return Validation(Path(path).name, what, len(inputs), tuple(results))

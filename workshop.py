@@ -1,0 +1,468 @@
+#!/usr/bin/env python3
+"""Sets up this folder and runs the workshop; needs Python 3.11 to 3.13 and nothing else.
+
+The first call makes the folder .venv and installs the packages of requirements.lock into it; later
+calls find it complete and start at once. The file keeps to syntax that older Pythons can read, so
+that they can say what is missing, or hand over to a Python that fits.
+"""
+
+import hashlib
+import itertools
+import json
+import os
+import platform
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+THIS = os.path.abspath(__file__)
+HERE = Path(THIS).parent
+LOCK = HERE / "requirements.lock"
+PROJECT = HERE / "pyproject.toml"
+VENV = HERE / ".venv"
+VENV_BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
+VENV_PYTHON = VENV_BIN / ("python.exe" if os.name == "nt" else "python")
+STAMP = VENV / "workshop.json"
+LOG = VENV / "pip.log"
+
+# Every package of requirements.lock has a wheel for each of these: `lock` checks it.
+PYTHONS = ("3.13", "3.12", "3.11")
+SYSTEMS = {  # our name: uv's name
+    "win-amd64": "x86_64-pc-windows-msvc",
+    "macosx-arm64": "aarch64-apple-darwin",
+    "linux-x86_64": "x86_64-manylinux_2_28",
+    "linux-aarch64": "aarch64-manylinux_2_28",
+}
+# Bytes: 3.3 GB installed, and 1 GB of downloads twice, in .venv and in pip's cache.
+NEEDED = 5_500_000_000
+# Windows: the characters of the longest path of a package below HERE, and of any path.
+LONGEST_PATH, MAX_PATH = 187, 259
+
+COMMANDS = {
+    "run": "walk the whole road: every notebook in order, then one table of results",
+    "test": "run every test, and every notebook as a test (options go to pytest)",
+    "lab": "open JupyterLab on the notebooks",
+    "doctor": "what this computer has, and how to get the rest",
+    "generate": "turn a .tflite model into C",
+    "validate": "compare LiteRT, the C on this computer and the board, score by score",
+    "build": "build the firmware",
+    "flash": "write the firmware to a board",
+    "recognize": "let a board read one image",
+    "evaluate": "let a board read test images",
+}
+USAGE = """usage: python3 workshop.py COMMAND [OPTIONS]
+
+{}
+
+python3 workshop.py COMMAND --help tells more about a command.
+The first call sets up the folder .venv: it downloads about 1 GB, takes 3 GB and 1 to 3 minutes.
+For maintainers: python3 workshop.py lock [--upgrade] writes requirements.lock anew, with uv."""
+
+OWN_PYTHON = "install a 64-bit Python 3.13 of your own: https://www.python.org/downloads/"
+# What pip's log says when it fails, why, and what helps; the first that is found counts.
+SIGNS = (
+    (
+        "DO NOT MATCH THE HASHES",
+        "A downloaded file is not the one that requirements.lock names.",
+        "Try another network: this one, or a proxy, changes downloads.",
+    ),
+    (
+        r"No space left on device|WinError 112\b",
+        "The disk is full.",
+        f"Free {NEEDED / 1e9:.1f} GB and repeat the command.",
+    ),
+    (
+        "CERTIFICATE_VERIFY_FAILED|SSLError",
+        "The package index could not prove who it is; often a school's or company's proxy.",
+        "Ask for the proxy's certificate and set PIP_CERT to its file; or try another network.",
+    ),
+    (
+        "NewConnectionError|NameResolutionError|Connect(ion)?Timeout|ReadTimeout|ProxyError",
+        "The package index could not be reached: no network, or a proxy is needed.",
+        "Connect this computer (behind a proxy set HTTPS_PROXY) and repeat the command.",
+    ),
+    (
+        "No matching distribution",
+        "A package has no build for this computer; its system may be too old.",
+        "Use Windows 10, macOS 13, a Linux with glibc 2.28 (2018), or later.",
+    ),
+)
+
+
+class Trouble(Exception):
+    """An error a user can act on: what happened, why, and what to do next."""
+
+    def __init__(self, what: str, why: str, next_step: str) -> None:
+        super().__init__(f"{what}\nWhy: {why}\nNext: {next_step}")
+
+
+def say(text: str) -> None:
+    """Prints at once, so that the lines stay in order with those of the programs started."""
+    print(text, flush=True)
+
+
+# ---- Which Python ----
+
+
+def system() -> str:
+    """The system this Python was built for, as the names of wheels have it."""
+    if os.name == "nt":
+        return sysconfig.get_platform()
+    return {"darwin": "macosx"}.get(sys.platform, sys.platform) + "-" + platform.machine()
+
+
+def has_glibc() -> bool:
+    """False on a Linux with another C library, such as Alpine's musl."""
+    try:
+        return "glibc" in (os.confstr("CS_GNU_LIBC_VERSION") or "")
+    except (OSError, ValueError):
+        return False
+
+
+def unsuited() -> str:
+    """Why this Python cannot run the workshop; an empty text when it can."""
+    if "{}.{}".format(*sys.version_info[:2]) not in PYTHONS:
+        return f"This is Python {platform.python_version()}; the workshop needs 3.11 to 3.13."
+    if platform.python_implementation() != "CPython":
+        return f"This is {platform.python_implementation()}; TensorFlow needs the usual CPython."
+    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+        return "This is a free-threaded Python; TensorFlow needs the usual one."
+    if sys.maxsize < 2**32:
+        return "This is a 32-bit Python; TensorFlow needs a 64-bit one."
+    if system() not in SYSTEMS:
+        return f"There is no TensorFlow for {system()}, only for {', '.join(SYSTEMS)}."
+    if sys.platform == "linux" and not has_glibc():
+        return "This Linux has no glibc (Alpine?), and TensorFlow is built for glibc only."
+    return ""
+
+
+def candidates() -> list:
+    """Commands that may start a Python that fits."""
+    launcher = [["py", "-" + version] for version in PYTHONS] if os.name == "nt" else []
+    return launcher + [["python" + version] for version in PYTHONS]
+
+
+def fits(command: list) -> bool:
+    """Whether the command starts a Python that finds itself suited."""
+    quiet = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+    try:
+        return subprocess.call([*command, THIS, "--suited"], timeout=60, **quiet) == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+
+
+def run_elsewhere(arguments: list, why: str) -> int:
+    """Runs this file again with a Python that fits."""
+    for command in candidates():
+        if fits(command):
+            say(f"{why} Going on with {' '.join(command)}.")
+            return call([*command, THIS, *arguments])
+    what = "No Python found on this computer can run the workshop."
+    raise Trouble(what, why, f"On {', '.join(SYSTEMS)}, {OWN_PYTHON}")
+
+
+# ---- Running programs ----
+
+
+def environment() -> dict:
+    """The environment of everything started: .venv first, and nothing that reaches around it."""
+    variables = dict(
+        os.environ,
+        VIRTUAL_ENV=str(VENV),
+        PATH=str(VENV_BIN) + os.pathsep + os.environ.get("PATH", os.defpath),
+        PYTHONUTF8="1",  # text files read the same on Windows
+        PYTHONNOUSERSITE="1",  # packages in the home folder stay out
+        PIP_USER="0",  # and none is installed there
+        JUPYTER_PREFER_ENV_PATH="1",  # the kernel of .venv, not one of the home folder
+        KERAS_BACKEND="tensorflow",  # whatever ~/.keras says
+        TF_CPP_MIN_LOG_LEVEL="3",  # errors only
+        TF_ENABLE_ONEDNN_OPTS="0",  # the same sums on every processor
+    )
+    for name in ("PYTHONPATH", "PYTHONHOME", "__PYVENV_LAUNCHER__"):
+        variables.pop(name, None)
+    return variables
+
+
+def call(command: list, **options) -> int:
+    """Runs a program and returns its exit code; Ctrl-C is the program's to handle."""
+    process = subprocess.Popen([str(part) for part in command], **options)
+    signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+    while True:
+        try:
+            code = process.wait()
+            return 128 - code if code < 0 else code
+        except KeyboardInterrupt:  # it got the signal too; JupyterLab, for one, asks before it ends
+            continue
+
+
+def step(command: list, **changes) -> bool:
+    """Runs a program of the set-up; True when it went well."""
+    process = subprocess.Popen([str(part) for part in command], env={**environment(), **changes})
+    try:
+        return process.wait() == 0
+    finally:
+        process.wait()  # Ctrl-C goes on to our caller, once the program has tidied up
+
+
+# ---- The set-up ----
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def venv_version() -> str:
+    """The version of .venv's Python, such as 3.12; an empty text when it does not start."""
+    question = [str(VENV_PYTHON), "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
+    try:
+        answer = subprocess.check_output(question, stderr=subprocess.DEVNULL, env=environment())
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return answer.decode().strip()
+
+
+def is_here(folder: str) -> bool:
+    """Whether .venv is still where it was made: its programs contain its path."""
+    try:
+        return os.path.samefile(folder, str(VENV))
+    except OSError:
+        return False
+
+
+def outdated() -> str:
+    """Why .venv has to be made, or made anew; an empty text when it is complete."""
+    if not VENV.exists():
+        return "first use"
+    try:
+        stamp = json.loads(STAMP.read_text())
+    except (OSError, ValueError):
+        return "the last set-up was not finished"
+    if not is_here(stamp["folder"]):
+        return "the folder was moved"
+    if venv_version() != stamp["python"]:
+        return "its Python is gone"
+    changed = [path.name for path in (LOCK, PROJECT) if digest(path) != stamp[path.name]]
+    return changed[0] + " has changed" if changed else ""
+
+
+def write_stamp() -> None:
+    """The last act of a set-up: whatever interrupts it earlier leaves no stamp."""
+    stamp = {path.name: digest(path) for path in (LOCK, PROJECT)}
+    stamp.update(folder=str(VENV), python=venv_version())
+    partial = STAMP.with_suffix(".partial")
+    partial.write_text(json.dumps(stamp, indent=1))
+    os.replace(str(partial), str(STAMP))
+
+
+def set_up(reason: str) -> None:
+    """Makes .venv anew: after any change that is simpler and surer than to repair it."""
+    say(f"Setting up {VENV} ({reason}).")
+    start = time.monotonic()
+    remove_environment()
+    check_folder()
+    check_path_length()
+    make_environment()
+    install_packages()
+    install_kit()
+    write_stamp()
+    say(f"Set up in {time.monotonic() - start:.0f} s. From here on no network is needed.\n")
+
+
+def remove_environment() -> None:
+    """Removes .venv, its stamp first; what pip has downloaded stays in its cache."""
+    try:
+        if STAMP.exists():
+            STAMP.unlink()
+        if VENV.exists():
+            shutil.rmtree(str(VENV))
+    except OSError as error:
+        raise Trouble(
+            f"{VENV} could not be removed.",
+            f"{error}. Perhaps a program started from it, such as JupyterLab, is still running.",
+            "Close it and repeat the command in another terminal; or remove .venv yourself.",
+        ) from None
+
+
+def check_folder() -> None:
+    """Finds out before the download whether the packages can be written here."""
+    try:
+        tempfile.TemporaryFile(dir=str(HERE)).close()
+    except OSError as error:
+        what = f"Nothing can be written in {HERE}."
+        raise Trouble(what, f"{error}.", "Copy the folder into your home folder.") from None
+    free = shutil.disk_usage(str(HERE)).free
+    if free < NEEDED:
+        raise Trouble(
+            f"The disk of {HERE} is too full.",
+            f"The set-up needs {NEEDED / 1e9:.1f} GB; {free / 1e9:.1f} GB are free.",
+            "Free some space, or move the folder to another disk.",
+        )
+
+
+def check_path_length() -> None:
+    """Windows cannot open a path of more than 259 characters, unless it is set to."""
+    room = MAX_PATH - len("\\") - LONGEST_PATH
+    if len(str(HERE)) > room and not long_paths():
+        raise Trouble(
+            f"The path of this folder is too long: {HERE}",
+            f"TensorFlow adds {LONGEST_PATH} of the {MAX_PATH} characters that Windows allows.",
+            f"Move the folder so that its path has at most {room} characters, such as C:\\digits; "
+            "or have an administrator switch on LongPathsEnabled.",
+        )
+
+
+def long_paths() -> bool:
+    """Whether the system opens paths of any length; on Windows that is a setting."""
+    if os.name != "nt":
+        return True
+    import winreg
+
+    key = r"SYSTEM\CurrentControlSet\Control\FileSystem"
+    try:
+        with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, key) as settings:
+            return bool(winreg.QueryValueEx(settings, "LongPathsEnabled")[0])
+    except OSError:
+        return False
+
+
+def base_python() -> str:
+    """The Python itself, also when this file was started inside an environment."""
+    inside = sys.prefix != sys.base_prefix
+    return getattr(sys, "_base_executable", sys.executable) if inside else sys.executable
+
+
+def make_environment() -> None:
+    """Makes an empty .venv. Debian leaves out ensurepip; a pip outside .venv will do as well."""
+    say("[1/3] An environment of its own in .venv: some seconds")
+    missing = [name for name in ("venv", "ensurepip") if not find_spec(name)]
+    without_pip = ["--without-pip"] if missing == ["ensurepip"] and find_spec("pip") else []
+    possible = without_pip or not missing
+    if possible and step([base_python(), "-m", "venv", *without_pip, VENV]):
+        return
+    raise Trouble(
+        f"{base_python()} could not make {VENV}.",
+        f"It lacks {' and '.join(missing)}." if missing else "Python says it above.",
+        "Debian, Ubuntu: sudo apt install python{}.{}-venv. ".format(*sys.version_info[:2])
+        + f"Elsewhere, or without administrator rights, {OWN_PYTHON}",
+    )
+
+
+def pip_install(*arguments, **changes) -> None:
+    """pip install into .venv; says what is wrong when it fails."""
+    pip = [VENV_PYTHON, "-m", "pip"]
+    if not find_spec("ensurepip"):
+        pip = [base_python(), "-m", "pip", "--python", VENV_PYTHON]
+    usual = ["--disable-pip-version-check", "--no-input", "--log", LOG, "install", "--no-deps"]
+    if not step([*pip, *usual, *arguments], **changes):
+        raise pip_trouble()
+
+
+def pip_trouble() -> Trouble:
+    """Reads pip's log for the reason."""
+    log = LOG.read_text(encoding="utf-8", errors="replace") if LOG.exists() else ""
+    what = "The packages could not be installed."
+    for sign, why, next_step in SIGNS:
+        if re.search(sign, log):
+            return Trouble(what, why, next_step)
+    return Trouble(
+        what, f"pip says it above; all of its output is in {LOG}.", "Repeat the command."
+    )
+
+
+def install_packages() -> None:
+    """Installs exactly the files of requirements.lock, each checked by its hash; none is built."""
+    say("[2/3] The packages of requirements.lock: about 1 GB to download, 1 to 3 minutes")
+    downloads = VENV / "tmp"  # not /tmp, which may be small or in memory
+    downloads.mkdir()
+    checked = ["--require-hashes", "--only-binary", ":all:", "--no-compile", "-r", LOCK]
+    pip_install(*checked, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(downloads)))
+    shutil.rmtree(str(downloads), ignore_errors=True)
+
+
+def install_kit() -> None:
+    """Installs `kit` so that .venv uses this folder's files; no network."""
+    say("[3/3] This project itself: some seconds")
+    pip_install("--no-build-isolation", "--no-index", "--editable", HERE)
+
+
+# ---- The commands ----
+
+
+def test_command(arguments: list) -> list:
+    """pytest over tests/ and notebooks/, or over the paths among the arguments."""
+    nbval = ["--nbval", "--nbval-current-env", "--nbval-sanitize-with", "tests/sanitize.cfg"]
+    given = any((HERE / word.split("::")[0]).exists() for word in arguments)
+    return ["-m", "pytest", *nbval, *([] if given else ["tests", "notebooks"]), *arguments]
+
+
+def install_uv(folder: str) -> str:
+    """For `lock`, where uv is not on the PATH: puts it into a temporary folder."""
+    subprocess.check_call([sys.executable, "-m", "venv", folder])
+    programs = Path(folder) / VENV_BIN.name
+    subprocess.check_call([str(programs / VENV_PYTHON.name), "-m", "pip", "install", "uv"])
+    return str(programs / "uv")
+
+
+def lock(arguments: list) -> int:
+    """For maintainers: pins the packages of pyproject.toml, and checks that each has its wheels."""
+    how = "--universal --fork-strategy fewest --python-version 3.11 --group test --generate-hashes"
+    bare = "--no-emit-index-url --no-header --no-annotate --quiet --output-file requirements.lock"
+    check = "--dry-run --no-deps --require-hashes --only-binary :all: --quiet --target none"
+    with tempfile.TemporaryDirectory() as folder:
+        pip = [shutil.which("uv") or install_uv(folder), "pip"]
+        code = call(
+            [*pip, "compile", PROJECT.name, *how.split(), *bare.split(), *arguments], cwd=str(HERE)
+        )
+        for name, python in itertools.product(SYSTEMS, PYTHONS):
+            say(f"Wheels for {name} and Python {python}")
+            place = ["--python-platform", SYSTEMS[name], "--python-version", python]
+            code = code or call([*pip, "install", *check.split(), *place, "-r", LOCK], cwd=folder)
+    return code
+
+
+def run(arguments: list) -> int:
+    """Sets up what is missing, then runs the command."""
+    reason = outdated()
+    if reason and unsuited():
+        return run_elsewhere(arguments, unsuited())
+    if reason:
+        set_up(reason)
+    if arguments[0] != "test":
+        return call([VENV_PYTHON, "-m", "kit", *arguments], env=environment())
+    command = test_command(arguments[1:])
+    say(" ".join(["python", *command]))
+    return call([VENV_PYTHON, *command], env=environment(), cwd=str(HERE))
+
+
+def main(arguments: list) -> int:
+    """Understands the command line; returns the exit code."""
+    if arguments == ["--suited"]:
+        return 1 if unsuited() else 0
+    if not arguments or arguments[0] in ("-h", "--help"):
+        say(USAGE.format("\n".join(f"  {name:10} {what}" for name, what in COMMANDS.items())))
+        return 0 if arguments else 2
+    if arguments[0] == "lock":
+        return lock(arguments[1:])
+    if arguments[0] not in COMMANDS:
+        known = f"The commands are {', '.join(COMMANDS)}."
+        raise Trouble(f"There is no command {arguments[0]}.", known, "python3 workshop.py --help")
+    return run(arguments)
+
+
+if __name__ == "__main__":
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")  # a path may not fit the terminal's alphabet
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except (Trouble, OSError) as trouble:
+        sys.exit(f"\n{trouble}")
+    except KeyboardInterrupt:
+        sys.exit("\nStopped. The next call begins the set-up anew; downloads are kept.")
