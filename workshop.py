@@ -56,6 +56,7 @@ COMMANDS = {
     "flash": "write the firmware to a board",
     "recognize": "let a board read one image",
     "evaluate": "let a board read test images",
+    "refresh": "for maintainers: write the notebooks' outputs anew",
 }
 USAGE = """usage: python3 workshop.py COMMAND [OPTIONS]
 
@@ -63,7 +64,7 @@ USAGE = """usage: python3 workshop.py COMMAND [OPTIONS]
 
 python3 workshop.py COMMAND --help tells more about a command.
 The first call sets up the folder .venv: it downloads about 1 GB, takes 3 GB and 1 to 3 minutes.
-For maintainers: python3 workshop.py lock [--upgrade] writes requirements.lock anew, with uv."""
+For maintainers too: python3 workshop.py lock [--upgrade] pins the packages anew, with uv."""
 
 OWN_PYTHON = "install a 64-bit Python 3.13 of your own: https://www.python.org/downloads/"
 # What pip's log says when it fails, why, and what helps; the first that is found counts.

@@ -87,8 +87,9 @@ class HostNetwork:
         want = self.network.input
         if inputs.shape[1:] != want.shape[1:] or inputs.dtype != np.dtype(want.dtype):
             raise KitError(
-                f"The network takes inputs of shape (n, {str(want.shape[1:])[1:-1]}) and dtype "
-                f"{want.dtype}, not {inputs.shape} and {inputs.dtype}."
+                f"The network takes inputs of shape {('n', *want.shape[1:])} and dtype {want.dtype}, "
+                f"not {inputs.shape} and {inputs.dtype}.",
+                next_step="Prepare images first: kit.model.pixels_to_input(images, model.input).",
             )
         made = self.network.output
         outputs = np.empty((len(inputs), *made.shape[1:]), made.dtype)

@@ -42,7 +42,7 @@ def load(path: Path = MNIST) -> tuple[Split, Split]:
         array = arrays.get(name)
         if array is None or array.dtype != np.uint8 or array.shape != shape:
             raise _unusable(path, f"{name} is not there as uint8 {shape}.")
-        if zlib.crc32(np.ascontiguousarray(array)) != crc:
+        if zlib.crc32(array.tobytes()) != crc:
             raise _unusable(path, f"The pixels or labels of {name} are not those of MNIST.")
         array.flags.writeable = False
     return (arrays["x_train"], arrays["y_train"]), (arrays["x_test"], arrays["y_test"])

@@ -125,7 +125,7 @@ def _check_dtype(image: NDArray[Any]) -> None:
             "np.rint(image * 255).astype(np.uint8)."
         )
     else:
-        step = "Pass the original pixels. If these are all 0 to 255, convert: image.astype('uint8')."
+        step = "Pass the original pixels. If all are 0 to 255, convert: image.astype('uint8')."
     raise KitError(
         f"The image has dtype {image.dtype}, not uint8.",
         "Pixels are bytes of 0 to 255, as in MNIST; the chip itself does the scaling.",
@@ -150,23 +150,26 @@ def _ink(picture: Pixels, polarity: Polarity) -> Pixels:
     """The picture with paper at 0 and the strongest ink at 255."""
     levels = picture.astype(np.float32)
     border = np.concatenate([levels[0], levels[-1], levels[:, 0], levels[:, -1]])
-    paper = float(np.median(border))
-    noise = float(np.median(np.abs(border - paper)))
-    sign = -1 if _is_dark_on_light(levels, paper, polarity) else 1
-    ink = sign * (levels - paper) - NOISE * noise
-    strongest = float(ink.max())
+    middle = (levels.min() + levels.max()) / 2
+    if _is_dark_on_light(border, middle, polarity):
+        levels, border, middle = -levels, -border, -middle
+    paper = border[border <= middle] if (border <= middle).any() else levels.min(keepdims=True)
+    level = np.median(paper)
+    ink = levels - level - NOISE * np.median(np.abs(paper - level))
+    strongest = ink.max()
     if strongest < FAINT:
         raise KitError(
             "Nothing is drawn.",
             "The picture is empty, or its strokes hardly differ from the background.",
             "Draw one digit, dark on light or light on dark.",
         )
-    return np.rint(np.clip(ink / strongest, 0, 1) * 255).astype(np.uint8)
+    result: Pixels = np.rint(np.clip(ink / strongest, 0, 1) * 255).astype(np.uint8)
+    return result
 
 
-def _is_dark_on_light(levels: NDArray[np.float32], paper: float, polarity: Polarity) -> bool:
+def _is_dark_on_light(border: NDArray[np.float32], middle: np.float32, polarity: Polarity) -> bool:
     if polarity == "auto":
-        return paper > (float(levels.min()) + float(levels.max())) / 2
+        return bool(np.median(border) > middle)
     if polarity not in ("light-on-dark", "dark-on-light"):
         raise KitError(
             f"There is no polarity {polarity!r}.", "", "Use auto, light-on-dark or dark-on-light."

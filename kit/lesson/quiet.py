@@ -1,58 +1,12 @@
-"""Silence for libraries that write to the terminal behind Python's back.
+"""TensorFlow without its start-up messages, repeating exactly."""
 
-TensorFlow's C++ parts write to file descriptors 1 and 2, its converter prints the names of
-temporary folders. Neither belongs in a lesson, and both differ from run to run.
-"""
-
-import ctypes
-import io
 import os
-import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
 from importlib import import_module
-from typing import IO, Any, TextIO
+from typing import Any
 
+from kit.quiet import quiet
 
-class _Aside(io.TextIOBase):
-    """Collects what is written during a block; afterwards passes it to the stream it replaced.
-
-    Loggers that are created inside the block keep this object for good, so it must stay usable.
-    """
-
-    def __init__(self, replaced: TextIO, store: IO[bytes]) -> None:
-        self.replaced = replaced
-        self.store: IO[bytes] | None = store
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, text: str) -> int:
-        if self.store is None:
-            return self.replaced.write(text)
-        self.store.write(text.encode("utf-8", "replace"))
-        return len(text)
-
-    def flush(self) -> None:
-        if self.store is None:
-            self.replaced.flush()
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Hide everything written to stdout and stderr in the block, by Python or by C.
-
-    When the block raises, what was hidden is written to stderr, since it may say why.
-    """
-    with tempfile.TemporaryFile(buffering=0) as store:
-        try:
-            with _descriptor(1, store), _descriptor(2, store), _streams(store):
-                yield
-        except BaseException:
-            store.seek(0)
-            sys.stderr.write(store.read().decode("utf-8", "replace"))
-            raise
+__all__ = ["quiet", "tensorflow"]
 
 
 def tensorflow() -> Any:
@@ -69,40 +23,3 @@ def tensorflow() -> Any:
         tf.keras.utils.set_random_seed(1)
         tf.config.experimental.enable_op_determinism()
     return tf
-
-
-@contextmanager
-def _descriptor(number: int, store: IO[bytes]) -> Iterator[None]:
-    """Point a file descriptor at `store` for a while; does nothing when it is not open."""
-    try:
-        saved = os.dup(number)
-    except OSError:
-        yield
-        return
-    try:
-        _flush_c()  # what C printed before still goes where it belonged
-        os.dup2(store.fileno(), number)
-        yield
-    finally:
-        _flush_c()
-        os.dup2(saved, number)
-        os.close(saved)
-
-
-@contextmanager
-def _streams(store: IO[bytes]) -> Iterator[None]:
-    asides = [_Aside(sys.stdout, store), _Aside(sys.stderr, store)]
-    with ExitStack() as stack:
-        stack.enter_context(redirect_stdout(asides[0]))
-        stack.enter_context(redirect_stderr(asides[1]))
-        try:
-            yield
-        finally:
-            for aside in asides:
-                aside.store = None
-
-
-def _flush_c() -> None:
-    """Empty the buffers of C's own stdio (fflush(NULL), C11 7.21.5.2)."""
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL("ucrtbase" if os.name == "nt" else None).fflush(None)

@@ -301,7 +301,7 @@ def _read(path: Path) -> NotebookNode:
     try:
         notebook: NotebookNode = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
         return notebook
-    except (OSError, ValueError, nbformat.ValidationError) as error:
+    except (OSError, ValueError, AttributeError, nbformat.ValidationError) as error:
         raise KitError(
             f"{path} cannot be read as a notebook.", str(error), "Restore it from the repository."
         ) from error

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from kit.errors import KitError
+from kit.quiet import quiet
 
 RESOLVERS = {"reference": OpResolverType.BUILTIN_REF, "default": OpResolverType.AUTO}
 
@@ -54,10 +55,11 @@ class Reference:
         self.path = Path(path)
         content = read_bytes(self.path)
         try:
-            self._interpreter = Interpreter(
-                model_content=content, experimental_op_resolver_type=RESOLVERS[kernels]
-            )
-            self._interpreter.allocate_tensors()
+            with quiet():  # the default kernels announce themselves on stderr
+                self._interpreter = Interpreter(
+                    model_content=content, experimental_op_resolver_type=RESOLVERS[kernels]
+                )
+                self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             reason = str(error).strip().splitlines()[0]
             raise not_a_model(self.path, f"LiteRT says: {reason}") from error
@@ -88,9 +90,9 @@ class Reference:
         want = np.dtype(self.input["dtype"])
         if inputs.shape[1:] != self.input_shape or inputs.dtype != want:
             raise KitError(
-                f"{self.path.name} takes inputs of shape (n, {str(self.input_shape)[1:-1]}) "
+                f"{self.path.name} takes inputs of shape {('n', *self.input_shape)} "
                 f"and dtype {want}, not {inputs.shape} and {inputs.dtype}.",
-                next_step="Quantize pixels first: kit.model.quantize_pixels(images, model).",
+                next_step="Prepare images first: kit.model.pixels_to_input(images, model.input).",
             )
 
     def _run_one(self, one: npt.NDArray[Any]) -> npt.NDArray[Any]:

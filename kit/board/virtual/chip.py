@@ -7,7 +7,9 @@ finishes the block first. Peripherals are therefore written so that an access ma
 """
 
 import ctypes
+import gc
 import mmap
+import struct
 import time
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,6 @@ from unicorn import (
     UC_MEM_FETCH_UNMAPPED,
     UC_MEM_READ_UNMAPPED,
     UC_MEM_WRITE_PROT,
-    UC_MEM_WRITE_UNMAPPED,
     UC_MODE_MCLASS,
     UC_MODE_THUMB,
     UC_PROT_EXEC,
@@ -30,12 +31,12 @@ from unicorn import (
 )
 from unicorn.arm_const import (
     UC_ARM_REG_CONTROL,
+    UC_ARM_REG_D0,
     UC_ARM_REG_FPSCR,
     UC_ARM_REG_LR,
     UC_ARM_REG_PC,
     UC_ARM_REG_PRIMASK,
     UC_ARM_REG_R0,
-    UC_ARM_REG_S0,
     UC_ARM_REG_SP,
     UC_ARM_REG_XPSR,
     UC_CPU_ARM_CORTEX_M4,
@@ -52,6 +53,7 @@ from kit.board.virtual.peripherals import (
     Rcc,
     Registers,
     SystemControl,
+    SysTick,
     Usart,
     UsartBus,
 )
@@ -61,6 +63,10 @@ TRANSLATION_BUFFER = 32 << 20  # bytes; Unicorn's own default reserves 1 GB for 
 SLICE_SECONDS = 0.02  # the longest time without a look at the clock, or at Ctrl-C
 NOWHERE = 0xFFFF_FFFF  # emu_start wants an address to stop at; no instruction can be there
 ERASED = b"\xff" * 8
+BRANCH_TO_SELF = b"\xfe\xe7"  # `b .`, encoding T2: ARMv7-M ARM section A7.7.12
+FPU_REGISTERS = [UC_ARM_REG_D0 + i for i in range(16)]
+UNTOUCHED = 0x7FF4_DEAD_7FA4_DEAD  # in each at reset: signaling NaNs, which no program leaves there
+THUMB = 1 << 24  # in xPSR: ARMv7-M ARM section B1.4.2
 
 BUS_FAULT = (
     "A real chip raises a BusFault there, which ends in the HardFault handler, and the program "
@@ -74,7 +80,22 @@ LOCKED_FLASH = (
     "Flash is locked while a program runs: a real chip does not store the value and flags a "
     "programming error in FLASH_SR (RM0390, embedded flash memory)."
 )
-NO_INTERRUPTS = "The virtual board models no interrupts; a real chip would call the handler in the vector table."
+NO_INTERRUPTS = (
+    "The virtual board models no interrupts; a real chip calls the handler in the vector table."
+)
+NOT_MODELED = (
+    "The virtual board has RCC, PWR, GPIOA to GPIOC, USART2, the flash interface, DBGMCU and the "
+    "core's own registers; a real STM32F446RE has more (RM0390 table 1)."
+)
+WRONG_STATE = (
+    "A Cortex-M4 executes Thumb code only, and bit 0 of a jump's target says so: a real chip "
+    "raises a UsageFault (INVSTATE), which ends in the HardFault handler. A null function pointer "
+    "does it."
+)
+OWN_HANDLER = (
+    "Vector table entries 2 to 6 lead there. A real chip goes there after a fault; here the "
+    "program went by itself, perhaps because main() returned. Nothing more happens on either."
+)
 BREAKPOINT = "Without a debugger a real chip takes it as a HardFault (ARMv7-M ARM section C1.5)."
 NO_FPU = (
     "Out of reset the floating-point unit is off: a real chip raises a UsageFault (NOCP) at the "
@@ -83,7 +104,6 @@ NO_FPU = (
 EXCEPTIONS = {  # Unicorn's numbers of what its Cortex-M4 raises
     2: ("executed a supervisor call (SVC)", NO_INTERRUPTS),
     7: ("stopped at a breakpoint instruction (BKPT)", BREAKPOINT),
-    18: ("jumped to an address that does not have bit 0 set, as Thumb code must", USAGE_FAULT),
 }
 
 
@@ -123,6 +143,8 @@ class Chip:
         for base in (m.FLASH_BASE, m.FLASH_ALIAS):
             self._uc.mem_map_ptr(base, m.FLASH_SIZE, UC_PROT_READ | UC_PROT_EXEC, pointer)
         self._uc.mem_map(m.RAM_BASE, m.RAM_SIZE)
+        vectors = struct.unpack_from("<5I", flash, 8)  # NMI to UsageFault: PM0214 table 17
+        self._handlers = {address & ~1 for address in vectors if address & 1}
 
     def _make_peripherals(self) -> None:
         self.counter = Counter(self._uc)
@@ -130,7 +152,13 @@ class Chip:
         self.gpioa, self.gpiob = Gpio(m.GPIOA_RESETS), Gpio(m.GPIOB_RESETS)
         self.gpioc = Gpio(external=1 << m.BUTTON_PIN)
         self.usart = Usart(self.rcc.apb1_hz, self._on_idle)
-        self.system = SystemControl(self._refuse, self._on_restart, self._on_trace)
+        self.system = SystemControl(
+            SysTick(self.rcc.core_hz),
+            self._on_interrupt,
+            self._on_restart,
+            self._on_trace,
+            self._on_fpu,
+        )
         self.dwt = Dwt(self.counter, self._on_trace)
         self.power, self.flash_interface = Power(), FlashInterface(m.FLASH_RESETS)
         self._led = False
@@ -141,7 +169,7 @@ class Chip:
         """Each 4 KB page with its register blocks: KB number, start in the page, clock enable."""
         ports = (self.gpioa, self.gpiob, self.gpioc)
         gpio = {i: (port, i << 10, (m.RCC_AHB1ENR, i)) for i, port in enumerate(ports)}
-        core = {kilobyte: (self.system, 0, None) for kilobyte in range(4)}
+        core = dict.fromkeys(range(4), (self.system, 0, None))
         pages: dict[int, dict[int, Any]] = {
             m.USART2 & ~0xFFF: {1: (self.usart, 0x400, (m.RCC_APB1ENR, 17))},
             m.PWR: {0: (self.power, 0, (m.RCC_APB1ENR, 28))},
@@ -152,8 +180,10 @@ class Chip:
             m.SCS: core,
         }
         for page, blocks in pages.items():
-            kind = UsartBus if page == m.USART2 & ~0xFFF else Bus
-            bus = kind(page, blocks, self.rcc, self._refuse)
+            bus = Bus(page, blocks, self.rcc, self._on_unknown)
+            if page == m.USART2 & ~0xFFF:
+                bus = UsartBus(page, blocks, self.rcc, self._on_unknown)
+                bus.serve(self.usart)
             self._uc.mmio_map(page, 0x1000, bus.read, None, bus.write, None)
 
     # The host's side
@@ -189,12 +219,12 @@ class Chip:
             uc.reg_write(register, 0)
         for i in range(13):
             uc.reg_write(UC_ARM_REG_R0 + i, 0)
-        for i in range(32):
-            uc.reg_write(UC_ARM_REG_S0 + i, 0)
-        uc.reg_write(UC_ARM_REG_XPSR, 1 << 24)
+        for register in FPU_REGISTERS:
+            uc.reg_write(register, UNTOUCHED)
+        uc.reg_write(UC_ARM_REG_XPSR, THUMB)
         uc.reg_write(UC_ARM_REG_LR, 0xFFFF_FFFF)
         uc.reg_write(UC_ARM_REG_SP, int.from_bytes(vectors[:4], "little"))
-        self._pc = int.from_bytes(vectors[4:], "little") & ~1
+        uc.reg_write(UC_ARM_REG_PC, int.from_bytes(vectors[4:], "little"))
 
     def run(self, seconds: float, wanted: int = 0, polls: int = 16) -> None:
         """Execute until the program waits for the host, `wanted` bytes are out, or time is over.
@@ -214,8 +244,8 @@ class Chip:
 
     def close(self) -> None:
         """Give Unicorn's memory back; the chip cannot be used afterwards."""
-        del self._uc, self.counter, self.dwt, self.rcc.on_change, self.gpioa.on_change
-        del self.usart, self.system
+        self.__dict__.clear()
+        gc.collect()  # Unicorn and its callbacks refer to each other
 
     # One stretch of execution
 
@@ -226,6 +256,10 @@ class Chip:
         if not self.usart.fresh:  # else the store may run again and must not send twice
             self.usart.transmit()
         self._pc = self._uc.reg_read(UC_ARM_REG_PC)
+        if not self.system.fpu_on():
+            self._on_fpu()
+        if self._stranded():
+            self._refuse("ended in its own fault handler", OWN_HANDLER)
         if error or self._refusal:
             self._fail(error)
         elif self._restart:
@@ -238,14 +272,21 @@ class Chip:
         """Counting stops by itself after SLICE instructions: only so it stays exact."""
         counting = self.counter.counting
         self.counter.budget = self.counter.completed + SLICE
+        here = self._uc.reg_read(UC_ARM_REG_PC)  # not remembered: Ctrl-C may have ended a slice
         try:
-            self._uc.emu_start(self._pc | 1, NOWHERE, 0 if counting else int(seconds * 1e6))
+            self._uc.emu_start(here | 1, NOWHERE, 0 if counting else int(seconds * 1e6))
         except UcError as error:
             return error
-        asked = self.idle or self._restart or self._retrace or self._refusal or counting
-        if not asked and not self._uc.query(UC_QUERY_TIMEOUT):
+        asked = self.idle or self._restart or self._retrace or self._refusal
+        over = self.counter.completed > self.counter.budget or self._uc.query(UC_QUERY_TIMEOUT)
+        if not (asked or over):
             self.idle = True  # WFI or WFE: sleep until something happens
         return None
+
+    def _stranded(self) -> bool:
+        """Whether PC is at a branch to itself within the first instructions of a fault handler."""
+        near = any(handler <= self._pc < handler + 8 for handler in self._handlers)
+        return near and self._uc.mem_read(self._pc, 2) == BRANCH_TO_SELF
 
     def _count_or_not(self) -> None:
         if self.counter.counting:
@@ -273,13 +314,27 @@ class Chip:
             self._retrace = True
             self._uc.emu_stop()
 
+    def _on_interrupt(self) -> None:
+        self._refuse("enabled an interrupt, and the virtual board has none", NO_INTERRUPTS)
+
+    def _on_unknown(self, address: int, verb: str) -> None:
+        what = f"{verb} 0x{address:08x}, a peripheral that is not modeled"
+        self._refuse(what, NOT_MODELED)
+
+    def _on_fpu(self) -> None:
+        """Unicorn's FPU is always on, but its registers tell whether the program used it."""
+        used = any(self._uc.reg_read(register) != UNTOUCHED for register in FPU_REGISTERS)
+        if used and not self.system.fpu_on():
+            self._refuse("used the floating-point unit while it was off, here or earlier", NO_FPU)
+
     def _on_pins(self) -> None:
         lit = self.gpioa.high(m.LED_PIN)
         self.led_changes += lit != self._led
         self._led = lit
-        self.usart.tx_connected = self.gpioa.function(m.TX_PIN) == m.USART_FUNCTION
-        self.usart.rx_connected = self.gpioa.function(m.RX_PIN) == m.USART_FUNCTION
-        self.usart.retune()
+        pins = tuple(self.gpioa.function(pin) == m.USART_FUNCTION for pin in (m.TX_PIN, m.RX_PIN))
+        if pins != (self.usart.tx_connected, self.usart.rx_connected):
+            self.usart.tx_connected, self.usart.rx_connected = pins
+            self.usart.retune()
 
     def _on_invalid(self, _uc: Any, access: int, address: int, size: int, *_rest: Any) -> bool:
         self._invalid = access, address, size
@@ -289,37 +344,47 @@ class Chip:
         what, effect = EXCEPTIONS.get(number, (f"raised exception {number}", USAGE_FAULT))
         self._refuse(what, effect)
 
-    def _refuse(self, what: str, effect: str = "") -> None:
+    def _refuse(self, what: str, effect: str) -> None:
         self._refusal, self._effect = what, effect
         self._uc.emu_stop()
 
     # Faults
 
     def _fail(self, error: UcError | None) -> None:
-        what, effect = (self._refusal, self._effect) if self._refusal else self._explain(error)
+        """Turn what stopped the program into the fault that every call raises until a reset."""
+        link = self._uc.reg_read(UC_ARM_REG_LR)
+        if self._refusal:
+            (what, effect), jumped = (self._refusal, self._effect), False
+        else:
+            what, effect, jumped = self._explain()
+        address = self._pc - 2 if effect == NO_INTERRUPTS and "SVC" in what else self._pc
+        if jumped:  # where the program came from is known by the return address only
+            address, link = (link & ~1) - 2, 0
         self.usart.transmit()
-        address, link = self._pc, self._uc.reg_read(UC_ARM_REG_LR)
-        if "SVC" in what:
-            address -= 2
-        if self._invalid and self._invalid[0] == UC_MEM_FETCH_UNMAPPED:
-            address, link = (link & ~1) - 2, 0  # the code that called or jumped is all we know
         self.failure = board_fault(what, effect, self.elf, address, link)
 
-    def _explain(self, error: UcError | None) -> tuple[str, str]:
-        """What the program did, and what a real chip does about it."""
+    def _explain(self) -> tuple[str, str, bool]:
+        """What the program did, what a real chip does about it, and whether PC is of no use."""
+        if not self._uc.reg_read(UC_ARM_REG_XPSR) & THUMB:
+            return f"jumped to 0x{self._pc:08x}, an even address", WRONG_STATE, True
         if self._invalid is None:
-            return "executed an undefined instruction (UDF, or bytes that are no code)", USAGE_FAULT
+            return "executed an instruction this CPU does not have", USAGE_FAULT, False
         access, address, size = self._invalid
-        if access == UC_MEM_WRITE_PROT:
-            return f"wrote to 0x{address:08x}, which is flash and locked", LOCKED_FLASH
         if access == UC_MEM_FETCH_UNMAPPED:
-            return f"jumped to 0x{address:08x}, where there is no code", BUS_FAULT
-        verb = {UC_MEM_READ_UNMAPPED: "read", UC_MEM_WRITE_UNMAPPED: "wrote"}.get(access, "used")
-        where = "below the RAM: the stack has overflowed"
-        stack = self._uc.reg_read(UC_ARM_REG_SP)
-        if not (stack - 0x1000 <= address < m.RAM_BASE and stack < m.RAM_BASE + 0x1000):
-            where = "where this chip has nothing"
-        return f"{verb} {size} bytes at 0x{address:08x}, {where}", BUS_FAULT
+            return f"jumped to 0x{address:08x}, where there is no code", BUS_FAULT, True
+        if access == UC_MEM_WRITE_PROT:
+            return f"wrote to 0x{address:08x}, which is flash and locked", LOCKED_FLASH, False
+        verb = "read" if access == UC_MEM_READ_UNMAPPED else "wrote"
+        where, effect = self._nothing_at(address)
+        return f"{verb} {size} bytes at 0x{address:08x}, {where}", effect, False
+
+    def _nothing_at(self, address: int) -> tuple[str, str]:
+        """What is at an address where the virtual board has nothing, and what a real chip does."""
+        if any(low <= address < high for low, high in m.NOT_MODELED):
+            return "which the virtual board does not model", NOT_MODELED
+        if m.RAM_BASE - 0x1000 <= address < m.RAM_BASE:
+            return "just below the RAM: the stack has overflowed", BUS_FAULT
+        return "where this chip has nothing", BUS_FAULT
 
 
 __all__ = ["BoardFault", "Chip"]

@@ -75,19 +75,22 @@ def _line(dwarf: Any, unit: Any, address: int) -> tuple[str, int]:
 
 
 def _file_name(program: Any, index: int) -> str:
-    """DWARF counted files from 1 up to version 4 and from 0 since version 5 (section 6.2.4)."""
-    index -= program["version"] < 5
-    entry = program["file_entry"][index]
-    return str(entry.name.decode())
+    """DWARF counts files and folders from 1 up to version 4 and from 0 since version 5."""
+    first = int(program["version"] < 5)
+    entry = program["file_entry"][index - first]
+    if first and not entry.dir_index:  # the folder of the compilation, which is not in the list
+        return str(entry.name.decode())
+    folder = program["include_directory"][entry.dir_index - first]
+    return str(Path(folder.decode()) / entry.name.decode())
 
 
 def _function(dwarf: Any, unit: Any, address: int) -> str:
     """The innermost function around an address; children follow their parents in `iter_DIEs`."""
     name = ""
     for die in unit.iter_DIEs():
-        if die.tag in ("DW_TAG_subprogram", "DW_TAG_inlined_subroutine"):
-            if any(low <= address < high for low, high in _ranges(dwarf, unit, die)):
-                name = _name(die) or name
+        is_function = die.tag in ("DW_TAG_subprogram", "DW_TAG_inlined_subroutine")
+        if is_function and any(a <= address < b for a, b in _ranges(dwarf, unit, die)):
+            name = _name(die) or name
     return name
 
 
@@ -144,7 +147,8 @@ def board_fault(what: str, effect: str, elf: Path, address: int, link: int) -> B
     text = f"The program on the virtual board {what}, in {place}"
     if caller.function and caller.function != location.function:
         text += f", called from {caller}"
-    look = f"look at line {location.line} of {location.file}" if location.line else "find the code"
+    known = f"look at line {location.line} of {Path(location.file).name}"
+    look = known if location.line else "compile with -g, so that the line is known"
     return BoardFault(
         text + ".",
         effect,

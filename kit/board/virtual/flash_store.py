@@ -116,7 +116,7 @@ def _check_fits(address: int, size: int, name: str) -> None:
 
 
 def _check_vectors(flash: bytearray, name: str) -> None:
-    """The first words must be a stack pointer in RAM and a Thumb address in flash (PM0214 2.3.4)."""
+    """The first words must be a stack pointer in RAM and a Thumb address in flash (PM0214)."""
     stack, reset = (int.from_bytes(flash[i : i + 4], "little") for i in (0, 4))
     in_ram = RAM_BASE < stack <= RAM_BASE + RAM_SIZE
     in_flash = FLASH_BASE <= reset < FLASH_BASE + FLASH_SIZE

@@ -24,6 +24,15 @@ DBGMCU = 0xE004_2000
 DWT = 0xE000_1000
 SCS = 0xE000_E000
 
+# What a real chip has and the virtual one has not: boot loader and one-time-programmable area,
+# bit-band alias of the RAM, other peripherals, other parts of the core.
+NOT_MODELED = (
+    (0x1FFF_0000, 0x1FFF_C010),
+    (0x2200_0000, 0x2400_0000),
+    (0x4000_0000, 0x6000_0000),
+    (0xE000_0000, 0x1_0000_0000),
+)
+
 # Clock sources: RM0390 section 6.2 (HSI); UM1724 section "OSC clock" (8 MHz from the ST-LINK).
 HSI_HZ = 16_000_000
 HSE_HZ = 8_000_000
@@ -63,13 +72,13 @@ GPIOA_RESETS = {GPIO_MODER: 0xA800_0000, 0x08: 0x0C00_0000, GPIO_PUPDR: 0x6400_0
 GPIOB_RESETS = {GPIO_MODER: 0x0000_0280, 0x08: 0x0000_00C0, GPIO_PUPDR: 0x0000_0100}
 LED_PIN = 5  # LD2 is PA5: UM1724 section "LEDs"
 BUTTON_PIN = 13  # B1 is PC13, high when released: UM1724 section "Push-buttons"
-TX_PIN, RX_PIN, USART_FUNCTION = 2, 3, 7  # PA2 and PA3, AF7: STM32F446 data sheet, table 11
+TX_PIN, RX_PIN, USART_FUNCTION = 2, 3, 7  # PA2, PA3 as AF7: data sheet, alternate functions
 
 # USART: RM0390 section 25.6.
 USART_SR, USART_DR, USART_BRR, USART_CR1 = 0x00, 0x04, 0x08, 0x0C
 SR_RXNE, SR_TC, SR_TXE = 1 << 5, 1 << 6, 1 << 7
 CR1_RE, CR1_TE, CR1_UE, CR1_OVER8 = 1 << 2, 1 << 3, 1 << 13, 1 << 15
-BAUD_TOLERANCE = 0.02  # RM0390 section 25.4.5: about 2 % each side
+BAUD_TOLERANCE = 0.02  # RM0390 section 25.4.5 (receiver's tolerance), each side
 
 # DBGMCU_IDCODE: RM0390 section 33.6.1; the low 12 bits name the device.
 DBGMCU_RESETS = {0x00: 0x1000_0421}
@@ -79,10 +88,11 @@ DWT_CTRL, DWT_CYCCNT = 0x00, 0x04
 DWT_NUMCOMP, CYCCNTENA = 4 << 28, 1 << 0
 
 # System control space: ARMv7-M ARM section B3.2, PM0214 sections 4.3 to 4.6.
-SYST_CSR, NVIC_ISER, CPUID, VTOR, AIRCR = 0x010, range(0x100, 0x120), 0xD00, 0xD08, 0xD0C
+SYST_CSR, SYST_RVR, SYST_CVR, SYST_CALIB = 0x010, 0x014, 0x018, 0x01C
+NVIC_ISER, CPUID, AIRCR = range(0x100, 0x120), 0xD00, 0xD0C
 CPACR, DEMCR = 0xD88, 0xDFC
-SCS_RESETS = {CPUID: 0x410F_C241, AIRCR: 0xFA05_0000, 0xD14: 0x200, SYST_CSR: 4, 0xF34: 0xC0000000}
+SCS_RESETS = {CPUID: 0x410F_C241, AIRCR: 0xFA05_0000, 0xD14: 0x200, 0xF34: 0xC0000000}
 AIRCR_KEY, SYSRESETREQ = 0x05FA, 1 << 2
-TICKINT = 1 << 1
+SYSTICK_ENABLE, TICKINT, CLKSOURCE, COUNTFLAG = 1 << 0, 1 << 1, 1 << 2, 1 << 16
 TRCENA = 1 << 24
 FPU_FULL_ACCESS = 0b1111 << 20

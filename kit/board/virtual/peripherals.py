@@ -5,8 +5,10 @@ every access here has the same effect whether it happens once or twice. The UART
 way the real one works: DR keeps its byte until the next one moves in.
 """
 
+import time
 from collections import deque
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from kit.board.virtual import memory_map as m
@@ -62,12 +64,15 @@ class Rcc(Registers):
         divider = 2 * (pll >> 16 & 0b11) + 2 if source == 2 else max(pll >> 28 & 0b111, 1)
         return round(vco / divider)
 
+    def core_hz(self) -> int:
+        """HCLK in Hz, the clock of the core: SYSCLK through the HPRE prescaler."""
+        hpre = self.values.get(m.RCC_CFGR, 0) >> 4 & 0xF
+        return self.system_hz() // (1, 2, 4, 8, 16, 64, 128, 256, 512)[max(hpre - 7, 0)]
+
     def apb1_hz(self) -> int:
-        """PCLK1 in Hz, the clock of USART2: SYSCLK through the HPRE and PPRE1 prescalers."""
-        cfgr = self.values.get(m.RCC_CFGR, 0)
-        hpre, ppre1 = cfgr >> 4 & 0xF, cfgr >> 10 & 0b111
-        ahb = (1, 2, 4, 8, 16, 64, 128, 256, 512)[max(hpre - 7, 0)]
-        return self.system_hz() // ahb // (1, 2, 4, 8, 16)[max(ppre1 - 3, 0)]
+        """PCLK1 in Hz, the clock of USART2: HCLK through the PPRE1 prescaler."""
+        ppre1 = self.values.get(m.RCC_CFGR, 0) >> 10 & 0b111
+        return self.core_hz() // (1, 2, 4, 8, 16)[max(ppre1 - 3, 0)]
 
 
 class Power(Registers):
@@ -142,12 +147,12 @@ def sampled(byte: int, ratio: float) -> int:
     return read if read != byte else byte ^ 0x80
 
 
+@lru_cache
 def garbling(sender: float, receiver: float) -> bytes | None:
     """How each byte arrives between two baud rates; None when they match closely enough."""
-    if receiver and abs(sender - receiver) <= m.BAUD_TOLERANCE * receiver:
+    if not (sender and receiver) or abs(sender - receiver) <= m.BAUD_TOLERANCE * receiver:
         return None
-    ratio = sender / receiver if receiver else 9.0
-    return bytes(sampled(byte, ratio) for byte in range(256))
+    return bytes(sampled(byte, sender / receiver) for byte in range(256))
 
 
 class Usart(Registers):
@@ -233,38 +238,99 @@ class Usart(Registers):
             self.outgoing.append(self.to_host[byte] if self.to_host else byte)
 
 
+class SysTick(Registers):
+    """The system timer (PM0214 section 4.5) without its interrupt.
+
+    It follows the host's clock, not the instructions executed, so that a heartbeat beats at its
+    pace; when the CPU is stopped right in the read that clears COUNTFLAG, one beat is lost.
+    """
+
+    def __init__(self, clock_hz: Callable[[], int]) -> None:
+        super().__init__()
+        self.clock_hz = clock_hz
+        self._start()
+
+    def _start(self) -> None:
+        divider = 1 if self.read(m.SYST_CSR) & m.CLKSOURCE else 8
+        self.hz, self.started, self.wraps = self.clock_hz() / divider, time.monotonic(), 0
+
+    def read(self, offset: int) -> int:
+        value = super().read(offset)
+        if offset not in (m.SYST_CSR, m.SYST_CVR):
+            return value
+        if not super().read(m.SYST_CSR) & m.SYSTICK_ENABLE:
+            return value if offset == m.SYST_CSR else 0
+        wraps, position = self._count()
+        if offset == m.SYST_CVR:
+            return position
+        flag = m.COUNTFLAG if wraps > self.wraps else 0
+        self.wraps = wraps
+        return value | flag
+
+    def _count(self) -> tuple[int, int]:
+        """How often it went through zero, and where it is on its way down."""
+        reload = super().read(m.SYST_RVR) & 0xFF_FFFF
+        wraps, passed = divmod(int((time.monotonic() - self.started) * self.hz), reload + 1)
+        return wraps, reload - passed
+
+    def write(self, offset: int, value: int) -> None:
+        super().write(offset, value)
+        self._start()
+
+
 class SystemControl(Registers):
     """The core's own registers (PM0214 chapter 4): identity, reset, FPU access, fault status.
 
-    `refuse` is called when a program asks for interrupts, which the virtual board does not have.
+    The callbacks tell the chip that the program enables an interrupt, asks for a reset, switches
+    the trace unit, is about to switch the FPU.
     """
 
     def __init__(
         self,
-        refuse: Callable[[str], None],
+        systick: SysTick,
+        on_interrupt: Callable[[], None],
         on_reset: Callable[[], None],
         on_trace: Callable[[], None],
+        on_fpu: Callable[[], None],
     ) -> None:
         super().__init__(m.SCS_RESETS)
-        self.refuse, self.on_reset, self.on_trace = refuse, on_reset, on_trace
+        self.systick, self.on_interrupt, self.on_reset = systick, on_interrupt, on_reset
+        self.on_trace, self.on_fpu = on_trace, on_fpu
+
+    def reset(self) -> None:
+        super().reset()
+        self.systick.reset()
+
+    def read(self, offset: int) -> int:
+        timer = m.SYST_CSR <= offset <= m.SYST_CALIB
+        return self.systick.read(offset) if timer else super().read(offset)
+
+    def fpu_on(self) -> bool:
+        """Whether CPACR gives full access to coprocessors 10 and 11."""
+        return self.read(m.CPACR) & m.FPU_FULL_ACCESS == m.FPU_FULL_ACCESS
 
     def write(self, offset: int, value: int) -> None:
+        if offset == m.CPACR:
+            self.on_fpu()
         if offset == m.AIRCR:
             if value >> 16 == m.AIRCR_KEY and value & m.SYSRESETREQ:
                 self.on_reset()
+        elif m.SYST_CSR <= offset <= m.SYST_CALIB:
+            self.systick.write(offset, value)
         elif offset != m.CPUID:
             super().write(offset, value)
         if offset == m.DEMCR:
             self.on_trace()
         if (offset in m.NVIC_ISER and value) or (offset == m.SYST_CSR and value & m.TICKINT):
-            self.refuse("enabled an interrupt, and the virtual board has none")
+            self.on_interrupt()
 
 
 class Bus:
     """One 4 KB page of the peripheral address space, as Unicorn's two MMIO callbacks.
 
     `blocks` maps the number of each KB to a register block, and to the RCC enable register and bit
-    it needs, if any. `refuse` is called for an address without a register block.
+    it needs, if any. Where there is no block, `refuse` is called with the address and "read" or
+    "wrote to".
     """
 
     def __init__(
@@ -272,7 +338,7 @@ class Bus:
         page: int,
         blocks: dict[int, tuple[Registers, int, tuple[int, int] | None]],
         rcc: Rcc,
-        refuse: Callable[[str], None],
+        refuse: Callable[[int, str], None],
     ) -> None:
         self.page, self.blocks, self.rcc, self.refuse = page, blocks, rcc, refuse
 
@@ -280,7 +346,7 @@ class Bus:
         """The block and the word offset within it; no block when its clock is off."""
         entry = self.blocks.get(offset >> 10)
         if entry is None:
-            self.refuse(f"{verb} 0x{self.page + offset:08x}, a peripheral that is not modeled")
+            self.refuse(self.page + offset, verb)
             return None, 0
         block, start, gate = entry
         if gate and not self.rcc.clocked(*gate):
@@ -307,11 +373,15 @@ class Bus:
 class UsartBus(Bus):
     """The page of USART2, with a short way to the two registers that every byte goes through."""
 
+    def serve(self, usart: Usart) -> None:
+        """Name the port that the short way leads to."""
+        self.usart = usart
+
     def read(self, uc: Any, offset: int, size: int, data: Any) -> int:
+        """Unicorn's read callback."""
         if self.rcc.values.get(m.RCC_APB1ENR, 0) & 1 << 17:
-            usart = self.blocks[1][0]
             if offset == 0x400:
-                return usart.status()  # type: ignore[attr-defined, no-any-return]
+                return self.usart.status()
             if offset == 0x404:
-                return usart.data()  # type: ignore[attr-defined, no-any-return]
+                return self.usart.data()
         return super().read(uc, offset, size, data)

@@ -36,7 +36,7 @@ class Serial(SerialBase):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._chip: Chip | None = None
-        self._opened = ""
+        self.is_open = False
         super().__init__(*args, **kwargs)
 
     def open(self) -> None:

@@ -1,0 +1,60 @@
+"""Digits on STM32: the helper package of the notebooks.
+
+The road is the listing of this package, always in this direction:
+digits -> model -> generate -> compile -> board -> lesson.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from kit.errors import KitError
+from kit.paths import DATA, FIRMWARE, making
+from kit.paths import build as build_folder
+
+if TYPE_CHECKING:
+    from kit.board import Board, flash
+    from kit.compile import HostNetwork
+    from kit.compile import build as build_firmware
+    from kit.doctor import examine as doctor
+    from kit.generate import generate
+    from kit.lesson.artifacts import artifact
+    from kit.lesson.report import report
+    from kit.model import Reference
+
+__all__ = [
+    "DATA",
+    "FIRMWARE",
+    "Board",
+    "HostNetwork",
+    "KitError",
+    "Reference",
+    "artifact",
+    "build_firmware",
+    "build_folder",
+    "doctor",
+    "flash",
+    "generate",
+    "making",
+    "report",
+]
+
+_PLACES = {
+    "Board": ("kit.board", "Board"),
+    "HostNetwork": ("kit.compile", "HostNetwork"),
+    "Reference": ("kit.model", "Reference"),
+    "artifact": ("kit.lesson.artifacts", "artifact"),
+    "build_firmware": ("kit.compile", "build"),
+    "doctor": ("kit.doctor", "examine"),
+    "flash": ("kit.board", "flash"),
+    "generate": ("kit.generate", "generate"),
+    "report": ("kit.lesson.report", "report"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a station when it is first used: a notebook on training needs no emulator."""
+    if name not in _PLACES:
+        raise AttributeError(f"module 'kit' has no attribute {name!r}")
+    from importlib import import_module
+
+    module, attribute = _PLACES[name]
+    return getattr(import_module(module), attribute)

@@ -1,0 +1,316 @@
+"""The `kit` command: each station of the road from the terminal.
+
+Results go to stdout, as text or with --json as one JSON object; progress goes to stderr.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from kit import paths
+from kit.errors import KitError
+
+Printer = Callable[[Any], None]
+console = Console()
+FIRMWARE = "firmware.elf"
+
+
+def _plain(value: Any) -> Any:
+    """What json cannot do by itself: paths, dataclasses and numpy's numbers and arrays."""
+    if isinstance(value, Path):
+        return str(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
+    table = Table(title=title, title_justify="left")
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="left" if number == 0 else "right")
+    for row in rows:
+        table.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row))
+    return table
+
+
+def _progress(title: str) -> Callable[[Any], Iterator[Any]]:
+    """Wraps a sequence with the kit's progress bar."""
+    from kit.lesson.progress import progress
+
+    def iterate(items: Any) -> Iterator[Any]:
+        with progress(title) as step:
+            for number, item in enumerate(items):
+                if number % 50 == 0:
+                    step(number, len(items))
+                yield item
+            step(len(items), len(items))
+
+    return iterate
+
+
+def run(args: argparse.Namespace) -> Any:
+    """Execute the notebooks in order; copies and their HTML land in build/notebooks."""
+    from kit.lesson import run as lesson
+
+    return lesson.run(args.notebooks or None)
+
+
+def show_run(result: Any) -> None:
+    from kit.lesson.report import table
+
+    console.print(table(result["report"]))
+    made = [*result["artifacts"], *result["html"], str(paths.build() / "report.json")]
+    console.print(_table("What was made", ["file"], [[path] for path in made]))
+
+
+def refresh(args: argparse.Namespace) -> Any:
+    """Execute the committed notebooks and keep their outputs in them (for maintainers)."""
+    from kit.lesson import run as lesson
+
+    return {"changed": lesson.refresh(args.notebooks or None)}
+
+
+def show_refresh(result: Any) -> None:
+    for path in result["changed"]:
+        print(f"changed: {path}")
+    print(f"{len(result['changed'])} notebooks changed")
+
+
+def lab(args: argparse.Namespace) -> Any:
+    """Open JupyterLab on notebooks/."""
+    command = [sys.executable, "-m", "jupyterlab", str(paths.NOTEBOOKS), *args.options]
+    return {"exit_code": subprocess.call(command)}
+
+
+def show_lab(result: Any) -> None:
+    if result["exit_code"]:
+        raise KitError(f"JupyterLab ended with exit code {result['exit_code']}.")
+
+
+def doctor(args: argparse.Namespace) -> Any:
+    """Look at what this computer has: found, or how to get it."""
+    from kit.doctor import examine
+
+    return examine(args.board)
+
+
+def show_doctor(checks: Any) -> None:
+    console.print(checks)
+
+
+def generate(args: argparse.Namespace) -> Any:
+    """Turn a .tflite model into C."""
+    from kit.generate import generate as make
+
+    made = make(args.model, args.out, args.engine)
+    return asdict(made) | {"macs": made.macs}
+
+
+def show_generate(made: Any) -> None:
+    rows = [
+        [layer["name"], layer["operator"], layer["macs"], layer["weights_bytes"]]
+        for layer in made["layers"]
+    ]
+    title = f"{made['model']} as C in {made['folder']}"
+    console.print(_table(title, ["layer", "operator", "MACs", "weights, bytes"], rows))
+    print(f"weights {made['weights_bytes']:,} bytes, arena {made['arena_bytes']:,} bytes")
+
+
+def validate(args: argparse.Namespace) -> Any:
+    """Compare LiteRT's reference kernels, the C on this computer and the C on the board."""
+    from kit import validate as check
+
+    if args.random:
+        inputs = check.random_inputs(args.model, args.random)
+        what = f"{len(inputs):,} random inputs"
+    else:
+        inputs = check.test_images(args.model, args.images)
+        what = f"{len(inputs):,} MNIST test images"
+    bar = _progress(f"asking {args.board}")
+    return check.validate(args.model, inputs, what, args.board, bar)
+
+
+def show_validate(result: Any) -> None:
+    columns = ["compared with LiteRT's reference kernels", "rows", "rows that differ",
+               "largest difference", "same digit"]  # fmt: skip
+    rows = [
+        [c.name, c.rows, c.mismatches, f"{c.largest:.3g}", c.same_digit]
+        for c in result.comparisons
+    ]
+    console.print(_table(f"{result.model} on {result.inputs}", columns, rows))
+    print("The C is right." if result.right else "The C DIFFERS from the reference.")
+
+
+def build(args: argparse.Namespace) -> Any:
+    """Build the firmware around a generated network."""
+    from kit.compile import build as make
+
+    folder = args.network or paths.build() / "network"
+    made = make(folder, Path(args.out).resolve() if args.out else ".")
+    sizes = {"flash_bytes": made.memory.flash_bytes, "ram_bytes": made.memory.ram_bytes}
+    return {"elf": made.elf, "bin": made.bin, **sizes}
+
+
+def show_build(made: Any) -> None:
+    from kit.compile import FLASH, RAM
+
+    print(f"{made['elf']}\n{made['bin']}")
+    print(f"flash {made['flash_bytes']:,} of {FLASH.size:,} bytes, "
+          f"RAM {made['ram_bytes']:,} of {RAM.size:,} bytes")  # fmt: skip
+
+
+def flash(args: argparse.Namespace) -> Any:
+    """Put the firmware into a board's flash and greet it."""
+    from kit.board import Board
+    from kit.board import flash as put
+
+    how = put(args.board, args.elf or paths.build() / FIRMWARE)
+    with Board(args.board) as board:
+        return {"board": args.board, "how": how, "hello": board.hello()}
+
+
+def show_flash(result: Any) -> None:
+    hello = result["hello"]
+    print(f"{result['how']}\n{result['board']} says hello: {hello.network}, "
+          f"engine {hello.engine}, build {hello.build_id}, {hello.core_hz:,} Hz")  # fmt: skip
+
+
+def recognize(args: argparse.Namespace) -> Any:
+    """Recognize a digit in a PNG or .npy file."""
+    from kit.board import Board
+    from kit.digits import read_image
+
+    image = read_image(args.image, prepare=args.prepare)
+    with Board(args.board) as board:
+        answer = board.recognize(image)
+        return {"digit": answer.digit, "scores": answer.scores}
+
+
+def show_recognize(result: Any) -> None:
+    print(result["digit"])
+    print("scores 0 to 9:", " ".join(f"{score:g}" for score in result["scores"]))
+
+
+def evaluate(args: argparse.Namespace) -> Any:
+    """Recognize test images on a board and count the right answers."""
+    from kit.board import Board
+    from kit.digits import load
+
+    _, (images, labels) = load()
+    images, labels = images[: args.images], labels[: args.images]
+    with Board(args.board) as board:
+        scores = board.scores(images, _progress(f"asking {args.board}"))
+    right = int((scores.argmax(axis=1) == labels).sum())
+    return {"board": args.board, "images": len(images), "right": right,
+            "accuracy": right / len(images)}  # fmt: skip
+
+
+def show_evaluate(result: Any) -> None:
+    print(f"{result['right']:,} of {result['images']:,} right: {result['accuracy']:.2%}")
+
+
+def positive(text: str) -> int:
+    """An argparse type: a whole number from 1 on."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    return number
+
+
+def _image_count(text: str) -> int:
+    number = positive(text)
+    if number > 10_000:
+        raise argparse.ArgumentTypeError("the test set has 10,000 images")
+    return number
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="kit", description=__doc__)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def add(action: Callable[[argparse.Namespace], Any], show: Printer) -> argparse.ArgumentParser:
+        name, text = action.__name__, action.__doc__ or ""
+        command = commands.add_parser(name, help=text, description=text)
+        command.add_argument("--json", action="store_true", help="print one JSON object")
+        command.set_defaults(action=action, show=show)
+        return command
+
+    _add_road(add)
+    _add_board(add)
+    return parser
+
+
+def _add_road(add: Any) -> None:
+    for action, show in ((run, show_run), (refresh, show_refresh)):
+        command = add(action, show)
+        command.add_argument("notebooks", nargs="*", help="such as 02; all when none is named")
+    add(lab, show_lab).add_argument("options", nargs="*", help="for JupyterLab (after --)")
+    command = add(doctor, show_doctor)
+    command.add_argument("--board", help="also greet this board")
+    command = add(generate, show_generate)
+    command.add_argument("model", help="int8 or float32 .tflite file")
+    command.add_argument("--out", required=True, help="folder for the C; replaced as a whole")
+    command.add_argument("--engine", default="portable", help="default: portable")
+    command = add(validate, show_validate)
+    command.add_argument("model", help="int8 or float32 .tflite file")
+    count = command.add_mutually_exclusive_group()
+    count.add_argument("--images", type=_image_count, default=1000, help="of the test set: 1000")
+    count.add_argument("--random", type=positive, help="this many random inputs instead")
+    command.add_argument("--board", default="virtual://validate", help="is flashed and asked")
+
+
+def _add_board(add: Any) -> None:
+    def add_url(command: argparse.ArgumentParser) -> None:
+        help_text = "COM5, /dev/ttyACM0, … (default: virtual://)"
+        command.add_argument("--board", default="virtual://", help=help_text)
+
+    command = add(build, show_build)
+    command.add_argument("--network", help="folder of the generated C; default: build/network")
+    command.add_argument("--out", help="folder for firmware.elf and .bin; default: build")
+    command = add(flash, show_flash)
+    command.add_argument("--elf", help="default: build/firmware.elf")
+    add_url(command)
+    command = add(recognize, show_recognize)
+    command.add_argument("image", help=".png or .npy, 28 x 28, light digit on black")
+    command.add_argument("--prepare", action="store_true", help="any picture: make it like MNIST")
+    add_url(command)
+    command = add(evaluate, show_evaluate)
+    command.add_argument("--images", type=_image_count, default=10_000, help="default: all 10000")
+    add_url(command)
+
+
+def _failed(result: Any) -> bool:
+    """True for a result that must end the command with a non-zero exit code."""
+    return getattr(result, "right", True) is False or getattr(result, "ready", True) is False
+
+
+def _json(result: Any) -> str:
+    if hasattr(result, "as_dict"):
+        result = result.as_dict()
+    return json.dumps(result, default=_plain, indent=2)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code is 0, 1 after a KitError or a failed check, 130 after
+    Ctrl-C, or 2 for a wrong command line."""
+    args = _parser().parse_args(arguments)
+    try:
+        result = args.action(args)
+        print(_json(result)) if args.json else args.show(result)
+    except KitError as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nStopped.", file=sys.stderr)
+        return 130
+    return 1 if _failed(result) else 0

@@ -1,0 +1,463 @@
+"""The figures and tables of the notebooks.
+
+Each figure function returns a Matplotlib `Figure` that carries a description in words; `show` puts
+the figure into the notebook with that description, or a better one, as its alt text:
+
+    show(digits(x_test[:10], y_test[:10]), alt="Ten test digits; the third is a slanted 1.")
+
+Colors are those of Okabe and Ito (Color Universal Design, 2008), which color-blind people can tell
+apart; nothing is said by color alone.
+"""
+
+import base64
+import html
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from IPython.display import display
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike, NDArray
+
+ORANGE, SKY, GREEN, YELLOW = "#E69F00", "#56B4E9", "#009E73", "#F0E442"
+BLUE, RED, PURPLE, GRAY = "#0072B2", "#D55E00", "#CC79A7", "#9A9A9A"
+PALE = "#E8E8E8"
+WHITE = {"facecolor": "white", "edgecolor": "none", "pad": 1, "alpha": 0.85}  # behind a text
+CYCLE = [BLUE, ORANGE, GREEN, PURPLE, SKY, RED, YELLOW, GRAY]
+
+KB = 1024
+MEMORY = {"flash": 512 * KB, "RAM": 128 * KB}  # of the STM32F446RE: datasheet DS10693, section 3
+
+STAGES = {
+    "digits": "28 x 28 pixels",
+    "model": ".tflite file",
+    "generate": "C code",
+    "compile": "firmware.elf",
+    "board": "STM32F446",
+    "answer": "ten scores",
+}
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+# --- Into the notebook ---------------------------------------------------------------------------
+
+
+def show(figure: Figure, alt: str = "") -> None:
+    """Display a figure with alt text: `alt`, or the description the figure came with.
+
+    The output is an image/png with the alt text in its metadata (as `IPython.display.Image` has
+    it) and as its plain text, so it is the same on every machine as far as it is compared.
+    """
+    alt = alt or str(figure.get_label())
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=144, metadata={"Software": None})
+    data = {"image/png": base64.b64encode(picture.getvalue()).decode("ascii"), "text/plain": alt}
+    width = round(figure.get_figwidth() * 96)  # 144 pixels an inch shown as 96: sharp when zoomed
+    metadata = {"image/png": {"alt": alt, "width": width}}
+    display(data, metadata=metadata, raw=True)  # type: ignore[no-untyped-call]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells as text, ready to show: HTML in a notebook, aligned plain text elsewhere."""
+
+    headings: list[str]
+    cells: list[list[str]]
+    right: list[bool]
+    caption: str
+
+    def __repr__(self) -> str:
+        lines = [self.headings, *self.cells]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        text = [self._line(line, widths) for line in lines]
+        text.insert(1, "  ".join("-" * width for width in widths))
+        return "\n".join([self.caption, *text] if self.caption else text)
+
+    def _repr_html_(self) -> str:
+        caption = f"<caption>{html.escape(self.caption)}</caption>" if self.caption else ""
+        head = self._row(self.headings, "th")
+        body = "\n".join(self._row(line, "td") for line in self.cells)
+        return f"<table>{caption}\n<thead>{head}</thead>\n<tbody>\n{body}\n</tbody>\n</table>"
+
+    def _line(self, line: list[str], widths: list[int]) -> str:
+        aligned = [
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(line, widths, self.right, strict=True)
+        ]
+        return "  ".join(aligned).rstrip()
+
+    def _row(self, line: list[str], tag: Literal["th", "td"]) -> str:
+        cells = (
+            f'<{tag} style="text-align:{"right" if right else "left"}">{html.escape(cell)}</{tag}>'
+            for cell, right in zip(line, self.right, strict=True)
+        )
+        return f"<tr>{''.join(cells)}</tr>"
+
+
+def table(
+    rows: Rows,
+    columns: Sequence[str] | Mapping[str, str],
+    caption: str = "",
+    formats: Mapping[str, str] | None = None,
+) -> Table:
+    """A table of some columns of `rows`, numbers to the right.
+
+    Args:
+        rows: a mapping for each row.
+        columns: the keys to show, in order; as a mapping, each with its heading.
+        caption: a line above the table.
+        formats: format specifications for some keys, such as {"accuracy": ".2%"}. Otherwise
+            integers get thousands separators, other numbers 4 digits, True and False yes and no.
+    """
+    keys = list(columns)
+    headings = [columns[key] for key in keys] if isinstance(columns, Mapping) else keys
+    formats = formats or {}
+    cells = [[_text(row[key], formats.get(key, "")) for key in keys] for row in rows]
+    right = [all(_is_number(row[key]) for row in rows) for key in keys]
+    return Table(headings, cells, right, caption)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float, np.number)) and not isinstance(value, (bool, np.bool_))
+
+
+def _text(value: Any, spec: str) -> str:
+    if isinstance(value, (bool, np.bool_)):
+        return "yes" if value else "no"
+    if value is None:
+        return ""
+    if not _is_number(value):
+        return str(value)
+    return format(value, spec or ("," if isinstance(value, (int, np.integer)) else ",.4g"))
+
+
+# --- Digits and scores ---------------------------------------------------------------------------
+
+
+def digits(
+    images: ArrayLike, labels: ArrayLike | None = None, title: str = "", columns: int = 10
+) -> Figure:
+    """Digits in rows of up to `columns`, each with its label above it.
+
+    Args:
+        images: shape (n, 28, 28) or (28, 28), 0 = paper; any dtype, each shown in its own range.
+        labels: n labels, numbers or words.
+    """
+    pictures = np.asarray(images)
+    pictures = pictures.reshape(-1, *pictures.shape[-2:])
+    across = min(columns, len(pictures))
+    down = -(-len(pictures) // across)
+    names = [] if labels is None else [str(label) for label in np.atleast_1d(np.asarray(labels))]
+    alt = f"{len(pictures)} handwritten digit{'s' if len(pictures) > 1 else ''}"
+    alt += f", labeled {', '.join(names)}." if names else "."
+    size = max(0.82 if len(pictures) > 1 else 2, 0.09 * max(map(len, names), default=0))
+    figure = _figure(size * across + 0.3, (size + 0.2) * down + 0.5, title, alt)
+    for index, picture in enumerate(pictures):
+        axes = figure.add_subplot(down, across, index + 1)
+        axes.imshow(picture, cmap="gray", interpolation="nearest")
+        axes.set_axis_off()
+        if names:
+            axes.set_title(names[index], fontsize=10)
+    return figure
+
+
+def to_percent(scores: ArrayLike, scale: float = 1 / 256, zero_point: int = -128) -> NDArray[Any]:
+    """Scores in percent: integers are 100 * scale * (score - zero_point), others 100 * score."""
+    values = np.asarray(scores)
+    if values.dtype.kind in "iu":
+        return 100 * scale * (values.astype(np.float64) - zero_point)
+    return 100 * values.astype(np.float64)
+
+
+def scores(values: ArrayLike, title: str = "", expected: int | None = None) -> Figure:
+    """The ten scores as bars, in percent; the best is highlighted, the expected digit marked.
+
+    Args:
+        values: shape (10,): int8 as the network gives them (scale 1/256, zero point -128), or
+            real numbers of 0 to 1.
+        expected: the digit it should be.
+    """
+    percent = to_percent(values).reshape(-1)
+    best = int(percent.argmax())
+    alt = f"Bars of the scores of the digits 0 to 9; the highest is that of {best}."
+    figure = _figure(7, 2.8, title or "Scores", alt)
+    axes = _axes(figure, "digit", "score (%)")
+    bars = axes.bar(range(len(percent)), percent, color=[PALE] * len(percent), edgecolor=GRAY)
+    bars[best].set(facecolor=BLUE, edgecolor=BLUE)
+    axes.bar_label(bars, [f"{value:.1f}" for value in percent], fontsize=9)
+    axes.set(xticks=range(len(percent)), ylim=(0, 112), yticks=range(0, 101, 25))
+    if expected is not None:
+        label = axes.get_xticklabels()[expected]
+        label.set(fontweight="bold", color="white")
+        label.set_bbox({"facecolor": GREEN if expected == best else RED, "edgecolor": "none"})
+        axes.set_xlabel(f"digit (expected: {expected})")
+    return figure
+
+
+def confusion(labels: ArrayLike, predicted: ArrayLike, title: str = "Confusion") -> Figure:
+    """How often each digit (row) was read as each digit (column): a 10 x 10 grid of counts."""
+    counts = np.zeros((10, 10), int)
+    np.add.at(counts, (np.asarray(labels), np.asarray(predicted)), 1)
+    figure = _figure(
+        6.2, 5.6, title, "A 10 by 10 grid: how often each digit was read as each digit."
+    )
+    axes = figure.add_subplot()
+    axes.imshow(np.log1p(counts), cmap="Blues")
+    dark = np.log1p(counts) > np.log1p(counts).max() * 0.6
+    for (row, column), count in np.ndenumerate(counts):
+        if count:
+            color = "white" if dark[row, column] else "black"
+            axes.text(column, row, f"{count}", ha="center", va="center", color=color, fontsize=9)
+    axes.set(xticks=range(10), yticks=range(10), xlabel="read as", ylabel="digit drawn")
+    axes.set_xticks(np.arange(-0.5, 10), minor=True)
+    axes.set_yticks(np.arange(-0.5, 10), minor=True)
+    axes.grid(which="minor", color=PALE, linewidth=0.5)
+    axes.tick_params(which="both", length=0)
+    return figure
+
+
+# --- Training and quantization -------------------------------------------------------------------
+
+
+def history(history: Any, title: str = "Training") -> Figure:
+    """Loss and accuracy per epoch.
+
+    Args:
+        history: what `model.fit` returned, or its dict of lists: loss and accuracy, and where
+            there was validation, val_loss and val_accuracy.
+    """
+    values: Mapping[str, Sequence[float]] = getattr(history, "history", history)
+    epochs = range(1, len(values["loss"]) + 1)
+    alt = f"Two line charts over {len(epochs)} epochs: the loss and the accuracy."
+    figure = _figure(8, 2.9, title, alt)
+    for index, (key, label, factor) in enumerate(
+        [("loss", "loss (cross-entropy)", 1), ("accuracy", "accuracy (%)", 100)]
+    ):
+        axes = _axes(figure, "epoch", label, (1, 2, index + 1))
+        axes.plot(epochs, factor * np.asarray(values[key]), "o-", color=BLUE, label="training")
+        if f"val_{key}" in values:
+            seen = factor * np.asarray(values[f"val_{key}"])
+            axes.plot(epochs, seen, "s--", color=ORANGE, label="validation")
+            axes.legend()
+        axes.xaxis.set_major_locator(MaxNLocator(10, integer=True))
+    return figure
+
+
+def comparison(rows: Rows, title: str = "What quantization saves and costs") -> Figure:
+    """Files beside the flash they must fit in, and the accuracy they keep.
+
+    Args:
+        rows: for each model name, bytes, accuracy and agreement (0 to 1; with the float model),
+            and fits (in flash or not).
+    """
+    names = [str(row["name"]) for row in rows]
+    alt = (
+        f"File sizes of {', '.join(names)} as bars, with a line at the 512 KB of flash; "
+        "beside them the accuracy of each and its agreement with float."
+    )
+    figure = _figure(10, 0.55 * len(rows) + 1.7, title, alt)
+    _draw_sizes(_axes(figure, "file size (KB)", "", (1, 2, 1), grid="x"), names, rows)
+    axes = _axes(figure, "test images (%)", "", (1, 2, 2), grid="x")
+    for key, marker, color in ("accuracy", "o", BLUE), ("agreement", "D", ORANGE):
+        percent = [100 * row[key] for row in rows]
+        label = {"accuracy": "read correctly", "agreement": "same answer as float"}[key]
+        axes.plot(percent, names, marker, color=color, markersize=8, label=label)
+        for name, value in zip(names, percent, strict=True):
+            axes.annotate(
+                f"{value:.2f}", (value, name), (0, 8), textcoords="offset points", ha="center"
+            )
+    axes.set_ylim(len(rows) - 0.4, -0.75)
+    axes.margins(x=0.12)
+    axes.legend()
+    return figure
+
+
+def _draw_sizes(axes: Axes, names: list[str], rows: Rows) -> None:
+    sizes = [row["bytes"] / KB for row in rows]
+    bars = axes.barh(names, sizes, color=[BLUE if row["fits"] else RED for row in rows], height=0.6)
+    texts = [
+        f"{size:,.0f} KB" + ("" if row["fits"] else ", does not fit")
+        for size, row in zip(sizes, rows, strict=True)
+    ]
+    _draw_limit(axes, MEMORY["flash"] / KB, "512 KB of flash")
+    axes.bar_label(bars, texts, padding=2, bbox=WHITE)
+    room = 1.25 if all(row["fits"] for row in rows) else 1.6
+    axes.set_xlim(0, room * max([MEMORY["flash"] / KB, *sizes]))
+    axes.set_ylim(len(rows) - 0.4, -0.75)
+
+
+def _draw_limit(axes: Axes, value: float, name: str) -> None:
+    axes.axvline(value, color="black", linestyle="--", linewidth=1.2, zorder=3)
+    axes.annotate(name, (value, -0.75), (4, -2), textcoords="offset points", va="top")
+
+
+def weights(
+    before: ArrayLike,
+    after: ArrayLike,
+    title: str = "Weights before and after quantization",
+    names: tuple[str, str] = ("before: real numbers", "after: int8"),
+) -> Figure:
+    """Histograms of a layer's weights side by side: any shapes; integers get a bin each value."""
+    alt = f"Two histograms of weights side by side, {names[0]} and {names[1]}, alike in shape."
+    figure = _figure(9, 3, title, alt)
+    for index, (values, color) in enumerate(((before, BLUE), (after, ORANGE))):
+        flat = np.asarray(values).reshape(-1)
+        whole = flat.dtype.kind in "iu"
+        axes = _axes(
+            figure, "stored value" if whole else "weight", "number of weights", (1, 2, index + 1)
+        )
+        edges = np.arange(int(flat.min()), int(flat.max()) + 2) - 0.5
+        axes.hist(flat, bins=edges.tolist() if whole else 100, color=color)
+        axes.xaxis.set_major_locator(MaxNLocator(7))
+        axes.set_title(names[index], fontsize=10)
+    return figure
+
+
+def failures(rows: Rows, title: str = "Three famous mistakes") -> Figure:
+    """Accuracy of mistakes (and of doing it right) as horizontal bars.
+
+    Args:
+        rows: for each name and accuracy (0 to 1); the best is highlighted.
+    """
+    names = [str(row["name"]) for row in rows]
+    percent = [100 * row["accuracy"] for row in rows]
+    best = max(percent, default=0)
+    figure = _figure(
+        8, 0.5 * len(rows) + 1.3, title, f"Bars of the accuracy of: {', '.join(names)}."
+    )
+    axes = _axes(figure, "test images read correctly (%)", "", grid="x")
+    colors = [BLUE if value == best else ORANGE for value in percent]
+    bars = axes.barh(names, percent, color=colors, height=0.6)
+    _draw_limit(axes, 10, "guessing: 10 %")
+    axes.bar_label(bars, [f"{value:.1f} %" for value in percent], padding=3, bbox=WHITE)
+    axes.set(xlim=(0, 112), xticks=range(0, 101, 20))
+    axes.set_ylim(len(rows) - 0.4, -0.75)
+    return figure
+
+
+# --- The chip ------------------------------------------------------------------------------------
+
+
+def memory_map(
+    regions: Sequence[Any],
+    title: str = "What occupies the chip's memory",
+    sizes: Mapping[str, int] | None = None,
+) -> Figure:
+    """Flash and RAM to scale, and below each the same parts enlarged, with their bytes.
+
+    Args:
+        regions: `kit.compile.memory.Region`s, or mappings with its fields: name, memory ("flash"
+            or "RAM"), address and bytes.
+        sizes: bytes of each memory; the STM32F446RE's 512 KB of flash and 128 KB of RAM.
+    """
+    parts = [_part(region) for region in regions]
+    sizes = sizes or MEMORY
+    listed = [f"{part['name']} {part['bytes']:,} bytes of {part['memory']}" for part in parts]
+    longest = max(sum(part["memory"] == memory for part in parts) for memory in sizes)
+    alt = f"A map of the chip's memory: {'; '.join(listed)}."
+    figure = _figure(11, 0.4 * longest + 2.4, title, alt)
+    grid = figure.add_gridspec(2, len(sizes), height_ratios=[0.5, 0.4 * longest + 0.2])
+    for column, (memory, size) in enumerate(sizes.items()):
+        inside = sorted(
+            (part for part in parts if part["memory"] == memory), key=lambda part: part["address"]
+        )
+        _draw_strip(figure.add_subplot(grid[0, column]), memory, size, inside)
+        _draw_parts(figure.add_subplot(grid[1, column]), size, inside)
+    return figure
+
+
+def _part(region: Any) -> Mapping[str, Any]:
+    return region if isinstance(region, Mapping) else dict(vars(region))
+
+
+def _draw_strip(axes: Axes, memory: str, size: int, parts: Rows) -> None:
+    used = sum(part["bytes"] for part in parts)
+    start = _start(parts)
+    axes.axvspan(0, size / KB, color=PALE)
+    for index, part in enumerate(parts):
+        left = (part["address"] - start) / KB
+        axes.axvspan(left, left + part["bytes"] / KB, color=CYCLE[index % len(CYCLE)])
+    axes.set_title(f"{memory}: {used:,} of {size:,} bytes ({used / size:.1%})", fontsize=10)
+    axes.set(xlim=(0, size / KB), yticks=[], xlabel="KB from the start of the memory")
+
+
+def _start(parts: Rows) -> int:
+    """The address at which the memory begins: flash 0x08000000, RAM 0x20000000."""
+    return min((part["address"] for part in parts), default=0) & 0xFF00_0000
+
+
+def _draw_parts(axes: Axes, size: int, parts: Rows) -> None:
+    names = [f"{part['name']}\n0x{part['address']:08X}" for part in parts]
+    colors = [CYCLE[index % len(CYCLE)] for index in range(len(parts))]
+    bars = axes.barh(range(len(parts)), [max(part["bytes"], 1) for part in parts], color=colors)
+    axes.bar_label(bars, [f" {part['bytes']:,}" for part in parts], fontsize=9)
+    axes.set_yticks(range(len(parts)), names, fontsize=9)
+    axes.invert_yaxis()
+    axes.set(xscale="log", xlim=(1, 8 * size), xlabel="bytes (logarithmic)")
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def road(stage: str | None = None) -> Figure:
+    """The road from digits to an answer as boxes and arrows, one `stage` highlighted.
+
+    Raises:
+        ValueError: there is no such stage; they are the keys of `STAGES`.
+    """
+    if stage is not None and stage not in STAGES:
+        raise ValueError(f"no stage {stage!r}: {', '.join(STAGES)}")
+    alt = f"The road: {', then '.join(STAGES)}."
+    figure = _figure(10, 1.5, "", alt + (f" You are at: {stage}." if stage else ""))
+    axes = figure.add_subplot(xlim=(-0.5, len(STAGES) - 0.5), ylim=(-0.55, 0.55))
+    axes.set_axis_off()
+    for index, (name, product) in enumerate(STAGES.items()):
+        _draw_stage(axes, index, name, product, name == stage)
+        if index:
+            style = {"arrowstyle": "-|>", "linewidth": 1.6, "color": "black"}
+            axes.annotate("", (index - 0.37, 0.1), (index - 0.63, 0.1), arrowprops=style)
+    return figure
+
+
+def _draw_stage(axes: Axes, x: float, name: str, product: str, here: bool) -> None:
+    style: dict[str, Any] = {
+        "facecolor": BLUE if here else PALE,
+        "edgecolor": BLUE if here else GRAY,
+    }
+    axes.add_patch(FancyBboxPatch((x - 0.32, -0.13), 0.64, 0.46, "round,pad=0.03", **style))
+    weight = "bold" if here else "normal"
+    color = "white" if here else "black"
+    center: dict[str, Any] = {"ha": "center", "va": "center"}
+    axes.text(x, 0.1, name, fontsize=13, weight=weight, color=color, **center)
+    axes.text(x, -0.35, product, fontsize=10, color="#444444", **center)
+
+
+# --- Common to all -------------------------------------------------------------------------------
+
+
+def _figure(width: float, height: float, title: str, alt: str) -> Figure:
+    """An empty figure of so many inches; its label is the description that `show` uses."""
+    figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    figure.set_label(alt)
+    figure.get_layout_engine().set(w_pad=0.08, h_pad=0.08)  # type: ignore[union-attr, call-arg]
+    if title:
+        figure.suptitle(title, fontsize=12, fontweight="bold")
+    return figure
+
+
+def _axes(
+    figure: Figure,
+    x: str,
+    y: str,
+    place: tuple[int, int, int] = (1, 1, 1),
+    grid: Literal["x", "y"] = "y",
+) -> Axes:
+    axes = figure.add_subplot(*place, xlabel=x, ylabel=y)
+    axes.grid(axis=grid, color=PALE)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    return axes

@@ -1,0 +1,330 @@
+"""A board answers every request rightly or says why not; nothing on the line goes unnoticed."""
+
+import struct
+
+import numpy as np
+import pytest
+import serial
+from cobs import cobs
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from networks import Spec, make
+
+from kit.board import Board, LinkError, flash, link
+from kit.board.link import Frame, FrameReader, Link, crc16, decode, encode
+from kit.compile import HostNetwork, build
+from kit.errors import KitError
+from kit.generate import generate
+from kit.model import Reference, pixels_to_input, read
+
+URL = "virtual://test-board"
+frames = st.builds(Frame, st.integers(0, 255), st.integers(0, 255), st.binary(max_size=800))
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A small network for 28 x 28 pixels on a virtual board: its model and its C."""
+    folder = tmp_path_factory.mktemp("small")
+    spec = Spec(784, (12, 10), "relu", True, True, True, True, 0.05, 3)
+    path = make(spec, folder / "small.tflite")
+    network = generate(path, folder / "network")
+    flash(URL, build(network, folder).elf)
+    return path, network
+
+
+@pytest.fixture
+def board(small):
+    with Board(URL) as board:
+        board.link.reply_seconds = 1.0
+        yield board
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.random.default_rng(1).integers(0, 256, (5, 28, 28), np.uint8)
+
+
+def test_the_crc_is_the_published_one():
+    """CRC-16/IBM-3740 (also CCITT-FALSE): the check value of the catalog of CRC algorithms."""
+    assert crc16(b"123456789") == 0x29B1
+
+
+@given(frames)
+def test_a_frame_survives_the_line(frame):
+    assert FrameReader().feed(encode(frame)) == [frame]
+
+
+@given(st.lists(frames, max_size=4), st.integers(1, 50))
+def test_frames_may_arrive_in_any_pieces(sent, size):
+    data = b"".join(map(encode, sent))
+    reader = FrameReader()
+    pieces = (data[i : i + size] for i in range(0, len(data), size))
+    assert [frame for piece in pieces for frame in reader.feed(piece)] == sent
+
+
+@given(frames, st.data())
+def test_a_damaged_frame_is_never_taken_for_another(frame, data):
+    """One to three damaged bits are always found: CRC-16's distance at these lengths is 4."""
+    body = bytearray(cobs.decode(encode(frame).strip(b"\0")))
+    bits = st.integers(0, 8 * len(body) - 1)
+    for bit in data.draw(st.sets(bits, min_size=1, max_size=3)):
+        body[bit // 8] ^= 1 << bit % 8
+    assert decode(cobs.encode(bytes(body))) is None
+
+
+@given(frames, st.integers(1, 799))
+def test_a_truncated_frame_is_not_a_frame(frame, cut):
+    block = encode(frame).strip(b"\0")
+    assert decode(block[: max(1, len(block) - cut)]) in (None, frame if cut == 0 else None)
+
+
+def test_hello_describes_the_network(board, small):
+    """What the board says is what was generated."""
+    path, network = small
+    hello = board.hello()
+    assert (hello.network, hello.engine, hello.macs) == ("small.tflite", "portable", network.macs)
+    assert (hello.weights_bytes, hello.arena_bytes) == (network.weights_bytes, network.arena_bytes)
+    for ours, theirs in ((hello.input, network.input), (hello.output, network.output)):
+        assert (ours.dtype, ours.bytes, ours.zero_point) == (
+            theirs.dtype,
+            theirs.bytes,
+            theirs.zero_point,
+        )
+        assert ours.scale == pytest.approx(theirs.scale, rel=1e-7)
+    for number, layer in enumerate(network.layers):
+        described = board.layer(number)
+        assert (described.name, described.operator, described.macs) == (
+            layer.name,
+            layer.operator,
+            layer.macs,
+        )
+
+
+def test_an_image_and_its_scores(board, small, images):
+    """Pixels are prepared on the chip as Python does it, and the scores are the reference's."""
+    path, _ = small
+    expected = Reference(path).run(
+        pixels_to_input(images.reshape(-1, 784), read(path).input)
+    )
+    np.testing.assert_array_equal(board.scores(images), expected)
+    assert [board.recognize(image).digit for image in images] == list(expected.argmax(1))
+
+
+def test_layers_can_be_watched(board, small):
+    path, network = small
+    one = np.random.default_rng(2).integers(-128, 128, 784, np.int8)
+    for number, values in enumerate(HostNetwork(network).layers(one)):
+        np.testing.assert_array_equal(board.watch(number, one), values)
+
+
+def test_measuring_counts_each_layer_and_repeats(board, images):
+    """Counts are instructions, so they are the same each time; layers sum up to the total."""
+    measured = board.measure(images[0])
+    assert measured.unit == "instructions" and len(measured.layers) == board.hello().layers
+    assert sum(measured.layers) == measured.total > 784 * 12
+    assert board.measure(images[0]).total == measured.total
+    np.testing.assert_array_equal(measured.answer.scores, board.recognize(images[0]).scores)
+
+
+def test_a_reset_restarts_the_program(board, images):
+    before = board.recognize(images[0])
+    board.reset()
+    np.testing.assert_array_equal(board.recognize(images[0]).scores, before.scores)
+
+
+def test_the_led_shows_life(board):
+    before = board.port.led_changes
+    board.hello()
+    board.hello()
+    assert board.port.led_changes == before + 2
+
+
+# --- What a program with errors, or a bad line, may send to the board ------------------------------
+
+
+def answer(board, data):
+    """Raw bytes to the board; the one frame it answers with."""
+    board.port.write(data)
+    (reply,) = [f for f in FrameReader().feed(board.port.read(2000)) if f]
+    return reply
+
+
+def error(board, data):
+    reply = answer(board, data)
+    assert reply.type == link.ERROR
+    return reply.payload[0], reply.payload[1]
+
+
+def test_refusals_name_the_request(board):
+    """Unknown type, wrong length, no such layer: each has its code, and the next request works."""
+    assert error(board, encode(Frame(99, 1, b""))) == (99, 3)
+    assert error(board, encode(Frame(link.RECOGNIZE, 2, b"123"))) == (link.RECOGNIZE, 4)
+    assert error(board, encode(Frame(link.HELLO, 3, b"123"))) == (link.HELLO, 4)
+    assert error(board, encode(Frame(link.LAYER, 4, b"\x63"))) == (link.LAYER, 5)
+    assert error(board, encode(Frame(link.WATCH, 5, b"\x63" + bytes(784)))) == (link.WATCH, 5)
+    assert answer(board, encode(Frame(link.HELLO, 6, b""))).sequence == 6
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "code"),
+    [
+        ("a damaged byte", b"\0\x03\x01\x07\x05\xff\0", 1),
+        ("too short for a frame", b"\0\x02\x01\0", 1),
+        ("cut in the middle", encode(Frame(link.RUN, 7, bytes(range(1, 200))))[:100] + b"\0", 1),
+        ("one byte too long", encode(Frame(link.RUN, 7, bytes(786))), 2),
+        ("far too long", encode(Frame(link.RUN, 7, b"\x55" * 5000)), 2),
+        ("noise", b"\0" + b"\xaa" * 3000 + b"\0", 2),
+    ],
+)
+def test_what_cannot_be_read_is_answered(board, name, data, code):
+    """Never silence: a damaged or oversized request gets an error, and the next one works."""
+    assert error(board, data) == (0, code)
+    assert answer(board, encode(Frame(link.HELLO, 9, b""))).type == link.HELLO | link.REPLY
+
+
+@settings(
+    deadline=None,
+    max_examples=60,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(noise=st.binary(max_size=300))
+def test_after_any_noise_the_next_request_works(board, noise):
+    """The zero in front of a frame ends whatever the receiver has collected."""
+    board.port.write(noise)
+    board.port.read(2000)
+    assert board.hello().network == "small.tflite"
+
+
+def test_two_requests_in_one_go_are_answered_in_order(board):
+    """A host that does not wait gets each answer, with its sequence number."""
+    board.port.write(encode(Frame(link.HELLO, 1, b"")) + encode(Frame(link.LAYER, 2, b"\0")))
+    replies = FrameReader().feed(board.port.read(2000))
+    assert [(f.type, f.sequence) for f in replies if f] == [(0x81, 1), (0x82, 2)]
+
+
+# --- What a bad line may send to the host ----------------------------------------------------------
+
+
+class Line:
+    """A port whose peer is a function: it gets each request and gives the bytes that come back."""
+
+    port = "line"
+
+    def __init__(self, peer):
+        self.peer, self.waiting, self.requests = peer, b"", 0
+
+    def write(self, data):
+        self.requests += 1
+        request = decode(data.strip(b"\0"))
+        self.waiting += self.peer(request, self.requests)
+
+    def read(self, size):
+        data, self.waiting = self.waiting[:size], self.waiting[size:]
+        return data
+
+    def reset_input_buffer(self):
+        pass  # a byte may still be on its way when the buffer is emptied
+
+    @property
+    def in_waiting(self):
+        return len(self.waiting)
+
+
+def good(request):
+    return encode(Frame(request.type | link.REPLY, request.sequence, b"yes"))
+
+
+def damaged(request):
+    data = bytearray(good(request))
+    data[4] ^= 0x10
+    return bytes(data)
+
+
+@pytest.mark.parametrize("first", [lambda r: b"", damaged, lambda r: good(r)[:5]])
+def test_a_lost_or_damaged_reply_is_asked_for_again(first):
+    line = Line(lambda request, count: first(request) if count == 1 else good(request))
+    assert Link(line, 0.05).request(link.HELLO) == b"yes"
+    assert line.requests == 2
+
+
+def test_a_late_reply_to_an_earlier_request_is_not_taken():
+    """Interleaved: the reply to request 1 comes together with the one to request 2."""
+
+    def peer(request, count):
+        late = Frame(link.HELLO | link.REPLY, request.sequence - 1, b"late")
+        return encode(late) + good(request)
+
+    assert Link(Line(peer), 0.05).request(link.HELLO) == b"yes"
+
+
+def test_a_board_that_never_answers_is_an_error_after_bounded_tries():
+    line = Line(lambda request, count: b"")
+    with pytest.raises(LinkError, match="did not answer 3 requests"):
+        Link(line, 0.02).request(link.HELLO)
+    assert line.requests == link.ATTEMPTS
+
+
+def test_a_refusal_is_not_repeated():
+    def peer(request, count):
+        return encode(Frame(link.ERROR, request.sequence, bytes([request.type, 4, 0])))
+
+    line = Line(peer)
+    with pytest.raises(LinkError, match="wrong length"):
+        Link(line, 0.02).request(link.RUN, b"123")
+    assert line.requests == 1
+
+
+def test_another_program_on_the_port_is_told_apart(monkeypatch, board):
+    """A HELLO that makes no sense is not shown as a strange network."""
+    monkeypatch.setattr(board.link, "request", lambda kind, payload=b"": struct.pack("<BB", 1, 200))
+    with pytest.raises(LinkError, match="protocol"):
+        board.hello()
+
+
+# --- Bad input -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [
+        (np.zeros((28, 28)), "float64"),
+        (np.zeros((27, 28), np.uint8), "27 x 28"),
+        (np.zeros((28, 28), np.int8), "int8"),
+        (np.full((28, 28), 255, np.uint8), "light"),
+        ([[0] * 28] * 28, "list"),
+    ],
+)
+def test_an_image_that_is_not_one_is_refused_before_it_is_sent(board, image, said):
+    """The tutorial's mistakes: wrong type, wrong shape, inverted polarity."""
+    board.link.last_sent = b""
+    with pytest.raises(KitError, match=said):
+        board.recognize(image)
+    assert board.link.last_sent == b""
+
+
+@pytest.mark.parametrize("url", ["COM99", "/dev/ttyNOPE", "socket://127.0.0.1:9", "nonsense://x"])
+def test_a_port_that_is_not_there(url):
+    with pytest.raises(KitError) as caught:
+        Board(url)
+    assert url in caught.value.what and caught.value.next_step
+
+
+def test_an_empty_virtual_board_says_so():
+    with Board("virtual://never-flashed") as board, pytest.raises(KitError, match="empty"):
+        board.hello()
+
+
+@pytest.mark.parametrize("content", [b"", b"not an ELF file", b"\x7fELF" + bytes(60)])
+def test_flashing_what_is_not_a_program_keeps_the_old_one(board, tmp_path, content):
+    wrong = tmp_path / "wrong.elf"
+    wrong.write_bytes(content)
+    with pytest.raises(KitError):
+        flash(URL, wrong)
+    with Board(URL) as again:
+        assert again.hello().network == "small.tflite"
+
+
+def test_the_port_is_plain_pyserial():
+    """Nothing above pyserial knows the virtual board."""
+    assert isinstance(serial.serial_for_url(URL, do_not_open=True), serial.SerialBase)

@@ -1,0 +1,199 @@
+"""The drawing pad in a real JupyterLab in a real browser: the mouse draws, the answer appears."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+from kit.paths import ROOT
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+FLAGS = [
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+LAB_OPTIONS = [
+    "--no-browser",
+    "--ServerApp.open_browser=False",
+    "--ServerApp.port_retries=0",
+    "--IdentityProvider.token=",
+    "--ServerApp.allow_root=True",
+    "--LabApp.news_url=None",
+    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+]
+SEVEN = [(70, 60), (210, 60), (120, 230)]
+ONE = [(140, 40), (140, 240)]
+
+# A reader without a network: it tells a slim digit from a wide one. The pad is what is tested.
+PAD = """
+from types import SimpleNamespace
+import numpy as np
+from kit.lesson.widgets import DrawingPad
+
+def recognize(image):
+    digit = 1 if np.ptp(np.flatnonzero(image.any(axis=0))) < 8 else 7
+    return SimpleNamespace(digit=digit, scores=np.where(np.arange(10) == digit, 100, -128))
+
+DrawingPad(recognize)
+"""
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium or Chrome here")
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def lab(folder: Path):
+    """A JupyterLab of its own on `folder`, its settings kept apart from the user's: its URL."""
+    home, port = folder / ".home", free_port()
+    env = {name: str(home / name.lower()) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR")}
+    env |= {"JUPYTERLAB_SETTINGS_DIR": str(home / "settings"), "IPYTHONDIR": str(home / "ipython")}
+    env |= {"JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces")}
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    options = [f"--port={port}", f"--ServerApp.root_dir={folder}", *LAB_OPTIONS]
+    with open(folder / "lab.log", "w") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "jupyterlab", *options],
+            cwd=folder,
+            env={**os.environ, **env, "PYTHONPATH": path},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        url = f"http://127.0.0.1:{port}"
+        try:
+            wait_until_ready(server, url, folder / "lab.log")
+            yield url
+        finally:
+            stop(server, url)
+
+
+def wait_until_ready(server, url, log):
+    for _ in range(240):
+        if server.poll() is not None:
+            break
+        try:
+            urllib.request.urlopen(f"{url}/api", timeout=5).close()
+            return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.25)
+    raise AssertionError(f"JupyterLab does not start:\n{log.read_text()[-3000:]}")
+
+
+def stop(server, url):
+    """Asked to shut down, so that it ends its kernels too; killed only if it does not."""
+    request = urllib.request.Request(f"{url}/api/shutdown", method="POST")
+    try:
+        urllib.request.urlopen(request, timeout=10).close()
+    except OSError:
+        server.send_signal(signal.SIGTERM)
+    try:
+        server.wait(30)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait(30)
+
+
+@contextmanager
+def browser_page(**context):
+    """A page of a headless Chromium that may talk to nobody but this computer."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    root = hasattr(os, "geteuid") and os.geteuid() == 0
+    flags = FLAGS + ["--no-sandbox"] * root
+    with playwright.sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=flags)
+        try:
+            page = browser.new_page(viewport={"width": 1300, "height": 900}, **context)
+            yield page
+        finally:
+            browser.close()
+
+
+def draw_in(
+    notebook: Path, drawings, folder: Path, seconds: float = 180, screenshot: Path | None = None
+):
+    """Run all cells of a copy of `notebook` in JupyterLab, draw on its pad, read its answers.
+
+    Args:
+        notebook: a notebook that shows one DrawingPad.
+        drawings: for each a list of strokes, a stroke being points (x, y) in pixels of the pad;
+            the pad is cleared before each but the first.
+        folder: an empty folder for the copy.
+        seconds: how long the notebook may take until the pad is there.
+        screenshot: where to leave a picture of the pad after the last drawing.
+
+    Returns:
+        the pad's message after each drawing.
+    """
+    shutil.copy(notebook, folder / notebook.name)
+    with lab(folder) as url, browser_page() as page:
+        page.goto(f"{url}/lab/tree/{notebook.name}?reset", timeout=60_000)
+        page.get_by_role("menuitem", name="Run", exact=True).click(timeout=60_000)
+        page.get_by_text("Run All Cells", exact=True).click()
+        canvas = page.locator(".ipycanvas canvas, canvas.ipycanvas, .jp-OutputArea canvas").first
+        canvas.wait_for(timeout=1000 * seconds)
+        status = page.locator('[role="status"], [role="alert"]').locator(
+            "xpath=self::p[ancestor::*[contains(@class, 'jp-OutputArea')]]"
+        )
+        answers = []
+        for number, strokes in enumerate(drawings):
+            if number:
+                page.get_by_role("button", name="Clear", exact=True).click()
+                status.filter(has_text="Draw a digit.").wait_for(timeout=20_000)
+            for stroke in strokes:
+                draw(page, canvas, stroke)
+            status.filter(has_not_text="Draw a digit.").wait_for(timeout=30_000)
+            answers.append(status.inner_text())
+        if screenshot:
+            page.screenshot(path=screenshot)
+        return answers
+
+
+def draw(page, canvas, points):
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    (x, y), *others = [(box["x"] + x, box["y"] + y) for x, y in points]
+    page.mouse.move(x, y)
+    page.mouse.down()
+    for x, y in others:
+        page.mouse.move(x, y, steps=12)
+    page.mouse.up()
+
+
+@pytest.fixture
+def pad_notebook(tmp_path):
+    path = tmp_path / "pad.ipynb"
+    nbformat.write(new_notebook(cells=[new_code_cell(PAD.strip())]), path)
+    return path
+
+
+def test_drawing_with_the_mouse_shows_the_answer(pad_notebook, tmp_path):
+    """From mouse events in the browser to the answer in the page, twice, with Clear between."""
+    pytest.importorskip("playwright", reason="playwright is not installed")
+    folder = tmp_path / "a lesson"
+    folder.mkdir()
+    picture = os.environ.get("KIT_SCREENSHOT")
+    answers = draw_in(
+        pad_notebook, [[SEVEN], [ONE]], folder, screenshot=Path(picture) if picture else None
+    )
+    assert answers == ["I read a 7 (89 %).", "I read a 1 (89 %)."]

@@ -1,0 +1,175 @@
+"""pyproject.toml, requirements.lock and environment.yml name the same packages, and the code's."""
+
+import ast
+import json
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
+from pathlib import Path
+
+import pytest
+from packaging.markers import default_environment
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT_TEXT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+PROJECT = tomllib.loads(PROJECT_TEXT)
+LOCK_TEXT = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+CONDA_TEXT = (ROOT / "environment.yml").read_text(encoding="utf-8")
+
+# Direct dependencies that no Python file imports, and what uses them.
+NOT_IMPORTED = {
+    "clang-format": "the command, on firmware/",
+    "cmake": "the command that builds the firmware",
+    "flatbuffers": "imported by ai_edge_litert's reader of .tflite files",
+    "ipywidgets": "the notebooks' progress and buttons, also as ipycanvas's base",
+    "jupyterlab": "kit lab starts it",
+    "mypy": "the command",
+    "nbval": "pytest's option --nbval",
+    "ninja": "CMake's build tool",
+    "ruff": "the command",
+    "setuptools": "builds this project for workshop.py",
+}
+# Imported here without being a direct dependency, and why that is safe.
+BROUGHT_ALONG = {
+    "packaging": "pytest, which runs this file, requires it",
+}
+
+
+def requirements(lines: list[str]) -> dict[str, Requirement]:
+    parsed = [Requirement(line) for line in lines]
+    return {canonicalize_name(requirement.name): requirement for requirement in parsed}
+
+
+DIRECT = requirements(PROJECT["project"]["dependencies"] + PROJECT["dependency-groups"]["test"])
+LOCKED = requirements(re.findall(r"^(\S+==[^\\\n]+?) *\\$", LOCK_TEXT, re.MULTILINE))
+
+
+def conda_pip_lines() -> list[str]:
+    """The entries below `- pip:`, without their comments."""
+    below = CONDA_TEXT.split("- pip:\n")[1]
+    return re.findall(r"^ +- (.+?)(?: +#.*)?$", below, re.MULTILINE)
+
+
+def sources() -> Iterator[tuple[Path, str]]:
+    """Every Python text of the project: files, and notebooks' code cells without magics."""
+    yield ROOT / "workshop.py", (ROOT / "workshop.py").read_text(encoding="utf-8")
+    for folder in ("kit", "tests"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            yield path, path.read_text(encoding="utf-8")
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            if cell["cell_type"] == "code":
+                yield path, re.sub(r"^\s*[%!].*$", "", "".join(cell["source"]), flags=re.MULTILINE)
+
+
+def imported(text: str) -> set[str]:
+    """The top-level modules a text imports."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names.add(node.module or "")
+    return {name.split(".")[0] for name in names}
+
+
+def third_party() -> dict[str, set[str]]:
+    """Package name -> the files that import it; packages are found by what is installed."""
+    owners = packages_distributions()
+    own = {"kit", "workshop"} | {path.stem for path in (ROOT / "tests").rglob("*.py")}
+    found: dict[str, set[str]] = {}
+    for path, text in sources():
+        for module in imported(text) - sys.stdlib_module_names - own:
+            for owner in owners.get(module, [module]):
+                found.setdefault(canonicalize_name(owner), set()).add(path.name)
+    return found
+
+
+def test_every_dependency_has_its_reason_beside_it() -> None:
+    """A reader learns why each package is there; so does who wants to remove one."""
+    lines = [line for line in PROJECT_TEXT.splitlines() if re.match(r'  "[\w-]+[><=~]', line)]
+    assert len(lines) == len(DIRECT)
+    assert [line for line in lines if not re.search(r'",\s+# \w.{5,}', line)] == []
+
+
+def test_the_lock_pins_every_dependency_within_its_range() -> None:
+    """What is installed is what pyproject.toml asks for."""
+    assert sorted(set(DIRECT) - set(LOCKED)) == []
+    pins = {name: next(iter(LOCKED[name].specifier)).version for name in DIRECT}
+    outside = {n: v for n, v in pins.items() if not DIRECT[n].specifier.contains(v)}
+    assert outside == {}
+
+
+def test_the_lock_has_one_version_of_each_package() -> None:
+    """The same versions on every system and Python: a lesson does not depend on either."""
+    assert len(LOCKED) == len(re.findall(r"^\S+==", LOCK_TEXT, re.MULTILINE)) > len(DIRECT)
+
+
+def test_every_entry_of_the_lock_has_hashes() -> None:
+    """pip refuses any file but those that were locked."""
+    entries = re.split(r"\n(?=\S)", LOCK_TEXT.strip())
+    hashed = re.compile(r"[\w.-]+==\S+( ; [^\n]+)?( \\\n    --hash=sha256:[0-9a-f]{64})+")
+    assert [entry for entry in entries if not hashed.fullmatch(entry)] == []
+
+
+def test_the_lock_names_no_host() -> None:
+    """Any index or mirror will do: the hashes say whether its files are right."""
+    assert re.findall(r"://|--\w*(?:index|find-links|trusted)\S*|\S+@ ", LOCK_TEXT) == []
+
+
+def test_locked_packages_accept_this_python() -> None:
+    """pip refuses a package whose upper bound excludes this Python; uv's lock overlooks it."""
+    refusing = []
+    for name, requirement in LOCKED.items():
+        if requirement.marker and not requirement.marker.evaluate(default_environment()):
+            continue
+        try:
+            needs = distribution(name).metadata["Requires-Python"] or ""
+        except PackageNotFoundError:
+            pytest.fail(f"{name} is locked and not installed")
+        if not SpecifierSet(needs).contains("{}.{}.{}".format(*sys.version_info[:3])):
+            refusing.append(f"{name}: {needs}")
+    assert refusing == []
+
+
+def test_conda_installs_the_same() -> None:
+    """environment.yml, for conda and Binder, asks for the same packages in the same ranges."""
+    *lines, last = conda_pip_lines()
+    assert last == "-e ."
+    assert {n: r.specifier for n, r in requirements(lines).items()} == {
+        name: requirement.specifier for name, requirement in DIRECT.items()
+    }
+
+
+def test_conda_and_workshop_take_the_same_pythons() -> None:
+    """3.11 to 3.13 everywhere: pyproject.toml, environment.yml, workshop.py, the workflow."""
+    bounds = SpecifierSet(PROJECT["project"]["requires-python"])
+    pythons = [f"3.{minor}" for minor in range(6, 30) if bounds.contains(f"3.{minor}")]
+    assert f"- python {PROJECT['project']['requires-python']}" in CONDA_TEXT
+    workshop = (ROOT / "workshop.py").read_text(encoding="utf-8")
+    assert f"PYTHONS = {tuple(reversed(pythons))}".replace("'", '"') in workshop
+    workflow = (ROOT / ".github/workflows/test.yml").read_text(encoding="utf-8")
+    assert f"python: {json.dumps(pythons)}" in workflow
+
+
+def test_every_import_is_a_direct_dependency() -> None:
+    """Nothing is used that only happens to be installed along with something else."""
+    used = third_party()
+    assert {n: sorted(used[n]) for n in set(used) - set(DIRECT) - set(BROUGHT_ALONG)} == {}
+
+
+def test_every_direct_dependency_is_used() -> None:
+    """What nothing uses is not installed."""
+    assert sorted(set(DIRECT) - set(third_party()) - set(NOT_IMPORTED)) == []
+    assert sorted(set(NOT_IMPORTED) - set(DIRECT)) == []
+
+
+def test_workshop_needs_python_alone() -> None:
+    """It runs before anything is installed."""
+    modules = imported((ROOT / "workshop.py").read_text(encoding="utf-8"))
+    assert modules - sys.stdlib_module_names == set()

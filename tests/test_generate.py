@@ -1,0 +1,241 @@
+"""The open generator is right: its C gives LiteRT's reference results for any dense network."""
+
+import re
+import subprocess
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from networks import Spec, make, specs
+
+from kit.board import Board, flash
+from kit.compile import HostNetwork, build
+from kit.compile.toolchain import run, zig
+from kit.digits import load
+from kit.errors import KitError
+from kit.generate import generate
+from kit.generate import load as load_generated
+from kit.generate.arena import Lifetime, plan
+from kit.generate.portable import KERNELS
+from kit.generate.quantized import quantize_multiplier
+from kit.model import Reference, pixels_to_input, read
+from kit.paths import FIRMWARE
+from kit.validate import random_inputs
+
+EXAMPLE = Spec(20, (12, 5), "relu", True, True, True, True, 0.3, 1)
+slow = settings(
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory):
+    """A small int8 network, its C, and its reference."""
+    path = make(EXAMPLE, tmp_path_factory.mktemp("example") / "example.tflite")
+    return path, generate(path, path.parent / "network")
+
+
+@settings(slow, max_examples=25)
+@given(spec=specs)
+def test_any_int8_network_equals_the_reference_kernels(spec, tmp_path):
+    """Protects promise 1 for other networks than ours: every value, to the last bit."""
+    path = make(spec, tmp_path / "random.tflite")
+    inputs = random_inputs(path, 50, spec.seed)
+    ours = HostNetwork(generate(path, tmp_path / "network")).run(inputs)
+    np.testing.assert_array_equal(ours, Reference(path).run(inputs))
+
+
+@settings(slow, max_examples=5)
+@given(spec=specs)
+def test_any_int8_network_on_the_virtual_board(spec, tmp_path):
+    """The chip's machine code gives the same as the reference, also for inputs that are not
+    images."""
+    path = make(spec, tmp_path / "random.tflite")
+    inputs = random_inputs(path, 20, spec.seed)
+    firmware = build(generate(path, tmp_path / "network"), tmp_path)
+    flash("virtual://random", firmware.elf)
+    with Board("virtual://random") as board:
+        np.testing.assert_array_equal(board.run(inputs), Reference(path).run(inputs))
+
+
+@settings(slow, max_examples=5)
+@given(spec=specs)
+def test_any_float_network_is_near_the_reference(spec, tmp_path):
+    """float32 sums depend on the order of additions, so they agree within rounding."""
+    spec = Spec(**vars(spec) | {"int8": False})
+    path = make(spec, tmp_path / "random.tflite")
+    inputs = random_inputs(path, 20, spec.seed)
+    ours = HostNetwork(generate(path, tmp_path / "network")).run(inputs)
+    np.testing.assert_allclose(ours, Reference(path).run(inputs), rtol=1e-4, atol=1e-5)
+
+
+def test_every_layer_equals_the_reference(example):
+    """A learner who watches one layer sees what LiteRT computes there, not only at the end."""
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    path, network = example
+    one = random_inputs(path, 1)
+    interpreter = Interpreter(
+        str(path),
+        experimental_op_resolver_type=OpResolverType.BUILTIN_REF,
+        experimental_preserve_all_tensors=True,
+    )
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], one)
+    interpreter.invoke()
+    ours = HostNetwork(network).layers(one[0])
+    operators = [op for op in read(path).operators if op.name in KERNELS]
+    assert len(ours) == len(operators) == len(network.layers)
+    for values, operator in zip(ours, operators, strict=True):
+        reference = interpreter.get_tensor(operator.outputs[0].index)
+        np.testing.assert_array_equal(values, reference[0])
+
+
+def test_the_softmax_kernel_over_its_whole_range(tmp_path):
+    """Extreme differences: all equal, one far above the rest, everything saturated."""
+    path = make(Spec(10, (10,), None, True, False, True, True, 3.0, 7), tmp_path / "s.tflite")
+    rows = [[v] * 10 for v in (-128, 0, 127)]
+    rows += [[127 if i == j else -128 for i in range(10)] for j in range(10)]
+    inputs = np.array(rows, np.int8)
+    ours = HostNetwork(generate(path, tmp_path / "network")).run(inputs)
+    np.testing.assert_array_equal(ours, Reference(path).run(inputs))
+
+
+@given(st.floats(2.0**-40, 2.0**20))
+def test_a_multiplier_stands_for_its_real_number(real):
+    """quantize_multiplier keeps 31 bits; below 2^-31 the result is zero, as in LiteRT."""
+    multiplier, shift = quantize_multiplier(real)
+    assert 0 <= multiplier < 2**31 and 1 <= shift <= 62
+    tolerance = 2.0**-30 if real >= 2.0**-31 else 1.0
+    assert abs(multiplier / 2**shift - real) <= real * tolerance
+
+
+lifetimes = st.builds(
+    lambda size, first, length: Lifetime(size, first, first + length),
+    st.integers(1, 500),
+    st.integers(0, 10),
+    st.integers(0, 4),
+)
+
+
+@given(st.lists(lifetimes, max_size=12))
+def test_tensors_that_live_together_never_overlap(lives):
+    """The arena plan may not let one tensor overwrite another that is still needed."""
+    offsets, size = plan(lives)
+    places = list(zip(lives, offsets, strict=True))
+    for number, (life, offset) in enumerate(places):
+        assert offset % 4 == 0 and offset + life.size <= size
+        for other, other_offset in places[:number]:
+            apart = offset + life.size <= other_offset or other_offset + other.size <= offset
+            assert apart or not life.overlaps(other)
+
+
+def test_generating_twice_gives_the_same_bytes(example, tmp_path):
+    """A generated network can be compared and cached by its bytes."""
+    path, network = example
+    again = generate(path, tmp_path / "again")
+    for file in sorted(network.folder.iterdir()):
+        assert file.read_bytes() == (again.folder / file.name).read_bytes()
+
+
+def test_the_result_can_be_loaded_again(example):
+    _, network = example
+    assert load_generated(network.folder) == network
+
+
+def test_a_name_cannot_break_the_c(tmp_path):
+    """A file name with quotes, comment marks and letters beyond ASCII must still compile."""
+    path = make(EXAMPLE, tmp_path / 'odd "*⁄ né\\me.tflite')
+    network = generate(path, tmp_path / "network")
+    HostNetwork(network).run(random_inputs(path, 1))
+    assert re.fullmatch(r"[A-Za-z0-9._-]+", network.model)
+
+
+def test_the_c_has_no_heap_and_no_float_in_the_int8_path(example, tmp_path):
+    """The chip's int8 path uses integers only; the machine code shows it."""
+    sources = [FIRMWARE / "nn" / name for name in ("dense_int8.c", "softmax_int8.c")]
+    flags = ["-target", "thumb-freestanding-eabihf", "-mcpu=cortex_m4+vfp4d16sp", "-O2", "-S"]
+    for source in sources:
+        listing = tmp_path / f"{source.stem}.s"
+        run([zig(), "cc", *flags, f"-I{FIRMWARE / 'nn'}", source, "-o", listing], "Compiling")
+        instructions = listing.read_text()
+        assert not re.search(r"^\s+v(mul|add|mla|div|cvt|ldr)\b", instructions, re.MULTILINE)
+        assert not re.search(r"\b(malloc|free|__aeabi_f\w+|__aeabi_d\w+)\b", instructions)
+
+
+def test_undefined_behavior_is_absent(example, tmp_path):
+    """The C of a network runs under the undefined-behavior sanitizer: no overflow, no bad shift."""
+    path, network = example
+    main = tmp_path / "main.c"
+    main.write_text(
+        '#include "engine.h"\n'
+        "int main(void) {\n"
+        "    if (engine_start() != ENGINE_OK) return 1;\n"
+        "    for (int value = -128; value < 128; value++) {\n"
+        "        int8_t *input = engine_input();\n"
+        "        for (int i = 0; i < ENGINE_INPUT_ELEMENTS; i++)\n"
+        "            input[i] = (int8_t)(i % 2 ? value : -1 - value);\n"
+        "        if (engine_run(0, 0) != ENGINE_OK) return 2;\n"
+        "    }\n    return 0;\n}\n"
+    )
+    from kit.compile.host import include_flags, network_sources
+
+    program = tmp_path / "program.exe"
+    flags = ["-O1", "-fsanitize=undefined", "-fsanitize-trap=undefined", *include_flags(network)]
+    run([zig(), "cc", *flags, main, *network_sources(network), "-o", program], "Compiling")
+    assert subprocess.run([str(program)], check=False).returncode == 0
+
+
+@pytest.fixture(scope="module")
+def cnn(tmp_path_factory):
+    """A network with operators that the generator cannot do."""
+    from kit.lesson.quiet import quiet, tensorflow
+
+    tf = tensorflow()
+    network = tf.keras.Sequential(
+        [tf.keras.Input((8, 8, 1)), tf.keras.layers.Conv2D(2, 3), tf.keras.layers.Flatten()]
+    )
+    path = tmp_path_factory.mktemp("cnn") / "cnn.tflite"
+    with quiet():
+        path.write_bytes(tf.lite.TFLiteConverter.from_keras_model(network).convert())
+    return path
+
+
+def test_an_unknown_operator_is_refused_by_name(cnn, tmp_path):
+    """The error names what cannot be done and lists what can; nothing is written."""
+    with pytest.raises(KitError, match="CONV_2D") as error:
+        generate(cnn, tmp_path / "network")
+    assert all(name in str(error.value) for name in ("FULLY_CONNECTED", "RESHAPE", "SOFTMAX"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_refusal_leaves_the_earlier_network_alone(example, cnn, tmp_path):
+    path, _ = example
+    made = generate(path, tmp_path / "network")
+    before = {file.name: file.read_bytes() for file in made.folder.iterdir()}
+    with pytest.raises(KitError):
+        generate(cnn, tmp_path / "network")
+    assert {file.name: file.read_bytes() for file in made.folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("kind", ["dynamic_range", "float16"])
+def test_the_course_models_that_mix_types_are_refused(road, tmp_path, kind):
+    with pytest.raises(KitError, match="cannot turn"):
+        generate(road["build"] / f"digits_{kind}.tflite", tmp_path / "network")
+
+
+def test_every_test_image_has_the_reference_scores(road):
+    """Promise 1, on this computer: 10,000 images, ten scores each, no difference."""
+    path = road["build"] / "digits_int8.tflite"
+    _, (images, _) = load()
+    inputs = pixels_to_input(images, read(path).input)
+    ours = HostNetwork(road["build"] / "network").run(inputs)
+    np.testing.assert_array_equal(ours, Reference(path).run(inputs))
+
+
+def test_an_unknown_engine_is_refused(example, tmp_path):
+    with pytest.raises(KitError, match="no engine 'cubeai'"):
+        generate(example[0], tmp_path / "network", engine="cubeai")

@@ -1,0 +1,290 @@
+"""The shape of the course's notebooks. nbval compares their outputs; it does not see whether they
+were run at all, nor whether a person can read them.
+
+Each check returns what is wrong as a list of sentences, and is proven on notebooks broken on
+purpose: a check that cannot fail protects nothing.
+"""
+
+import re
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+NAMES = ["00-start", "01-train", "02-quantize", "03-generate", "04-flash", "05-recognize"]
+
+TAGS = {"nbval-ignore-output"}
+"""The only way out of comparing outputs, for widgets and for what differs between machines."""
+
+IGNORED_AT_MOST = 3  # cells with that tag in a notebook
+
+MACHINE = re.compile(
+    r"/home/|/Users/|/root/|/tmp/|\b[A-Za-z]:\\|\b0x7f[0-9a-f]{6}|\b0x[0-9a-f]{9,}|ipykernel_\d"
+    f"|{re.escape(str(ROOT))}/"
+)
+"""Folders of one machine and addresses in the memory of one process (the chip's have 8 digits)."""
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def lines(cell):
+    return len([line for line in cell.source.splitlines() if line.strip()])
+
+
+def texts(cell):
+    """The source and all text outputs of a cell."""
+    yield cell.source
+    for output in cell.get("outputs", []):
+        yield output.get("text", "")
+        yield from (text for kind, text in output.get("data", {}).items() if "text/" in kind)
+
+
+def check_run(notebook):
+    """nbval passes a cell without a count and without outputs, unseen."""
+    counts = [cell.execution_count for cell in code_cells(notebook)]
+    if counts != list(range(1, len(counts) + 1)) or not counts:
+        yield f"code cells were not run once from top to bottom: {counts}"
+
+
+def check_clean(notebook):
+    for number, cell in enumerate(code_cells(notebook), 1):
+        for output in cell.outputs:
+            if output.output_type == "error" or output.get("name") == "stderr":
+                yield f"code cell {number} shows an error or a warning"
+
+
+def check_tags(notebook):
+    tags = [tag for cell in notebook.cells for tag in cell.metadata.get("tags", [])]
+    if set(tags) - TAGS:
+        yield f"tags that are not listed: {sorted(set(tags) - TAGS)}"
+    if tags.count("nbval-ignore-output") > IGNORED_AT_MOST:
+        yield f"more than {IGNORED_AT_MOST} cells are not compared"
+    if any("NBVAL_" in cell.source for cell in notebook.cells):
+        yield "a comment steers nbval: use the tag, which a reader does not see"
+
+
+def check_opening(notebook):
+    first = notebook.cells[0]
+    if first.cell_type != "markdown" or not first.source.startswith("# "):
+        yield "it does not begin with a title"
+    for what, pattern in {
+        "what you will do": r"you will",
+        "the minutes it takes": r"\d+ minutes",
+        "what you need": r"you need",
+    }.items():
+        if not re.search(pattern, first.source, re.IGNORECASE):
+            yield f"its first cell does not say {what}"
+
+
+def check_ending(notebook):
+    last = notebook.cells[-1]
+    if last.cell_type != "markdown" or "you now have" not in last.source.lower():
+        yield "its last cell does not say what you now have"
+
+
+def check_cell_sizes(notebook):
+    for number, cell in enumerate(code_cells(notebook), 1):
+        if not 1 <= lines(cell) <= 25:
+            yield f"code cell {number} has {lines(cell)} lines"
+
+
+def check_prose(notebook):
+    kinds = [cell.cell_type for cell in notebook.cells]
+    pairs = list(pairwise(kinds)).count(("code", "code"))
+    if pairs > 2:
+        yield f"{pairs} code cells follow another without a word between"
+
+
+def check_pictures(notebook):
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            for image in re.findall(r"!\[\s*\]\(|<img\b(?![^>]*\balt=\"[^\"])", cell.source):
+                yield f"a picture without alt text: {image}"
+    for number, cell in enumerate(code_cells(notebook), 1):
+        for output in cell.outputs:
+            metadata = output.get("metadata", {})
+            described = metadata.get("image/png", {}).get("alt") or metadata.get("alt")
+            if "image/png" in output.get("data", {}) and not described:
+                yield f'the figure of code cell {number} has no alt text (metadata "alt")'
+
+
+def check_machine(notebook):
+    for number, cell in enumerate(notebook.cells):
+        for found in sorted({found for text in texts(cell) for found in MACHINE.findall(text)}):
+            yield f"cell {number} shows something of one machine: {found}"
+
+
+def check_metadata(notebook):
+    expected = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    kept = {key for cell in notebook.cells for key in cell.metadata}
+    if notebook.metadata != expected or kept - {"tags", "alt", "jupyter"}:
+        yield "its metadata is not what `kit refresh` writes"
+
+
+CHECKS = [
+    check_run,
+    check_clean,
+    check_tags,
+    check_opening,
+    check_ending,
+    check_cell_sizes,
+    check_prose,
+    check_pictures,
+    check_machine,
+    check_metadata,
+]
+
+
+def problems(notebook):
+    return [problem for check in CHECKS for problem in check(notebook)]
+
+
+def size_problems(notebooks):
+    """Sizes that read well, over the whole course: median 4 lines, nine in ten at most 12."""
+    sizes = sorted(lines(cell) for notebook in notebooks for cell in code_cells(notebook))
+    if not sizes or median(sizes) > 4:
+        yield "the median code cell has more than 4 lines"
+    if sum(size <= 12 for size in sizes) < 0.9 * len(sizes):
+        yield "more than one code cell in ten has over 12 lines"
+
+
+# The course
+
+
+def test_the_course_is_complete_and_in_order():
+    """Six notebooks with consecutive numbers: what kit.lesson.artifacts and the README name."""
+    assert [path.stem for path in NOTEBOOKS] == NAMES
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_is_run_readable_and_normal(path):
+    """Run from top to bottom, quiet, framed by prose, described pictures, nothing of a machine."""
+    assert problems(nbformat.read(path, 4)) == []
+
+
+def test_code_cells_are_small():
+    """One idea a cell."""
+    assert list(size_problems([nbformat.read(path, 4) for path in NOTEBOOKS])) == []
+
+
+# The checks themselves
+
+
+def good():
+    """A small notebook with nothing to complain about: five cells, two of them code."""
+    opening = "# Mill\n\nYou will mill flour, in about 5 minutes. You need nothing."
+    figure = new_output(
+        "display_data", {"image/png": "AAAA"}, metadata={"image/png": {"alt": "a mill"}}
+    )
+    cells = [
+        new_markdown_cell(opening),
+        new_code_cell("hex(0x08000000)", execution_count=1),
+        new_markdown_cell("![a mill](mill.png) and a figure:"),
+        new_code_cell("plot()", execution_count=2, outputs=[figure]),
+        new_markdown_cell("You now have flour."),
+    ]
+    metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    return new_notebook(cells=cells, metadata=metadata)
+
+
+def stream(name, text):
+    return new_output("stream", name=name, text=text)
+
+
+def code(count, source="1"):
+    return new_code_cell(source, execution_count=count)
+
+
+def replace_in_opening(old, new):
+    def broken(notebook):
+        notebook.cells[0].source = notebook.cells[0].source.replace(old, new)
+
+    return broken
+
+
+def with_output(output):
+    return lambda notebook: notebook.cells[1].outputs.append(output)
+
+
+def with_tags(*tags):
+    return lambda notebook: notebook.cells[1].metadata.update(tags=list(tags))
+
+
+def with_source(cell, source):
+    return lambda notebook: notebook.cells[cell].update(source=source)
+
+
+ERROR = new_output("error", ename="ValueError", evalue="x", traceback=[])
+
+BROKEN = {
+    "never run": (lambda n: n.cells[3].update(execution_count=None), "not run"),
+    "run twice": (lambda n: n.cells[3].update(execution_count=7), "not run"),
+    "no code": (lambda n: [n.cells.pop(3), n.cells.pop(1)], "not run"),
+    "stderr": (with_output(stream("stderr", "Warning")), "warning"),
+    "error": (with_output(ERROR), "error"),
+    "skip": (with_tags("nbval-skip"), "not listed"),
+    "unknown tag": (with_tags("nbval-ignore-outputs"), "not listed"),
+    "too much ignored": (with_tags(*["nbval-ignore-output"] * 4), "more than 3"),
+    "comment": (with_source(1, "# NBVAL_SKIP\n1"), "steers nbval"),
+    "no title": (replace_in_opening("# Mill", "Mill"), "title"),
+    "code first": (lambda n: n.cells.insert(0, n.cells.pop(1)), "title"),
+    "no plan": (replace_in_opening("You will", "We shall"), "what you will do"),
+    "no minutes": (replace_in_opening("5 minutes", "a while"), "minutes"),
+    "no needs": (replace_in_opening("You need nothing.", ""), "what you need"),
+    "no ending": (with_source(-1, "Goodbye."), "now have"),
+    "long cell": (with_source(1, "1\n" * 26), "26 lines"),
+    "empty cell": (with_source(1, " \n"), "0 lines"),
+    "no prose": (lambda n: add_code(n, 3), "without a word"),
+    "no alt text": (with_source(2, "![](mill.png)"), "alt text"),
+    "no alt in HTML": (with_source(2, '<img src="mill.png">'), "alt text"),
+    "figure without alt": (lambda n: n.cells[3].outputs[0].update(metadata={}), "no alt text"),
+    "home in output": (with_output(stream("stdout", "/home/ada/kit")), "machine"),
+    "home in source": (with_source(1, r"open('C:\Users\ada')"), "machine"),
+    "this checkout": (with_output(stream("stdout", f"{ROOT}/build")), "machine"),
+    "address": (with_output(stream("stdout", "<object at 0x7f3a5c0d1e80>")), "machine"),
+    "kernel": (lambda n: n.metadata.kernelspec.update(name="conda-env"), "metadata"),
+    "widgets": (lambda n: n.metadata.update(widgets={}), "metadata"),
+    "timing": (lambda n: n.cells[1].metadata.update(execution={}), "metadata"),
+}
+
+
+def add_code(notebook, cells):
+    notebook.cells[4:4] = [code(count) for count in range(3, 3 + cells)]
+
+
+def test_a_good_notebook_passes():
+    """The broken ones below differ from this one in one thing."""
+    assert problems(good()) == []
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_notebook_is_caught(name):
+    """One thing broken, one complaint, and it says which."""
+    break_it, complaint = BROKEN[name]
+    notebook = good()
+    break_it(notebook)
+    found = problems(notebook)
+    assert any(complaint in problem for problem in found), found
+
+
+@pytest.mark.parametrize(
+    ("sizes", "complaints"),
+    [([4, 4, 12], 0), ([5, 5, 5], 1), ([1] * 8 + [13] * 2, 1), ([1] * 9 + [13], 0), ([], 1)],
+)
+def test_cells_that_are_too_large_are_caught(sizes, complaints):
+    """The limits of the design, at their edges."""
+    cells = [code(1, "1\n" * size) for size in sizes]
+    assert len(list(size_problems([new_notebook(cells=cells)]))) == complaints

@@ -1,0 +1,487 @@
+"""workshop.py: set up once, whole or not at all; start at once after that; never a traceback.
+
+A real set-up takes 3 GB, so these tests make a small project of their own (in a folder with spaces
+and foreign letters) whose lock holds one package, taken from what is installed here: everything is
+real but the amount. No test needs a network.
+"""
+
+import ast
+import hashlib
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from importlib.metadata import distribution
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+WORKSHOP = ROOT / "workshop.py"
+KIT = """import json, os, sys
+print(json.dumps({"arguments": sys.argv[1:], "environment": dict(os.environ), "kit": __file__}))
+sys.exit(7)
+"""
+PROJECT = """[build-system]
+requires = ["setuptools"]
+build-backend = "setuptools.build_meta"
+[project]
+name = "small"
+version = "1"
+[tool.setuptools]
+packages = ["kit"]
+"""
+SET_UP = "Setting up"
+
+
+@pytest.fixture
+def workshop(tmp_path: Path) -> ModuleType:
+    """workshop.py as a module, in a folder of its own where nothing is set up."""
+    shutil.copy(WORKSHOP, tmp_path)
+    spec = importlib.util.spec_from_file_location("workshop", tmp_path / "workshop.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    (tmp_path / "requirements.lock").write_text("")
+    (tmp_path / "pyproject.toml").write_text(PROJECT)
+    return module
+
+
+def wheel_of(name: str, folder: Path) -> Path:
+    """An installed pure-Python package, packed into a wheel again."""
+    package = distribution(name)
+    path = folder / f"{name}-{package.version}-py3-none-any.whl"
+    files = [file for file in package.files or [] if "__pycache__" not in file.parts]
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in files:
+            if ".." not in file.parts:
+                archive.write(str(file.locate()), str(file))
+    return path
+
+
+class Small:
+    """A small project beside a copy of workshop.py."""
+
+    def __init__(self, folder: Path, wheels: Path) -> None:
+        self.folder, self.wheels = folder, wheels
+        wheel = next(wheels.glob("*.whl"))
+        name, version, *_ = wheel.name.split("-")
+        digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+        (folder / "kit").mkdir(parents=True)
+        (folder / "kit" / "__init__.py").write_text("")
+        (folder / "kit" / "__main__.py").write_text(KIT)
+        (folder / "pyproject.toml").write_text(PROJECT)
+        self.lock = folder / "requirements.lock"
+        self.lock.write_text(f"{name}=={version} \\\n    --hash=sha256:{digest}\n")
+        text = WORKSHOP.read_text(encoding="utf-8")
+        text = re.sub("NEEDED = .*", "NEEDED = 0", text, count=1)  # a fuller disk will do for this
+        (folder / "workshop.py").write_text(text, encoding="utf-8")
+
+    @property
+    def venv(self) -> Path:
+        return self.folder / ".venv"
+
+    def call(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """python workshop.py ARGUMENTS, with the wheels as the only package index."""
+        command = [sys.executable, str(self.folder / "workshop.py"), *arguments]
+        offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.wheels), "PIP_CONFIG_FILE": ""}
+        variables = {**os.environ, **offline, "PYTHONIOENCODING": "utf-8", **environment}
+        variables = {name: value for name, value in variables.items() if value != "(unset)"}
+        return subprocess.run(
+            command, capture_output=True, encoding="utf-8", env=variables, cwd=self.folder.parent
+        )
+
+    def pip(self) -> Path:
+        return next(self.venv.rglob("site-packages")) / "pip"
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheels")
+    wheel_of("setuptools", folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def set_up_once(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Small, Any]:
+    """A small project after its first call."""
+    small = Small(tmp_path_factory.mktemp("Übung für 数字") / "digits on stm32", wheels)
+    return small, small.call("doctor", "--json")
+
+
+@pytest.fixture
+def small(set_up_once: tuple[Small, Any], tmp_path: Path) -> Small:
+    """The same before its first call, for what goes wrong."""
+    return Small(tmp_path / "other folder", set_up_once[0].wheels)
+
+
+def kit_says(result: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    """What the small project's kit printed last."""
+    answer: dict[str, Any] = json.loads(result.stdout.splitlines()[-1])
+    return answer
+
+
+def assert_clear_error(result: subprocess.CompletedProcess[str]) -> None:
+    """What, why and next, a non-zero exit code, and no traceback."""
+    assert result.returncode == 1
+    assert re.search(r"\n.+\nWhy: .+\nNext: .+", result.stderr), result.stderr
+    assert "Traceback" not in result.stdout + result.stderr
+
+
+# ---- The set-up for real ----
+
+
+def test_first_call_sets_up_and_runs_the_command(set_up_once: tuple[Small, Any]) -> None:
+    """Locked packages, then kit from this folder's files; arguments and exit code go through."""
+    small, first = set_up_once
+    assert SET_UP in first.stdout, first.stderr
+    assert first.returncode == 7
+    answer = kit_says(first)
+    assert answer["arguments"] == ["doctor", "--json"]
+    assert Path(answer["kit"]) == small.folder / "kit" / "__main__.py"
+    assert answer["environment"]["VIRTUAL_ENV"] == str(small.venv)
+    assert not (small.venv / "tmp").exists()
+
+
+def test_second_call_uses_neither_pip_nor_an_index(set_up_once: tuple[Small, Any]) -> None:
+    """A complete .venv is used as it is: even with pip out of reach."""
+    small, _ = set_up_once
+    hidden = small.pip().with_name("hidden")
+    small.pip().rename(hidden)
+    try:
+        second = small.call("run", PIP_FIND_LINKS="(unset)")
+    finally:
+        hidden.rename(small.pip())
+    assert SET_UP not in second.stdout
+    assert kit_says(second)["arguments"] == ["run"]
+
+
+def test_outside_settings_do_not_reach_in(set_up_once: tuple[Small, Any]) -> None:
+    """A foreign PYTHONPATH, Keras backend or package in the home folder changes nothing."""
+    small, _ = set_up_once
+    result = small.call("run", PYTHONPATH=str(ROOT / "tests"), KERAS_BACKEND="torch")
+    environment = kit_says(result)["environment"]
+    assert "PYTHONPATH" not in environment
+    assert environment["KERAS_BACKEND"] == "tensorflow"
+    assert environment["PYTHONNOUSERSITE"] == environment["PYTHONUTF8"] == "1"
+
+
+def test_a_changed_hash_is_refused_and_leaves_nothing_half_done(small: Small) -> None:
+    """A file that is not the locked one is not installed, and the next call starts over."""
+    good = small.lock.read_text()
+    small.lock.write_text(re.sub("sha256:.*", "sha256:" + "0" * 64, good))
+    refused = small.call("run")
+    assert_clear_error(refused)
+    assert "not the one that requirements.lock names" in refused.stderr
+    small.lock.write_text(good)
+    again = small.call("run")
+    assert "the last set-up was not finished" in again.stdout
+    assert again.returncode == 7
+
+
+def test_no_network_at_the_first_set_up(small: Small) -> None:
+    """Says that the index could not be reached; nothing listens on port 9."""
+    index = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "0"}
+    unset = {"PIP_NO_INDEX": "(unset)", "PIP_FIND_LINKS": "(unset)", "PIP_CONFIG_FILE": os.devnull}
+    result = small.call("run", **index, **unset)
+    assert_clear_error(result)
+    assert "could not be reached" in result.stderr
+
+
+# ---- When .venv counts as complete ----
+
+
+@pytest.fixture
+def complete(workshop: ModuleType, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """A set-up that went well, with every program replaced by a success."""
+    workshop.VENV.mkdir()
+    monkeypatch.setattr(workshop, "venv_version", lambda: "3.12")
+    workshop.write_stamp()
+    assert workshop.outdated() == ""
+    return workshop
+
+
+def test_without_an_environment_it_is_the_first_use(workshop: ModuleType) -> None:
+    assert workshop.outdated() == "first use"
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "pyproject.toml"])
+def test_a_changed_file_is_noticed(complete: ModuleType, name: str) -> None:
+    """After `git pull` the packages follow."""
+    (complete.HERE / name).write_text("# other\n")
+    assert complete.outdated() == f"{name} has changed"
+
+
+def test_a_moved_folder_is_noticed(complete: ModuleType) -> None:
+    """The programs in .venv contain its path: they would run the old one, or nothing."""
+    stamp = json.loads(complete.STAMP.read_text())
+    complete.STAMP.write_text(json.dumps({**stamp, "folder": str(complete.HERE / "old")}))
+    assert complete.outdated() == "the folder was moved"
+
+
+def test_a_copied_folder_is_noticed(complete: ModuleType, tmp_path: Path) -> None:
+    """Also when the original is still there."""
+    (tmp_path / "original").mkdir()
+    stamp = json.loads(complete.STAMP.read_text())
+    complete.STAMP.write_text(json.dumps({**stamp, "folder": str(tmp_path / "original")}))
+    assert complete.outdated() == "the folder was moved"
+
+
+@pytest.mark.parametrize("version", ["", "3.13"])
+def test_a_python_that_is_gone_is_noticed(
+    complete: ModuleType, monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
+    """An uninstalled or replaced Python leaves .venv without one, or without its packages."""
+    monkeypatch.setattr(complete, "venv_version", lambda: version)
+    assert complete.outdated() == "its Python is gone"
+
+
+def test_a_missing_python_has_no_version(workshop: ModuleType) -> None:
+    assert workshop.venv_version() == ""
+
+
+@pytest.mark.parametrize("text", [None, "", '{"python": "3.1', "\0\0\0"])
+def test_a_missing_or_damaged_stamp_is_an_unfinished_set_up(
+    complete: ModuleType, text: str | None
+) -> None:
+    """Ctrl-C or a power cut, at any moment."""
+    complete.STAMP.unlink()
+    if text is not None:
+        complete.STAMP.write_text(text)
+    assert complete.outdated() == "the last set-up was not finished"
+
+
+@pytest.mark.parametrize("at", ["make_environment", "install_packages", "install_kit"])
+def test_an_interruption_leaves_no_stamp(
+    complete: ModuleType, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    """Whichever step is interrupted, the next call begins anew."""
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    for name in ("make_environment", "install_packages", "install_kit"):
+        monkeypatch.setattr(complete, name, lambda: complete.VENV.mkdir(exist_ok=True))
+    monkeypatch.setattr(complete, "check_folder", lambda: None)
+    monkeypatch.setattr(complete, at, interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        complete.set_up("a test")
+    assert complete.outdated() in ("first use", "the last set-up was not finished")
+
+
+def test_what_was_in_the_environment_is_gone_after_a_new_set_up(
+    complete: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing half-installed survives."""
+    (complete.VENV / "half").write_text("")
+    for name in ("check_folder", "install_packages", "install_kit"):
+        monkeypatch.setattr(complete, name, lambda: None)
+    monkeypatch.setattr(complete, "make_environment", lambda: complete.VENV.mkdir())
+    complete.set_up("a test")
+    assert sorted(path.name for path in complete.VENV.iterdir()) == ["workshop.json"]
+    assert complete.outdated() == ""
+
+
+# ---- What can be wrong with a computer ----
+
+
+def refusal(workshop: ModuleType, function: str) -> str:
+    """The text with which a check refuses; what, why and next are there."""
+    with pytest.raises(workshop.Trouble) as error:
+        getattr(workshop, function)()
+    text = str(error.value)
+    assert re.fullmatch(r".+\nWhy: .+\nNext: .+", text)
+    return text
+
+
+def test_full_disk(workshop: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found out before the download, with both sizes."""
+    usage = shutil._ntuple_diskusage(100, 96, 4_000_000_000)  # type: ignore[attr-defined]
+    monkeypatch.setattr(workshop.shutil, "disk_usage", lambda _: usage)
+    assert "needs 5.5 GB; 4.0 GB are free" in refusal(workshop, "check_folder")
+
+
+def test_read_only_folder(workshop: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**_: str) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(workshop.tempfile, "TemporaryFile", refuse)
+    assert "Permission denied" in refusal(workshop, "check_folder")
+
+
+def test_environment_in_use(workshop: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows does not remove what a running JupyterLab has loaded."""
+
+    def refuse(_: str) -> None:
+        raise PermissionError(13, "Access is denied")
+
+    workshop.VENV.mkdir()
+    monkeypatch.setattr(workshop.shutil, "rmtree", refuse)
+    assert "still running" in refusal(workshop, "remove_environment")
+
+
+def test_path_too_long(workshop: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On Windows, unless long paths are switched on; the longest folder that fits is accepted."""
+    monkeypatch.setattr(workshop, "long_paths", lambda: False)
+    monkeypatch.setattr(workshop, "HERE", "C:\\" + "x" * 68)
+    workshop.check_path_length()
+    monkeypatch.setattr(workshop, "HERE", "C:\\" + "x" * 69)
+    assert "at most 71 characters" in refusal(workshop, "check_path_length")
+    monkeypatch.setattr(workshop, "long_paths", lambda: True)
+    workshop.check_path_length()
+
+
+def test_no_package_has_a_longer_path_than_assumed(workshop: ModuleType) -> None:
+    """The limit for Windows is measured on the packages that Windows gets.
+
+    The header files of NVIDIA's libraries come with TensorFlow for Linux only.
+    """
+    folder = Path(str(distribution("tensorflow").locate_file("")))
+    names = (os.path.join(top, name) for top, _, files in os.walk(folder) for name in files)
+    inside = (name[len(str(folder)) + 1 :] for name in names)
+    longest = max(len(n) for n in inside if not re.search("cudnn_frontend|cutlass", n))
+    assert len(".venv\\Lib\\site-packages\\") + longest <= workshop.LONGEST_PATH
+
+
+def test_debian_without_venv(workshop: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither ensurepip nor a pip: names the package to install."""
+    monkeypatch.setattr(workshop, "find_spec", lambda name: name == "venv")
+    text = refusal(workshop, "make_environment")
+    assert "It lacks ensurepip." in text
+    assert f"apt install python3.{sys.version_info.minor}-venv" in text
+
+
+def test_debian_without_ensurepip_uses_its_own_pip(
+    workshop: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No administrator is needed where a pip exists outside .venv."""
+    steps: list[list[Any]] = []
+    monkeypatch.setattr(workshop, "find_spec", lambda name: name != "ensurepip")
+    monkeypatch.setattr(workshop, "step", lambda command, **_: not steps.append(command))
+    workshop.make_environment()
+    workshop.pip_install("x")
+    assert "--without-pip" in steps[0]
+    assert steps[1][1:5] == ["-m", "pip", "--python", workshop.VENV_PYTHON]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("OSError: [Errno 28] No space left on device", "disk is full"),
+        ("(Caused by SSLError(SSLCertVerificationError(1, ...", "could not prove who it is"),
+        ("(Caused by NewConnectionError('...: Failed to establish", "could not be reached"),
+        ("ERROR: No matching distribution found for tensorflow==2.21.0", "no build for this"),
+        ("Killed", "pip says it above"),
+    ],
+)
+def test_pip_failures_are_explained(workshop: ModuleType, line: str, reason: str) -> None:
+    workshop.VENV.mkdir()
+    workshop.LOG.write_text(f"2026-01-01 Collecting x\n{line}\n")
+    assert reason in str(workshop.pip_trouble())
+
+
+# ---- Which Python ----
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"sys.version_info": (3, 10, 4)}, "needs 3.11 to 3.13"),
+        ({"sys.version_info": (3, 14, 0)}, "needs 3.11 to 3.13"),
+        ({"platform.python_implementation": lambda: "PyPy"}, "This is PyPy"),
+        ({"sysconfig.get_config_var": lambda _: 1}, "free-threaded"),
+        ({"sys.maxsize": 2**31 - 1}, "32-bit"),
+        ({"system": lambda: "macosx-x86_64"}, "no TensorFlow for macosx-x86_64"),
+        ({"system": lambda: "win-arm64"}, "no TensorFlow for win-arm64"),
+        ({"sys.platform": "linux", "has_glibc": lambda: False}, "no glibc"),
+    ],
+)
+def test_unsuited_pythons_are_named(
+    workshop: ModuleType, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], reason: str
+) -> None:
+    """Each kind of Python for which TensorFlow does not exist; this one is fine."""
+    monkeypatch.setattr(workshop, "system", lambda: "linux-x86_64")
+    monkeypatch.setattr(workshop, "has_glibc", lambda: True)
+    assert workshop.unsuited() == ""
+    with monkeypatch.context() as patch:  # sys is everyone's: changed no longer than necessary
+        for name, value in change.items():
+            owner, _, attribute = name.rpartition(".")
+            patch.setattr(getattr(workshop, owner) if owner else workshop, attribute, value)
+        answer = workshop.unsuited()
+    assert reason in answer
+
+
+def test_an_unsuited_python_hands_over_to_a_suited_one(
+    workshop: ModuleType, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The first candidate does not exist; the second runs the same file again, and says so."""
+    monkeypatch.setattr(workshop, "candidates", lambda: [["python3.x"], [sys.executable]])
+    assert workshop.run_elsewhere(["--help"], "This is Python 3.9.") == 0
+    printed = capfd.readouterr().out
+    assert printed.startswith(f"This is Python 3.9. Going on with {sys.executable}.\nusage:")
+
+
+def test_no_suited_python(workshop: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workshop, "candidates", lambda: [["python3.x"]])
+    with pytest.raises(workshop.Trouble, match=r"Why: This is Python 3\.9\.\nNext: .*Python 3\.13"):
+        workshop.run_elsewhere(["run"], "This is Python 3.9.")
+
+
+def test_older_pythons_can_read_it() -> None:
+    """They have to get as far as saying that they are too old."""
+    ast.parse(WORKSHOP.read_text(encoding="utf-8"), feature_version=(3, 6))
+
+
+# ---- The command line ----
+
+
+def outside(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(WORKSHOP), *arguments]
+    return subprocess.run(command, capture_output=True, encoding="utf-8")
+
+
+def test_help_names_every_command(workshop: ModuleType) -> None:
+    result = outside("--help")
+    assert result.returncode == 0
+    assert [name for name in workshop.COMMANDS if f"  {name} " not in result.stdout] == []
+
+
+def test_no_command_shows_the_usage() -> None:
+    result = outside()
+    assert result.returncode == 2
+    assert result.stdout.startswith("usage:")
+
+
+def test_an_unknown_command_is_refused_before_anything_is_set_up() -> None:
+    result = outside("trian")
+    assert_clear_error(result)
+    assert "trian" in result.stderr
+
+
+def test_the_commands_are_those_of_kit(workshop: ModuleType) -> None:
+    """A command that kit learns is one of workshop.py too, and none is offered that kit lacks."""
+    text = subprocess.check_output([sys.executable, "-m", "kit", "--help"], cwd=ROOT, text=True)
+    listed = re.findall(r"^    (\w+)(?:  |$)", text.split("COMMAND\n")[1], re.MULTILINE)
+    assert set(workshop.COMMANDS) - {"test"} == set(listed)
+
+
+def test_tests_run_as_the_readme_says(workshop: ModuleType) -> None:
+    """Both folders by default; the paths that are given instead of them."""
+    both = "-m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/sanitize.cfg"
+    assert " ".join(workshop.test_command(["-x"])) == f"{both} tests notebooks -x"
+    (workshop.HERE / "tests").mkdir()
+    (workshop.HERE / "tests" / "test_a.py").write_text("")
+    assert " ".join(workshop.test_command(["tests/test_a.py::b"])) == f"{both} tests/test_a.py::b"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
+def test_exit_code_of_a_killed_program(workshop: ModuleType) -> None:
+    """As a shell counts it: 128 and the signal's number."""
+    script = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+    assert workshop.call([sys.executable, "-c", script]) == 128 + 9

@@ -1,0 +1,53 @@
+/* One letter asks for one thing: reset, RAM, button, register values, streams, stuck loops. */
+#include "board.c"
+
+static volatile uint32_t survivor __attribute__((section(".bss")));
+
+static void stream(void) {
+  for (;;) {
+    put('x');
+  }
+}
+
+static void use_pll(void) { /* HSE 8 MHz / 4 * 180 / 2 = 180 MHz; APB1 at 45 MHz */
+  REG(0x40023804) = 4u | 180u << 6 | 0u << 16 | 1u << 22;
+  REG(0x40023800) |= 1u << 16 | 1u << 24;
+  while (!(REG(0x40023800) & 1u << 25)) {
+  }
+  REG(0x40023808) = 5u << 10 | 4u << 13 | 2u;
+  while ((REG(0x40023808) & 0xCu) != 8u) {
+  }
+  USART_BRR = (45000000u + BAUD / 2) / BAUD;
+}
+
+static void ticks(void) { /* three times COUNTFLAG at 1 kHz */
+  REG(0xE000E014) = 16000 - 1;
+  REG(0xE000E018) = 0;
+  REG(0xE000E010) = 1u << 2 | 1u << 0;
+  for (int i = 0; i < 3; i++) {
+    while (!(REG(0xE000E010) & 1u << 16)) {
+    }
+    put('t');
+  }
+  put(REG(0xE000E010) & 1u << 16 ? '1' : '0'); /* the read before has cleared it */
+}
+
+int main(void) {
+  for (;;) {
+    switch (get()) {
+    case 'w': survivor = get_word(); break;
+    case 'r': put_word(survivor); break;
+    case 'i': put_word(REG(0xE0042000)); break;
+    case 'b': RCC_AHB1ENR |= 4; put((uint8_t)(REG(0x40020810) >> 13 & 1)); break;
+    case 'R': put('!'); SCB_AIRCR = 0x05FA0004; for (;;) { }
+    case 'k': SCB_AIRCR = 0x12340004; put('k'); break; /* a wrong key does nothing */
+    case 's': stream(); break;
+    case 'l': for (;;) { __asm volatile("nop"); }
+    case 'W': __asm volatile("wfi"); put('W'); break;
+    case 't': ticks(); break;
+    case 'm': return 0;
+    case 'p': use_pll(); put('p'); break;
+    default: put('?');
+    }
+  }
+}
