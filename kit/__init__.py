@@ -11,7 +11,8 @@ from kit.paths import DATA, FIRMWARE, making
 from kit.paths import build as build_folder
 
 if TYPE_CHECKING:
-    from kit.board import Board, flash
+    from kit.board.board import Board
+    from kit.board.flash import flash
     from kit.compile import HostNetwork
     from kit.compile import build as build_firmware
     from kit.doctor import examine as doctor

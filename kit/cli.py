@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> Any:
     return lesson.run(args.notebooks or None)
 
 
-def show_run(result: Any) -> None:
+def _show_run(result: Any) -> None:
     from kit.lesson.report import table
 
     console.print(table(result["report"]))
@@ -80,7 +80,7 @@ def refresh(args: argparse.Namespace) -> Any:
     return {"changed": lesson.refresh(args.notebooks or None)}
 
 
-def show_refresh(result: Any) -> None:
+def _show_refresh(result: Any) -> None:
     for path in result["changed"]:
         print(f"changed: {path}")
     print(f"{len(result['changed'])} notebooks changed")
@@ -92,7 +92,7 @@ def lab(args: argparse.Namespace) -> Any:
     return {"exit_code": subprocess.call(command)}
 
 
-def show_lab(result: Any) -> None:
+def _show_lab(result: Any) -> None:
     if result["exit_code"]:
         raise KitError(f"JupyterLab ended with exit code {result['exit_code']}.")
 
@@ -104,7 +104,7 @@ def doctor(args: argparse.Namespace) -> Any:
     return examine(args.board)
 
 
-def show_doctor(checks: Any) -> None:
+def _show_doctor(checks: Any) -> None:
     console.print(checks)
 
 
@@ -116,7 +116,7 @@ def generate(args: argparse.Namespace) -> Any:
     return asdict(made) | {"macs": made.macs}
 
 
-def show_generate(made: Any) -> None:
+def _show_generate(made: Any) -> None:
     rows = [
         [layer["name"], layer["operator"], layer["macs"], layer["weights_bytes"]]
         for layer in made["layers"]
@@ -140,12 +140,11 @@ def validate(args: argparse.Namespace) -> Any:
     return check.validate(args.model, inputs, what, args.board, bar)
 
 
-def show_validate(result: Any) -> None:
+def _show_validate(result: Any) -> None:
     columns = ["compared with LiteRT's reference kernels", "rows", "rows that differ",
                "largest difference", "same digit"]  # fmt: skip
     rows = [
-        [c.name, c.rows, c.mismatches, f"{c.largest:.3g}", c.same_digit]
-        for c in result.comparisons
+        [c.name, c.rows, c.mismatches, f"{c.largest:.3g}", c.same_digit] for c in result.comparisons
     ]
     console.print(_table(f"{result.model} on {result.inputs}", columns, rows))
     print("The C is right." if result.right else "The C DIFFERS from the reference.")
@@ -161,7 +160,7 @@ def build(args: argparse.Namespace) -> Any:
     return {"elf": made.elf, "bin": made.bin, **sizes}
 
 
-def show_build(made: Any) -> None:
+def _show_build(made: Any) -> None:
     from kit.compile import FLASH, RAM
 
     print(f"{made['elf']}\n{made['bin']}")
@@ -179,7 +178,7 @@ def flash(args: argparse.Namespace) -> Any:
         return {"board": args.board, "how": how, "hello": board.hello()}
 
 
-def show_flash(result: Any) -> None:
+def _show_flash(result: Any) -> None:
     hello = result["hello"]
     print(f"{result['how']}\n{result['board']} says hello: {hello.network}, "
           f"engine {hello.engine}, build {hello.build_id}, {hello.core_hz:,} Hz")  # fmt: skip
@@ -196,7 +195,7 @@ def recognize(args: argparse.Namespace) -> Any:
         return {"digit": answer.digit, "scores": answer.scores}
 
 
-def show_recognize(result: Any) -> None:
+def _show_recognize(result: Any) -> None:
     print(result["digit"])
     print("scores 0 to 9:", " ".join(f"{score:g}" for score in result["scores"]))
 
@@ -215,7 +214,7 @@ def evaluate(args: argparse.Namespace) -> Any:
             "accuracy": right / len(images)}  # fmt: skip
 
 
-def show_evaluate(result: Any) -> None:
+def _show_evaluate(result: Any) -> None:
     print(f"{result['right']:,} of {result['images']:,} right: {result['accuracy']:.2%}")
 
 
@@ -251,17 +250,17 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_road(add: Any) -> None:
-    for action, show in ((run, show_run), (refresh, show_refresh)):
+    for action, show in ((run, _show_run), (refresh, _show_refresh)):
         command = add(action, show)
         command.add_argument("notebooks", nargs="*", help="such as 02; all when none is named")
-    add(lab, show_lab).add_argument("options", nargs="*", help="for JupyterLab (after --)")
-    command = add(doctor, show_doctor)
+    add(lab, _show_lab).add_argument("options", nargs="*", help="for JupyterLab (after --)")
+    command = add(doctor, _show_doctor)
     command.add_argument("--board", help="also greet this board")
-    command = add(generate, show_generate)
+    command = add(generate, _show_generate)
     command.add_argument("model", help="int8 or float32 .tflite file")
     command.add_argument("--out", required=True, help="folder for the C; replaced as a whole")
     command.add_argument("--engine", default="portable", help="default: portable")
-    command = add(validate, show_validate)
+    command = add(validate, _show_validate)
     command.add_argument("model", help="int8 or float32 .tflite file")
     count = command.add_mutually_exclusive_group()
     count.add_argument("--images", type=_image_count, default=1000, help="of the test set: 1000")
@@ -274,17 +273,17 @@ def _add_board(add: Any) -> None:
         help_text = "COM5, /dev/ttyACM0, … (default: virtual://)"
         command.add_argument("--board", default="virtual://", help=help_text)
 
-    command = add(build, show_build)
+    command = add(build, _show_build)
     command.add_argument("--network", help="folder of the generated C; default: build/network")
     command.add_argument("--out", help="folder for firmware.elf and .bin; default: build")
-    command = add(flash, show_flash)
+    command = add(flash, _show_flash)
     command.add_argument("--elf", help="default: build/firmware.elf")
     add_url(command)
-    command = add(recognize, show_recognize)
+    command = add(recognize, _show_recognize)
     command.add_argument("image", help=".png or .npy, 28 x 28, light digit on black")
     command.add_argument("--prepare", action="store_true", help="any picture: make it like MNIST")
     add_url(command)
-    command = add(evaluate, show_evaluate)
+    command = add(evaluate, _show_evaluate)
     command.add_argument("--images", type=_image_count, default=10_000, help="default: all 10000")
     add_url(command)
 

@@ -46,14 +46,16 @@ def make(spec: Spec, path: Path) -> Path:
     generator = np.random.default_rng(spec.seed)
     layers = [tf.keras.Input((spec.inputs,))]
     layers += [
-        tf.keras.layers.Dense(n, activation=spec.activation, use_bias=spec.bias)
-        for n in spec.units
+        tf.keras.layers.Dense(n, activation=spec.activation, use_bias=spec.bias) for n in spec.units
     ]
     if spec.softmax:
         layers.append(tf.keras.layers.Softmax())
     network = tf.keras.Sequential(layers)
     network.set_weights(
-        [generator.normal(0, spec.spread, w.shape).astype(np.float32) for w in network.get_weights()]
+        [
+            generator.normal(0, spec.spread, w.shape).astype(np.float32)
+            for w in network.get_weights()
+        ]
     )
     converter = tf.lite.TFLiteConverter.from_keras_model(network)
     if spec.int8:
@@ -69,6 +71,4 @@ def _quantize(tf, converter, spec: Spec, generator: np.random.Generator) -> None
     converter.representative_dataset = lambda: ([sample] for sample in samples)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = converter.inference_output_type = tf.int8
-    converter._experimental_disable_per_channel_quantization_for_dense_layers = (
-        not spec.per_channel
-    )
+    converter._experimental_disable_per_channel_quantization_for_dense_layers = not spec.per_channel

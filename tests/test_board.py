@@ -80,7 +80,7 @@ def test_a_truncated_frame_is_not_a_frame(frame, cut):
 
 def test_hello_describes_the_network(board, small):
     """What the board says is what was generated."""
-    path, network = small
+    _, network = small
     hello = board.hello()
     assert (hello.network, hello.engine, hello.macs) == ("small.tflite", "portable", network.macs)
     assert (hello.weights_bytes, hello.arena_bytes) == (network.weights_bytes, network.arena_bytes)
@@ -103,15 +103,13 @@ def test_hello_describes_the_network(board, small):
 def test_an_image_and_its_scores(board, small, images):
     """Pixels are prepared on the chip as Python does it, and the scores are the reference's."""
     path, _ = small
-    expected = Reference(path).run(
-        pixels_to_input(images.reshape(-1, 784), read(path).input)
-    )
+    expected = Reference(path).run(pixels_to_input(images.reshape(-1, 784), read(path).input))
     np.testing.assert_array_equal(board.scores(images), expected)
     assert [board.recognize(image).digit for image in images] == list(expected.argmax(1))
 
 
 def test_layers_can_be_watched(board, small):
-    path, network = small
+    _, network = small
     one = np.random.default_rng(2).integers(-128, 128, 784, np.int8)
     for number, values in enumerate(HostNetwork(network).layers(one)):
         np.testing.assert_array_equal(board.watch(number, one), values)
@@ -139,7 +137,7 @@ def test_the_led_shows_life(board):
     assert board.port.led_changes == before + 2
 
 
-# --- What a program with errors, or a bad line, may send to the board ------------------------------
+# --- What a program with errors, or a bad line, may send to the board ----------------------------
 
 
 def answer(board, data):
@@ -203,7 +201,7 @@ def test_two_requests_in_one_go_are_answered_in_order(board):
     assert [(f.type, f.sequence) for f in replies if f] == [(0x81, 1), (0x82, 2)]
 
 
-# --- What a bad line may send to the host ----------------------------------------------------------
+# --- What a bad line may send to the host --------------------------------------------------------
 
 
 class Line:
@@ -282,7 +280,7 @@ def test_another_program_on_the_port_is_told_apart(monkeypatch, board):
         board.hello()
 
 
-# --- Bad input -------------------------------------------------------------------------------------
+# --- Bad input -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

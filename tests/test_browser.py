@@ -148,8 +148,10 @@ def draw_in(
     shutil.copy(notebook, folder / notebook.name)
     with lab(folder) as url, browser_page() as page:
         page.goto(f"{url}/lab/tree/{notebook.name}?reset", timeout=60_000)
-        page.get_by_role("menuitem", name="Run", exact=True).click(timeout=60_000)
-        page.get_by_text("Run All Cells", exact=True).click()
+        page.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=60_000)
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.locator('[data-command="runmenu:run-all"]').click()
+        page.screenshot(path="/tmp/dig/dbg.png")
         canvas = page.locator(".ipycanvas canvas, canvas.ipycanvas, .jp-OutputArea canvas").first
         canvas.wait_for(timeout=1000 * seconds)
         status = page.locator('[role="status"], [role="alert"]').locator(

@@ -167,8 +167,8 @@ def test_the_c_has_no_heap_and_no_float_in_the_int8_path(example, tmp_path):
 
 
 def test_undefined_behavior_is_absent(example, tmp_path):
-    """The C of a network runs under the undefined-behavior sanitizer: no overflow, no bad shift."""
-    path, network = example
+    """The C runs under the undefined-behavior sanitizer: no overflow, no bad shift."""
+    _, network = example
     main = tmp_path / "main.c"
     main.write_text(
         '#include "engine.h"\n'

@@ -74,12 +74,8 @@ def test_no_text_is_cut_off(name):
     figure = FIGURES[name]()
     figure.draw_without_rendering()
     width, height = figure.get_size_inches() * figure.dpi
-    for text in figure.findobj(lambda artist: hasattr(artist, "get_text")):
-        if text.get_visible() and text.get_text() and text.axes is None:
-            box = text.get_window_extent()
-            assert 0 <= box.x0 and box.x1 <= width and 0 <= box.y0 and box.y1 <= height
-    for axes in figure.axes:
-        box = axes.get_tightbbox()
+    for artist in [*figure.axes, *figure.texts]:
+        box = artist.get_tightbbox()
         assert box.x0 >= -1 and box.y0 >= -1 and box.x1 <= width + 1 and box.y1 <= height + 1
 
 
@@ -127,7 +123,7 @@ def test_weights_has_a_bin_for_each_integer():
 def test_memory_map_adds_up_and_is_to_scale():
     """Bytes in words, a strip to scale for each memory, parts in order of address."""
     figure = show.memory_map(REGIONS)
-    flash, flash_parts, ram, ram_parts = figure.axes
+    flash, flash_parts, ram, _ = figure.axes
     assert flash.get_title().startswith("flash: 127,192 of 524,288 bytes (24.3%)")
     assert ram.get_title().startswith("RAM: 4,096 of 131,072 bytes")
     assert [bar.get_width() for bar in flash_parts.patches] == [8192, 119_000]
@@ -152,7 +148,7 @@ def test_road_highlights_one_stage_and_knows_all():
 
 def test_the_colors_are_okabe_and_itos():
     """The published palette, unchanged: https://jfly.uni-koeln.de/color/."""
-    published = "E69F00 56B4E9 009E73 F0E442 0072B2 D55E00 CC79A7".split()
+    published = ["E69F00", "56B4E9", "009E73", "F0E442", "0072B2", "D55E00", "CC79A7"]
     used = [show.ORANGE, show.SKY, show.GREEN, show.YELLOW, show.BLUE, show.RED, show.PURPLE]
     assert used == [f"#{color}" for color in published]
 

@@ -16,7 +16,7 @@ typedef enum {
     REQUEST_RESET = 7,     /* -> nothing, then the chip restarts */
 } request_type;
 
-#define REPLY 0x80U /* set in the type of a reply */
+#define REPLY 0x80U       /* set in the type of a reply */
 #define REPLY_ERROR 0xFFU /* payload: the request's type, an error code, the engine's status */
 
 typedef enum {

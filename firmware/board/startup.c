@@ -50,20 +50,16 @@ typedef union {
 } vector;
 
 __attribute__((section(".vectors"), used)) static const vector vectors[16] = {
-    {.stack = stack_top},
-    {.handler = Reset_Handler},
+    {.stack = stack_top},    {.handler = Reset_Handler},
     {.handler = unexpected}, /* NMI */
     {.handler = unexpected}, /* HardFault */
     {.handler = unexpected}, /* MemManage */
     {.handler = unexpected}, /* BusFault */
     {.handler = unexpected}, /* UsageFault */
-    {.stack = NULL},
-    {.stack = NULL},
-    {.stack = NULL},
-    {.stack = NULL},
-    {.handler = unexpected}, /* SVCall */
-    {.handler = unexpected}, /* Debug monitor */
-    {.stack = NULL},
-    {.handler = unexpected}, /* PendSV */
-    {.handler = unexpected}, /* SysTick */
+    {.stack = NULL},         {.stack = NULL},
+    {.stack = NULL},         {.stack = NULL},
+    {.handler = unexpected},                          /* SVCall */
+    {.handler = unexpected},                          /* Debug monitor */
+    {.stack = NULL},         {.handler = unexpected}, /* PendSV */
+    {.handler = unexpected},                          /* SysTick */
 };

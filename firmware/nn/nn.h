@@ -13,8 +13,8 @@
  * `bias` already contains -input_zero_point * (sum of the row's weights), which is exact and
  * spares a subtraction for each weight. */
 typedef struct {
-    const int8_t *weights; /* [outputs][inputs] */
-    const int32_t *bias;   /* [outputs] */
+    const int8_t *weights;     /* [outputs][inputs] */
+    const int32_t *bias;       /* [outputs] */
     const int32_t *multiplier; /* [outputs], or [1] when per_channel is 0; see nn_requantize() */
     const uint8_t *shift;      /* the same */
     uint32_t inputs;
@@ -30,7 +30,7 @@ void nn_dense_int8(const nn_dense_int8_params *p, const int8_t *input, int8_t *o
 /* SOFTMAX, int8, over one row. Output scale 1/256, zero point -128 (as in LiteRT). */
 typedef struct {
     uint32_t elements;
-    int32_t multiplier; /* beta * input scale as a multiplier of the difference to the maximum, */
+    int32_t multiplier;  /* beta * input scale as a multiplier of the difference to the maximum, */
     uint32_t left_shift; /*   giving a fixed-point number with 5 integer bits */
     int32_t minimum_difference; /* below this, exp() is zero */
 } nn_softmax_int8_params;

@@ -29,8 +29,8 @@ static int32_t exp_between_minus_quarter_and_zero(int32_t a)
     const int32_t x3 = multiply(x2, x);
     const int32_t x4 = multiply(x2, x2);
     const int32_t x4_over_4 = nn_rounding_divide_by_power_of_two(x4, 2);
-    const int32_t tail = nn_rounding_divide_by_power_of_two(
-        multiply(x4_over_4 + x3, one_third) + x2, 1);
+    const int32_t tail =
+        nn_rounding_divide_by_power_of_two(multiply(x4_over_4 + x3, one_third) + x2, 1);
     return exp_of_minus_eighth + multiply(exp_of_minus_eighth, x + tail);
 }
 

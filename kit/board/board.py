@@ -178,9 +178,7 @@ class Board:
         unit = "instructions" if self.url.startswith("virtual:") else "cycles"
         return Measurement(answer, total, layers, unit)
 
-    def scores(
-        self, images: npt.NDArray[np.uint8], progress: Progress = iter
-    ) -> npt.NDArray[Any]:
+    def scores(self, images: npt.NDArray[np.uint8], progress: Progress = iter) -> npt.NDArray[Any]:
         """The ten scores for each of many images.
 
         Args:

@@ -47,20 +47,16 @@ TOOLS = (
             *("-c", f"program {{{elf.as_posix()}}} verify reset exit"),
         ],
     ),
-    Tool(
-        "st-flash", "st-flash", lambda _, image: ["--reset", "write", str(image), "0x08000000"]
-    ),
-    Tool(
-        "pyOCD", "pyocd", lambda elf, _: ["load", "--target", "stm32f446retx", str(elf)]
-    ),
+    Tool("st-flash", "st-flash", lambda _, image: ["--reset", "write", str(image), "0x08000000"]),
+    Tool("pyOCD", "pyocd", lambda elf, _: ["load", "--target", "stm32f446retx", str(elf)]),
 )
 
 
 def find_program(name: str) -> str | None:
     """Where a flashing program is: on PATH, or where its installer puts it."""
-    return shutil.which(name) or shutil.which(name, path=";:"[sys.platform != "win32"].join(
-        CUBE_FOLDERS
-    ))
+    return shutil.which(name) or shutil.which(
+        name, path=";:"[sys.platform != "win32"].join(CUBE_FOLDERS)
+    )
 
 
 def find_drive() -> Path | None:

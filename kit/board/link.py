@@ -49,7 +49,8 @@ def encode(frame: Frame) -> bytes:
     The zero in front ends whatever noise the receiver may have collected.
     """
     body = bytes([frame.type, frame.sequence]) + frame.payload
-    return b"\0" + cobs.encode(body + crc16(body).to_bytes(2, "little")) + b"\0"
+    block: bytes = cobs.encode(body + crc16(body).to_bytes(2, "little"))
+    return b"\0" + block + b"\0"
 
 
 def decode(block: bytes) -> Frame | None:

@@ -38,7 +38,7 @@ def _tool(name: str) -> str:
 
 
 def _compile(network: Generated, folder: Path) -> Path:
-    configure = [
+    configure: list[str | Path] = [
         _tool("cmake"),
         *("-S", FIRMWARE, "-B", folder, "-G", "Ninja"),
         f"-DCMAKE_MAKE_PROGRAM={_tool('ninja')}",

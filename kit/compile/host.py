@@ -24,6 +24,7 @@ def network_sources(network: Generated) -> list[Path]:
 
 
 def include_flags(network: Generated) -> list[str]:
+    """Where the C files of a network find their headers."""
     return [f"-I{folder}" for folder in (FIRMWARE / "engine", FIRMWARE / "nn", network.folder)]
 
 
@@ -46,9 +47,25 @@ def compile_host(network: Generated) -> Path:
     if library.is_file():
         return library
     with making(library) as partial:
-        flags = ["-std=c11", "-O2", "-ffp-contract=off", "-shared", "-fPIC", "-fno-sanitize=undefined", *WARNINGS]
+        flags = [
+            "-std=c11",
+            "-O2",
+            "-ffp-contract=off",
+            "-shared",
+            "-fPIC",
+            "-fno-sanitize=undefined",
+            *WARNINGS,
+        ]
         sources = network_sources(network)
-        command = [zig(), "cc", *flags, *include_flags(network), *sources, "-o", partial]
+        command: list[str | Path] = [
+            zig(),
+            "cc",
+            *flags,
+            *include_flags(network),
+            *sources,
+            "-o",
+            partial,
+        ]
         run(command, f"Compiling {network.model} for this computer")
     return library
 
@@ -87,8 +104,8 @@ class HostNetwork:
         want = self.network.input
         if inputs.shape[1:] != want.shape[1:] or inputs.dtype != np.dtype(want.dtype):
             raise KitError(
-                f"The network takes inputs of shape {('n', *want.shape[1:])} and dtype {want.dtype}, "
-                f"not {inputs.shape} and {inputs.dtype}.",
+                f"The network takes inputs of shape {('n', *want.shape[1:])} and dtype "
+                f"{want.dtype}, not {inputs.shape} and {inputs.dtype}.",
                 next_step="Prepare images first: kit.model.pixels_to_input(images, model.input).",
             )
         made = self.network.output

@@ -208,7 +208,9 @@ def lower(model: Model) -> tuple[list[Step], dict[int, int]]:
     return steps, same_bytes
 
 
-def place(model: Model, steps: list[Step], same_bytes: dict[int, int]) -> tuple[dict[int, int], int]:
+def place(
+    model: Model, steps: list[Step], same_bytes: dict[int, int]
+) -> tuple[dict[int, int], int]:
     """The offset of every tensor in the arena, and the arena's size, in bytes."""
     lives: dict[int, Lifetime] = {}
 
@@ -234,25 +236,21 @@ def _names(model: Model, steps: list[Step], same_bytes: dict[int, int]) -> dict[
     return names | {alias: names[base] for alias, base in same_bytes.items()}
 
 
-def _tensors(model: Model, steps: list[Step], offsets: dict[int, int]) -> list[dict[str, Any]]:
-    """The tensors in the arena, in the order in which they come to life."""
+def _tensors(model: Model, steps: list[Step], offsets: dict[int, int]) -> list[tuple[str, int]]:
+    """The declaration and the bytes of each tensor in the arena, in the order of their lives."""
     named = [("input", model.input)]
     named += [(f"after_{number}", step.output) for number, step in enumerate(steps)]
-    return [
-        {
-            "name": name,
-            "c_type": C_TYPES[tensor.dtype],
-            "offset": offsets[tensor.index],
-            "bytes": tensor.bytes,
-        }
+    lines = [
+        f"static {C_TYPES[tensor.dtype]} *const {name} = "
+        f"({C_TYPES[tensor.dtype]} *)(arena + {offsets[tensor.index]});"
         for name, tensor in named
     ]
+    width = max(map(len, lines))  # the comments behind them stand in a column
+    return [(line.ljust(width), t.bytes) for line, (_, t) in zip(lines, named, strict=True)]
 
 
 def _info(tensor: Tensor) -> TensorInfo:
-    return TensorInfo(
-        tensor.shape, tensor.dtype, tensor.scale, tensor.zero_point, tensor.bytes
-    )
+    return TensorInfo(tensor.shape, tensor.dtype, tensor.scale, tensor.zero_point, tensor.bytes)
 
 
 def _c_float(value: float) -> str:
@@ -309,6 +307,7 @@ def generate(path: Path, out: Path) -> Generated:
         "output": _info(model.output),
         "steps": steps,
         "names": _names(model, steps, same_bytes),
+        "output_index": model.output.index,
         "tensors": _tensors(model, steps, offsets),
         "arena_bytes": arena_bytes,
         "weights_bytes": weights_bytes,
@@ -318,8 +317,14 @@ def generate(path: Path, out: Path) -> Generated:
         folder.mkdir()
         _write(folder, context)
         made = Generated(
-            folder, "portable", safe_name, _info(model.input), _info(model.output), layers,
-            weights_bytes, arena_bytes,
+            folder,
+            "portable",
+            safe_name,
+            _info(model.input),
+            _info(model.output),
+            layers,
+            weights_bytes,
+            arena_bytes,
         )
         made.save()
     return Generated(out.resolve(), *list(vars(made).values())[1:])

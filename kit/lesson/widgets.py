@@ -174,11 +174,9 @@ class DrawingPad:
 
     def _say(self, text: str, role: str = "status") -> None:
         self.message = text
-        escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace("\n", "<br>")
+        lines = html.escape(text).replace("\n", "<br>")
         style = "font-size: 1.3em; line-height: 1.3"
-        self._text.value = (
-            f'<p class="drawing-pad-{role}" role="{role}" style="{style}">{escaped}</p>'
-        )
+        self._text.value = f'<p role="{role}" style="{style}">{lines}</p>'
 
 
 def _canvas(side: int) -> Canvas:

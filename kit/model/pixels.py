@@ -22,11 +22,12 @@ def pixels_to_input(images: npt.NDArray[np.uint8], tensor: Tensor) -> npt.NDArra
     Returns:
         the same shape; the tensor's dtype.
     """
-    real = images.astype(np.float32) / np.float32(255)
+    real: npt.NDArray[np.float32] = images.astype(np.float32) / np.float32(255)
     if tensor.dtype == "float32":
         return real
     steps = np.floor(real / np.float32(tensor.scale) + np.float32(0.5)).astype(np.int32)
-    return np.clip(steps + tensor.zero_point, -128, 127).astype(np.int8)
+    stored: npt.NDArray[np.int8] = np.clip(steps + tensor.zero_point, -128, 127).astype(np.int8)
+    return stored
 
 
 def output_to_scores(output: npt.NDArray[Any], tensor: Tensor) -> npt.NDArray[np.float32]:

@@ -99,4 +99,5 @@ class Reference:
         self._interpreter.set_tensor(self.input["index"], one[None])
         self._interpreter.invoke()
         output: npt.NDArray[Any] = self._interpreter.get_tensor(self.output["index"])
-        return output[0]
+        first: npt.NDArray[Any] = output[0]
+        return first

@@ -1,0 +1,159 @@
+"""The chip's program: it builds anywhere, repeats exactly, and fits, or says what does not."""
+
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+from elftools.elf.elffile import ELFFile
+from networks import Spec, make
+
+from kit.compile import FLASH, RAM, build, memory_use
+from kit.compile.firmware import flash_image
+from kit.compile.memory import MemoryUse, Region, check_fits
+from kit.compile.toolchain import environment, run, zig
+from kit.errors import KitError
+from kit.generate import generate
+from kit.paths import FIRMWARE
+
+SPEC = Spec(20, (12, 5), "relu", True, True, True, True, 0.3, 1)
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("compile")
+    return generate(make(SPEC, folder / "small.tflite"), folder / "network")
+
+
+@pytest.fixture(scope="module")
+def firmware(network, tmp_path_factory):
+    return build(network, tmp_path_factory.mktemp("firmware"))
+
+
+def test_a_build_repeats_byte_for_byte(network, firmware, tmp_path):
+    """Another folder, with spaces and letters beyond ASCII, gives the same program."""
+    elsewhere = tmp_path / "a place with spaces ü"
+    shutil.copytree(network.folder, elsewhere / "network")
+    again = build(elsewhere / "network", elsewhere)
+    assert again.bin.read_bytes() == firmware.bin.read_bytes()
+
+
+def test_the_image_is_what_objcopy_makes(firmware, tmp_path):
+    """firmware.bin against the toolchain's own tool."""
+    theirs = tmp_path / "objcopy.bin"
+    run([zig(), "objcopy", "-O", "binary", firmware.elf, theirs], "objcopy")
+    content = theirs.read_bytes()
+    ours = flash_image(firmware.elf)[: len(content)]
+    gaps = [i for i, (a, b) in enumerate(zip(ours, content, strict=True)) if a != b]
+    assert {(ours[i], content[i]) for i in gaps} <= {(0xFF, 0)}  # between sections: erased, or 0
+    assert len(gaps) < 64
+
+
+def test_the_program_is_for_a_cortex_m4_with_fpu(firmware):
+    """Thumb code for v7E-M, arguments of functions in floating-point registers."""
+    with firmware.elf.open("rb") as file:
+        attributes = ELFFile(file).get_section_by_name(".ARM.attributes")
+        tags = {
+            a.tag: a.value
+            for section in attributes.iter_subsections()
+            for sub in section.iter_subsubsections()
+            for a in sub.iter_attributes()
+        }
+    assert tags["TAG_CPU_ARCH"] == 13  # v7E-M
+    assert tags["TAG_ABI_VFP_ARGS"] == 1
+
+
+def test_sizes_agree_with_the_segments(firmware):
+    """Flash and RAM from sections, against what is loaded and what has an address in RAM."""
+    with firmware.elf.open("rb") as file:
+        segments = list(ELFFile(file).iter_segments("PT_LOAD"))
+    loaded = sum(segment["p_filesz"] for segment in segments)
+    in_ram = sum(s["p_memsz"] for s in segments if s["p_vaddr"] >= RAM.start)
+    use = memory_use(firmware.elf)
+    assert abs(use.flash_bytes - loaded) < 64  # alignment between sections
+    assert abs(use.ram_bytes - in_ram) < 64
+    assert all(region.bytes > 0 for region in use.regions)
+
+
+def test_the_course_firmware_fits(road):
+    """Every section of the program that the course builds lies inside the chip's memories."""
+    with (road["build"] / "firmware.elf").open("rb") as file:
+        for section in ELFFile(file).iter_sections():
+            if section["sh_flags"] & 2 and section["sh_size"]:
+                start, end = section["sh_addr"], section["sh_addr"] + section["sh_size"]
+                assert any(m.start <= start and end <= m.start + m.size for m in (FLASH, RAM))
+
+
+def test_a_network_too_large_for_the_flash(tmp_path):
+    """Said in terms of the network, before any compiling."""
+    spec = Spec(1200, (500,), None, False, True, False, True, 0.1, 1)
+    network = generate(make(spec, tmp_path / "large.tflite"), tmp_path / "network")
+    with pytest.raises(KitError, match="does not fit") as error:
+        build(network, tmp_path / "out")
+    assert "524,288" in error.value.what and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("memory", "size"), [("flash", 524_289), ("RAM", 131_073)])
+def test_one_byte_too_many(memory, size):
+    with pytest.raises(KitError, match=memory):
+        check_fits(MemoryUse((Region("x", memory, 0, size),)))
+    check_fits(MemoryUse((Region("x", memory, 0, size - 1),)))
+
+
+def test_a_folder_without_a_network(tmp_path):
+    with pytest.raises(KitError, match="no generated network"):
+        build(tmp_path)
+
+
+def test_a_compiler_error_names_the_line_and_keeps_the_old_program(network, tmp_path):
+    """A student who breaks the C reads where; the program built before is still there."""
+    made = build(network, tmp_path / "out")
+    before = made.bin.read_bytes()
+    broken = tmp_path / "network"
+    shutil.copytree(network.folder, broken)
+    text = (broken / "network.c").read_text()
+    (broken / "network.c").write_text(text.replace("started = 1;", "started = one;"))
+    with pytest.raises(KitError, match=r"network\.c:\d+:\d+: error") as error:
+        build(broken, tmp_path / "out")
+    assert "started = one" in error.value.why
+    assert made.bin.read_bytes() == before
+
+
+def test_the_c_is_formatted(tmp_path):
+    """clang-format has nothing to change in firmware/."""
+    files = [*FIRMWARE.glob("*/*.c"), *FIRMWARE.glob("*/*.h")]
+    assert len(files) > 10
+    done = subprocess.run(
+        ["clang-format", "--dry-run", "--Werror", *map(str, files)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=FIRMWARE,
+        env=environment(),
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_generated_c_is_formatted(network):
+    """What the generator writes reads like what people wrote (the arrays aside)."""
+    done = subprocess.run(
+        ["clang-format", "--dry-run", "--Werror", f"--style=file:{FIRMWARE / '.clang-format'}",
+         str(network.folder / "network.c"), str(network.folder / "engine_config.h")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def test_fast_math_is_off(network, tmp_path):
+    """float32 on the chip equals float32 here: no fused multiply-add, in either build."""
+    from kit.board import Board, flash
+    from kit.compile import HostNetwork
+    from kit.validate import random_inputs
+
+    spec = Spec(**vars(SPEC) | {"int8": False})
+    path = make(spec, tmp_path / "float.tflite")
+    made = generate(path, tmp_path / "network")
+    inputs = random_inputs(path, 20)
+    flash("virtual://float", build(made, tmp_path).elf)
+    with Board("virtual://float") as board:
+        np.testing.assert_array_equal(board.run(inputs), HostNetwork(made).run(inputs))
