@@ -7,7 +7,7 @@ import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -41,21 +41,6 @@ def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) ->
     for row in rows:
         table.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row))
     return table
-
-
-def _progress(title: str) -> Callable[[Any], Iterator[Any]]:
-    """Wraps a sequence with the kit's progress bar."""
-    from kit.lesson.progress import progress
-
-    def iterate(items: Any) -> Iterator[Any]:
-        with progress(title) as step:
-            for number, item in enumerate(items):
-                if number % 50 == 0:
-                    step(number, len(items))
-                yield item
-            step(len(items), len(items))
-
-    return iterate
 
 
 def run(args: argparse.Namespace) -> Any:
@@ -129,6 +114,7 @@ def _show_generate(made: Any) -> None:
 def validate(args: argparse.Namespace) -> Any:
     """Compare LiteRT's reference kernels, the C on this computer and the C on the board."""
     from kit import validate as check
+    from kit.lesson.progress import each
 
     if args.random:
         inputs = check.random_inputs(args.model, args.random)
@@ -136,7 +122,7 @@ def validate(args: argparse.Namespace) -> Any:
     else:
         inputs = check.test_images(args.model, args.images)
         what = f"{len(inputs):,} MNIST test images"
-    bar = _progress(f"asking {args.board}")
+    bar = each(f"asking {args.board}")
     return check.validate(args.model, inputs, what, args.board, bar)
 
 
@@ -204,11 +190,12 @@ def evaluate(args: argparse.Namespace) -> Any:
     """Recognize test images on a board and count the right answers."""
     from kit.board import Board
     from kit.digits import load
+    from kit.lesson.progress import each
 
     _, (images, labels) = load()
     images, labels = images[: args.images], labels[: args.images]
     with Board(args.board) as board:
-        scores = board.scores(images, _progress(f"asking {args.board}"))
+        scores = board.scores(images, each(f"asking {args.board}"))
     right = int((scores.argmax(axis=1) == labels).sum())
     return {"board": args.board, "images": len(images), "right": right,
             "accuracy": right / len(images)}  # fmt: skip

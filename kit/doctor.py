@@ -62,9 +62,11 @@ class Examination(list[Check]):
         return table
 
     def _repr_html_(self) -> str:
-        lines = ("".join(f"<td>{escape(text)}</td>" for text in row) for row in self.rows())
+        left = 'style="text-align:left"'
+        heads = "".join(f"<th {left}>{text}</th>" for text in ("what", "found", ""))
+        lines = ("".join(f"<td {left}>{escape(text)}</td>" for text in row) for row in self.rows())
         body = "".join(f"<tr>{line}</tr>" for line in lines)
-        return f"<table><tr><th>what</th><th>found</th><th></th></tr>{body}</table>"
+        return f"<table><tr>{heads}</tr>{body}</table>"
 
     def __repr__(self) -> str:
         return "\n".join(": ".join(row) for row in self.rows())

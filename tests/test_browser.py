@@ -14,7 +14,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from kit.paths import ROOT
 
@@ -35,14 +35,19 @@ LAB_OPTIONS = [
     "--ServerApp.port_retries=0",
     "--IdentityProvider.token=",
     "--ServerApp.allow_root=True",
-    "--LabApp.news_url=None",
+    "--ServerApp.disable_check_xsrf=True",  # so that stop() may ask it to shut down
     "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
 ]
+# No question about news over the page; cells out of sight are in the page too.
+SETTINGS = {
+    "apputils-extension/notification": '{"fetchNews": "false"}',
+    "notebook-extension/tracker": '{"windowingMode": "none"}',
+}
 SEVEN = [(70, 60), (210, 60), (120, 230)]
 ONE = [(140, 40), (140, 240)]
 
 # A reader without a network: it tells a slim digit from a wide one. The pad is what is tested.
-PAD = """
+PAD = """\
 from types import SimpleNamespace
 import numpy as np
 from kit.lesson.widgets import DrawingPad
@@ -70,6 +75,10 @@ def lab(folder: Path):
     env = {name: str(home / name.lower()) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR")}
     env |= {"JUPYTERLAB_SETTINGS_DIR": str(home / "settings"), "IPYTHONDIR": str(home / "ipython")}
     env |= {"JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces")}
+    for name, setting in SETTINGS.items():
+        path = home / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True)
+        path.write_text(setting)
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     options = [f"--port={port}", f"--ServerApp.root_dir={folder}", *LAB_OPTIONS]
     with open(folder / "lab.log", "w") as log:
@@ -115,7 +124,7 @@ def stop(server, url):
 
 
 @contextmanager
-def browser_page(**context):
+def browser_page():
     """A page of a headless Chromium that may talk to nobody but this computer."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     root = hasattr(os, "geteuid") and os.geteuid() == 0
@@ -123,7 +132,7 @@ def browser_page(**context):
     with playwright.sync_playwright() as play:
         browser = play.chromium.launch(executable_path=CHROMIUM, args=flags)
         try:
-            page = browser.new_page(viewport={"width": 1300, "height": 900}, **context)
+            page = browser.new_page(viewport={"width": 1300, "height": 900})
             yield page
         finally:
             browser.close()
@@ -137,7 +146,8 @@ def draw_in(
     Args:
         notebook: a notebook that shows one DrawingPad.
         drawings: for each a list of strokes, a stroke being points (x, y) in pixels of the pad;
-            the pad is cleared before each but the first.
+            the pad is cleared before each but the first. The pad answers after each stroke, so
+            the answer to a drawing of several strokes may be that to the first of them.
         folder: an empty folder for the copy.
         seconds: how long the notebook may take until the pad is there.
         screenshot: where to leave a picture of the pad after the last drawing.
@@ -148,10 +158,10 @@ def draw_in(
     shutil.copy(notebook, folder / notebook.name)
     with lab(folder) as url, browser_page() as page:
         page.goto(f"{url}/lab/tree/{notebook.name}?reset", timeout=60_000)
-        page.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=60_000)
+        # Before the kernel is connected "Run All Cells" asks which one to take, or runs nothing.
+        page.get_by_text("| Idle").first.wait_for(timeout=60_000)
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.locator('[data-command="runmenu:run-all"]').click()
-        page.screenshot(path="/tmp/dig/dbg.png")
         canvas = page.locator(".ipycanvas canvas, canvas.ipycanvas, .jp-OutputArea canvas").first
         canvas.wait_for(timeout=1000 * seconds)
         status = page.locator('[role="status"], [role="alert"]').locator(
@@ -185,7 +195,9 @@ def draw(page, canvas, points):
 @pytest.fixture
 def pad_notebook(tmp_path):
     path = tmp_path / "pad.ipynb"
-    nbformat.write(new_notebook(cells=[new_code_cell(PAD.strip())]), path)
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    cells = [*(new_markdown_cell("# Long\n\nway down") for _ in range(30)), new_code_cell(PAD)]
+    nbformat.write(new_notebook(cells=cells, metadata=kernel), path)
     return path
 
 

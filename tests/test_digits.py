@@ -134,6 +134,20 @@ def test_a_wrong_image_is_refused_with_the_way_out(image, what, next_step):
     assert re.search(next_step, caught.value.next_step)
 
 
+def test_dark_ink_on_light_paper_is_refused(mnist):
+    """An inverted image, the second of the famous mistakes, never reaches the network."""
+    with pytest.raises(KitError, match="dark ink on light paper") as caught:
+        check_image(255 - mnist["x_test"][0])
+    assert "255 - image" in caught.value.next_step
+
+
+def test_no_image_of_mnist_is_taken_for_an_inverted_one(mnist):
+    """The border that gives an inverted image away is dark in all 70,000."""
+    for images in (mnist["x_train"], mnist["x_test"]):
+        sides = [images[:, 0], images[:, -1], images[:, 1:-1, 0], images[:, 1:-1, -1]]
+        assert np.concatenate(sides, axis=1).mean(axis=1).max() < 9
+
+
 # --- like_mnist ----------------------------------------------------------------------------------
 
 
@@ -307,7 +321,8 @@ def test_one_bit_and_transparent_palette(tmp_path):
     palette = Image.new("P", (28, 28))
     palette.putpalette([0, 0, 0, 10, 20, 30])
     palette.save(tmp_path / "palette.png", transparency=0)
-    assert (read_image(tmp_path / "palette.png") == 255).all()
+    with pytest.raises(KitError, match="light at its border"):
+        read_image(tmp_path / "palette.png")
 
 
 def test_npy_round_trip(tmp_path, digit):

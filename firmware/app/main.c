@@ -8,8 +8,8 @@
 /* The longest request is WATCH: a layer's number and a whole input. */
 #define REQUEST_BYTES (FRAME_HEADER_BYTES + 1U + ENGINE_INPUT_BYTES + FRAME_CRC_BYTES)
 
-static uint8_t buffer[REQUEST_BYTES];
-static frame_receiver receiver = {.bytes = buffer, .size = sizeof buffer};
+static uint8_t request_buffer[REQUEST_BYTES];
+static frame_receiver receiver = {.bytes = request_buffer, .size = sizeof request_buffer};
 
 static void serve(bool *led)
 {

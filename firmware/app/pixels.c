@@ -4,7 +4,7 @@
 static union {
     int8_t as_int8[256];
     float as_float[256];
-} table;
+} pixel_table;
 static engine_type type;
 
 /* round(real / scale) + zero_point, kept in range; kit/model/pixels.py does exactly the same */
@@ -23,9 +23,9 @@ void pixels_start(const engine_tensor *input)
     for (uint32_t pixel = 0; pixel < 256; pixel++) {
         const float real = (float)pixel / 255.0F;
         if (type == ENGINE_FLOAT32) {
-            table.as_float[pixel] = real;
+            pixel_table.as_float[pixel] = real;
         } else {
-            table.as_int8[pixel] = quantize(real, input);
+            pixel_table.as_int8[pixel] = quantize(real, input);
         }
     }
 }
@@ -34,9 +34,9 @@ void pixels_to_input(const uint8_t *pixels, uint32_t count, void *input)
 {
     for (uint32_t i = 0; i < count; i++) {
         if (type == ENGINE_FLOAT32) {
-            ((float *)input)[i] = table.as_float[pixels[i]];
+            ((float *)input)[i] = pixel_table.as_float[pixels[i]];
         } else {
-            ((int8_t *)input)[i] = table.as_int8[pixels[i]];
+            ((int8_t *)input)[i] = pixel_table.as_int8[pixels[i]];
         }
     }
 }

@@ -13,16 +13,16 @@
 #define LARGER(a, b) ((a) > (b) ? (a) : (b))
 #define LONGEST_TEXT 48U
 #define DESCRIPTION_BYTES 256U /* a HELLO: three texts and some numbers */
-#define MEASURE_BYTES (4U + 4U * ENGINE_LAYERS + ENGINE_OUTPUT_BYTES)
+#define MEASURE_BYTES (4U * ENGINE_LAYERS + ENGINE_OUTPUT_BYTES)
 #define REPLY_BYTES LARGER(DESCRIPTION_BYTES, LARGER(MEASURE_BYTES, ENGINE_LARGEST_LAYER_BYTES))
 
-static uint8_t reply[FRAME_HEADER_BYTES + REPLY_BYTES + FRAME_CRC_BYTES];
+static uint8_t reply_buffer[FRAME_HEADER_BYTES + REPLY_BYTES + FRAME_CRC_BYTES];
 static uint32_t reply_length;
 static engine_status engine_state;
 
 static void put_u8(uint32_t value)
 {
-    reply[reply_length++] = (uint8_t)value;
+    reply_buffer[reply_length++] = (uint8_t)value;
 }
 
 static void put_u32(uint32_t value)
@@ -128,35 +128,21 @@ static void run_and_put_output(const frame *request)
 
 static void put_cycles_of_layer(void *context, uint32_t layer, const void *output)
 {
-    uint32_t *last = context;
-    const uint32_t now = board_cycles();
+    (void)context;
     (void)layer;
     (void)output;
-    put_u32(now - *last);
-    *last = board_cycles();
+    put_u32(board_cycles());
+    board_cycles_start(); /* for the next layer, from zero */
 }
 
 static void measure(const frame *request)
 {
-    uint32_t last = 0;
-    put_u32(0); /* the total goes here */
-    const uint32_t start_of_layers = reply_length;
     board_cycles_start();
-    run(request, put_cycles_of_layer, &last);
+    run(request, put_cycles_of_layer, NULL);
     board_cycles_stop();
-    if (engine_state != ENGINE_OK) {
-        return;
+    if (engine_state == ENGINE_OK) {
+        put_bytes(engine_output(), ENGINE_OUTPUT_BYTES);
     }
-    uint32_t total = 0;
-    for (uint32_t at = start_of_layers; at < reply_length; at += 4) {
-        total += reply[at] | ((uint32_t)reply[at + 1] << 8) | ((uint32_t)reply[at + 2] << 16) |
-                 ((uint32_t)reply[at + 3] << 24);
-    }
-    put_bytes(engine_output(), ENGINE_OUTPUT_BYTES);
-    const uint32_t end = reply_length;
-    reply_length = FRAME_HEADER_BYTES;
-    put_u32(total);
-    reply_length = end;
 }
 
 static void put_output_of_layer(void *context, uint32_t layer, const void *output)
@@ -250,8 +236,8 @@ void requests_answer(frame_status status, const frame *request)
     } else {
         answer(request);
     }
-    frame_send(reply, reply_length);
-    if (status == FRAME_GOOD && request->type == REQUEST_RESET && reply[0] != REPLY_ERROR) {
+    frame_send(reply_buffer, reply_length);
+    if (status == FRAME_GOOD && request->type == REQUEST_RESET && reply_buffer[0] != REPLY_ERROR) {
         board_flush();
         board_reset();
     }

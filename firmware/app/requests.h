@@ -11,7 +11,7 @@ typedef enum {
     REQUEST_LAYER = 2,     /* number -> that layer's name, operator, MACs and output tensor */
     REQUEST_RECOGNIZE = 3, /* pixels -> output */
     REQUEST_RUN = 4,       /* input as the network takes it -> output */
-    REQUEST_MEASURE = 5,   /* pixels -> cycles, cycles of each layer, output */
+    REQUEST_MEASURE = 5,   /* pixels -> cycles of each layer, output */
     REQUEST_WATCH = 6,     /* layer number, input -> that layer's output */
     REQUEST_RESET = 7,     /* -> nothing, then the chip restarts */
 } request_type;

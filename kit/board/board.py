@@ -166,17 +166,19 @@ class Board:
             KitError: another shape or dtype; the board does not answer.
         """
         pixels = check_image(image).tobytes()
-        return self._answer(self.link.request(link.RECOGNIZE, pixels))
+        output = self.described.output
+        return _answer(self.link.request(link.RECOGNIZE, pixels), output)
 
     def measure(self, image: npt.NDArray[np.uint8]) -> Measurement:
         """Recognize one image and count what it takes, in all and for each layer."""
-        payload = self.link.request(link.MEASURE, check_image(image).tobytes())
+        pixels = check_image(image).tobytes()
+        hello = self.described
+        payload = self.link.request(link.MEASURE, pixels)
         fields = _Fields(payload)
-        total = fields.number("I")
-        layers = tuple(fields.number("I") for _ in range(self.described.layers))
-        answer = self._answer(payload[4 * (1 + len(layers)) :])
+        layers = tuple(fields.number("I") for _ in range(hello.layers))
+        answer = _answer(payload[4 * len(layers) :], hello.output)
         unit = "instructions" if self.url.startswith("virtual:") else "cycles"
-        return Measurement(answer, total, layers, unit)
+        return Measurement(answer, sum(layers), layers, unit)
 
     def scores(self, images: npt.NDArray[np.uint8], progress: Progress = iter) -> npt.NDArray[Any]:
         """The ten scores for each of many images.
@@ -196,8 +198,9 @@ class Board:
         Args:
             inputs: shape (n, …), of the network's input dtype.
         """
+        dtype = self.described.output.dtype
         rows = (self.link.request(link.RUN, one.tobytes()) for one in progress(inputs))
-        return np.stack([np.frombuffer(row, self.described.output.dtype) for row in rows])
+        return np.stack([np.frombuffer(row, dtype) for row in rows])
 
     def watch(self, layer: int, one: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """The output of one layer, from 0, for one input as the network takes it."""
@@ -208,11 +211,16 @@ class Board:
         """Restart the program on the board."""
         self.link.request(link.RESET)
 
-    def _answer(self, payload: bytes) -> Answer:
-        scores = np.frombuffer(payload, self.described.output.dtype)
-        if scores.size != self.described.output.elements:
-            raise KitError(f"The board sent {scores.size} scores.", "Its firmware is another one.")
-        return Answer(int(scores.argmax()), scores)
+
+def _answer(payload: bytes, output: BoardTensor) -> Answer:
+    if len(payload) != output.bytes:
+        raise KitError(
+            f"The board sent {len(payload)} bytes of scores, not {output.bytes}.",
+            "Another program is on the board now than when it said hello.",
+            "Open the board again.",
+        )
+    scores = np.frombuffer(payload, output.dtype)
+    return Answer(int(scores.argmax()), scores)
 
 
 def _hello(fields: _Fields) -> Hello:

@@ -56,6 +56,7 @@ class MemoryUse:
 def _regions(elf: ELFFile) -> list[Region]:
     """Each allocated section; .data counts twice: it is kept in flash and copied to RAM."""
     found = []
+    kept = {s["p_vaddr"]: s["p_paddr"] for s in elf.iter_segments("PT_LOAD")}
     for section in elf.iter_sections():
         address, size = section["sh_addr"], section["sh_size"]
         if not section["sh_flags"] & 2 or not size:  # SHF_ALLOC
@@ -63,7 +64,8 @@ def _regions(elf: ELFFile) -> list[Region]:
         memory = FLASH if address < RAM.start else RAM
         found.append(Region(section.name, memory.name, address, size))
         if memory is RAM and section["sh_type"] == "SHT_PROGBITS":
-            found.append(Region(f"{section.name} (initial values)", FLASH.name, 0, size))
+            name = f"{section.name} (initial values)"
+            found.append(Region(name, FLASH.name, kept.get(address, address), size))
     return found
 
 

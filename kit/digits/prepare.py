@@ -42,7 +42,7 @@ def check_image(image: Any) -> Pixels:
     """The image itself, C-contiguous, if it is uint8 of shape (28, 28); 0 = paper, 255 = ink.
 
     Raises:
-        KitError: it is no NumPy array, or has another dtype or another shape.
+        KitError: it is no NumPy array, has another dtype or another shape, or is dark on light.
     """
     if not isinstance(image, np.ndarray):
         raise KitError(
@@ -58,6 +58,7 @@ def check_image(image: Any) -> Pixels:
             f"Pass one image, such as x_test[0]; like_mnist(picture) makes any picture "
             f"{SIDE} x {SIDE}.",
         )
+    _check_polarity(image)
     return np.ascontiguousarray(image)
 
 
@@ -114,6 +115,18 @@ def read_image(path: str | Path, prepare: bool = False) -> Pixels:
             "Have it made like MNIST: --prepare on the command line, prepare=True in Python.",
         )
     return check_image(pixels)
+
+
+def _check_polarity(image: Pixels) -> None:
+    """The outermost pixels of no MNIST image are lighter than 9 of 255 on average."""
+    border = np.concatenate([image[[0, -1]].ravel(), image[1:-1, [0, -1]].ravel()])
+    if border.mean() > 127:
+        raise KitError(
+            "The image is light at its border: it looks like dark ink on light paper.",
+            "The network reads light ink on a background of 0, as in MNIST.",
+            "Turn it round with 255 - image, or have it prepared: like_mnist(picture) in Python, "
+            "--prepare on the command line.",
+        )
 
 
 def _check_dtype(image: NDArray[Any]) -> None:

@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import Any
 
 SWITCH = "KIT_PROGRESS"
+SELDOM = 50  # items between two updates: drawing must not cost more than the work
 
 Step = Callable[[int, int], None]
 """Called with how many parts are done and how many there are."""
@@ -73,3 +74,17 @@ def _picture(title: str, done: int, total: int) -> dict[str, str]:
         "text/plain": f"{title} {done}/{total}",
         "text/html": f"{html.escape(title)} {bar} {done}/{total}",
     }
+
+
+def each(title: str) -> Callable[[Any], Iterator[Any]]:
+    """Wraps a sequence so that going through it shows a bar: `for item in each(title)(items)`."""
+
+    def iterate(items: Any) -> Iterator[Any]:
+        with progress(title) as step:
+            for number, item in enumerate(items):
+                if number % SELDOM == 0:
+                    step(number, len(items))
+                yield item
+            step(len(items), len(items))
+
+    return iterate

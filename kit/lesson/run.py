@@ -275,13 +275,18 @@ OFFLINE = """
 {%- extends 'lab/index.html.j2' -%}
 {%- block html_head_js -%}{%- endblock -%}
 {%- block jupyter_widgets -%}{%- endblock -%}
+{%- block html_head_css -%}
+{{ super() }}
+<style>.highlight pre { font-family: monospace; line-height: 1.4; }</style>
+{%- endblock -%}
 {%- block html_head_js_mathjax -%}{%- endblock -%}
 {%- block html_head_js_mermaidjs -%}{%- endblock -%}
 {%- block data_png scoped -%}
 {%- set alt = output | get_metadata('alt', 'image/png') -%}
+{%- set width = output | get_metadata('width', 'image/png') -%}
 <div class="jp-RenderedImage jp-OutputArea-output {{ extra_class }}">
 <img src="data:image/png;base64,{{ output.data['image/png'] }}"
-{% if alt %} alt="{{ alt | e }}"{% endif %}>
+{% if width %} width="{{ width }}"{% endif %}{% if alt %} alt="{{ alt | e }}"{% endif %}>
 </div>
 {%- endblock -%}
 """

@@ -1,7 +1,7 @@
 """The figures and tables of the notebooks.
 
-Each figure function returns a Matplotlib `Figure` that carries a description in words; `show` puts
-the figure into the notebook with that description, or a better one, as its alt text:
+Each figure function returns a Matplotlib `Figure` that carries a description in words. As the last
+expression of a cell it is shown with that description as its alt text; `show` takes a better one:
 
     show(digits(x_test[:10], y_test[:10]), alt="Ten test digits; the third is a slanted 1.")
 
@@ -80,7 +80,8 @@ class Table:
         return "\n".join([self.caption, *text] if self.caption else text)
 
     def _repr_html_(self) -> str:
-        caption = f"<caption>{html.escape(self.caption)}</caption>" if self.caption else ""
+        style = 'style="white-space:nowrap;text-align:left"'
+        caption = f"<caption {style}>{html.escape(self.caption)}</caption>" if self.caption else ""
         head = self._row(self.headings, "th")
         body = "\n".join(self._row(line, "td") for line in self.cells)
         return f"<table>{caption}\n<thead>{head}</thead>\n<tbody>\n{body}\n</tbody>\n</table>"
@@ -102,7 +103,7 @@ class Table:
 
 def table(
     rows: Rows,
-    columns: Sequence[str] | Mapping[str, str],
+    columns: Sequence[str] | Mapping[str, str] | None = None,
     caption: str = "",
     formats: Mapping[str, str] | None = None,
 ) -> Table:
@@ -110,11 +111,13 @@ def table(
 
     Args:
         rows: a mapping for each row.
-        columns: the keys to show, in order; as a mapping, each with its heading.
+        columns: the keys to show, in order; as a mapping, each with its heading. All keys of the
+            first row when it is left out.
         caption: a line above the table.
         formats: format specifications for some keys, such as {"accuracy": ".2%"}. Otherwise
             integers get thousands separators, other numbers 4 digits, True and False yes and no.
     """
+    columns = columns or (list(rows[0]) if rows else [])
     keys = list(columns)
     headings = [columns[key] for key in keys] if isinstance(columns, Mapping) else keys
     formats = formats or {}
@@ -157,7 +160,8 @@ def digits(
     alt = f"{len(pictures)} handwritten digit{'s' if len(pictures) > 1 else ''}"
     alt += f", labeled {', '.join(names)}." if names else "."
     size = max(0.82 if len(pictures) > 1 else 2, 0.09 * max(map(len, names), default=0))
-    figure = _figure(size * across + 0.3, (size + 0.2) * down + 0.5, title, alt)
+    width = max(size * across, 0.11 * len(title)) + 0.3
+    figure = _figure(width, (size + 0.2) * down + 0.5, title, alt)
     for index, picture in enumerate(pictures):
         axes = figure.add_subplot(down, across, index + 1)
         axes.imshow(picture, cmap="gray", interpolation="nearest")
@@ -274,7 +278,7 @@ def comparison(rows: Rows, title: str = "What quantization saves and costs") -> 
             )
     axes.set_ylim(len(rows) - 0.4, -0.75)
     axes.margins(x=0.12)
-    axes.legend()
+    figure.legend(loc="outside lower right", ncols=2, frameon=False)
     return figure
 
 
@@ -286,7 +290,15 @@ def _draw_sizes(axes: Axes, names: list[str], rows: Rows) -> None:
         for size, row in zip(sizes, rows, strict=True)
     ]
     _draw_limit(axes, MEMORY["flash"] / KB, "512 KB of flash")
-    axes.bar_label(bars, texts, padding=2, bbox=WHITE)
+    for bar, text in zip(bars, texts, strict=True):
+        inside = bar.get_width() > MEMORY["flash"] / KB / 2  # else it would cross the limit's line
+        axes.annotate(
+            f" {text} ",
+            (bar.get_width(), bar.get_y() + bar.get_height() / 2),
+            ha="right" if inside else "left",
+            va="center",
+            color="white" if inside else "black",
+        )
     room = 1.25 if all(row["fits"] for row in rows) else 1.6
     axes.set_xlim(0, room * max([MEMORY["flash"] / KB, *sizes]))
     axes.set_ylim(len(rows) - 0.4, -0.75)
@@ -439,9 +451,16 @@ def _draw_stage(axes: Axes, x: float, name: str, product: str, here: bool) -> No
 # --- Common to all -------------------------------------------------------------------------------
 
 
+class Picture(Figure):
+    """A figure that a cell shows with its alt text when it is the cell's last expression."""
+
+    def _ipython_display_(self) -> None:
+        show(self)
+
+
 def _figure(width: float, height: float, title: str, alt: str) -> Figure:
     """An empty figure of so many inches; its label is the description that `show` uses."""
-    figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    figure = Picture(figsize=(width, height), layout="constrained", facecolor="white")
     figure.set_label(alt)
     figure.get_layout_engine().set(w_pad=0.08, h_pad=0.08)  # type: ignore[union-attr, call-arg]
     if title:
