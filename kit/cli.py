@@ -14,6 +14,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from kit import paths
 from kit.errors import KitError
@@ -35,12 +36,28 @@ def _plain(value: Any) -> Any:
 
 
 def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
-    table = Table(title=title, title_justify="left")
+    """Title and cells as plain text: a path may hold what rich takes for markup."""
+    table = Table(title=Text(title), title_justify="left")
     for number, column in enumerate(columns):
-        table.add_column(column, justify="left" if number == 0 else "right")
+        justify: Any = "left" if number == 0 else "right"
+        table.add_column(column, justify=justify, overflow="fold")
     for row in rows:
-        table.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row))
+        cells = (f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row)
+        table.add_row(*map(Text, cells))
     return table
+
+
+def _folder(name: str) -> Path:
+    """A folder to write to, from the terminal's folder; KitError when a file is in its place."""
+    folder = Path(name).resolve()
+    for place in (folder, *folder.parents):
+        if place.is_file():
+            raise KitError(
+                f"Nothing can be written to {folder}.",
+                f"{place} is a file, not a folder.",
+                "Name a folder; it is made when it does not exist.",
+            )
+    return folder
 
 
 def run(args: argparse.Namespace) -> Any:
@@ -74,12 +91,18 @@ def _show_refresh(result: Any) -> None:
 def lab(args: argparse.Namespace) -> Any:
     """Open JupyterLab on notebooks/."""
     command = [sys.executable, "-m", "jupyterlab", str(paths.NOTEBOOKS), *args.options]
-    return {"exit_code": subprocess.call(command)}
+    code = subprocess.call(command)
+    if code:
+        raise KitError(
+            f"JupyterLab ended with exit code {code}.",
+            "Its own messages above say why.",
+            "Run `kit doctor`: it says whether everything is installed.",
+        )
+    return {"exit_code": code}
 
 
 def _show_lab(result: Any) -> None:
-    if result["exit_code"]:
-        raise KitError(f"JupyterLab ended with exit code {result['exit_code']}.")
+    """Nothing: JupyterLab said all there is."""
 
 
 def doctor(args: argparse.Namespace) -> Any:
@@ -97,8 +120,23 @@ def generate(args: argparse.Namespace) -> Any:
     """Turn a .tflite model into C."""
     from kit.generate import generate as make
 
-    made = make(args.model, args.out, args.engine)
+    folder = _folder(args.out)
+    _check_replaceable(folder)
+    made = make(args.model, folder, args.engine)
     return asdict(made) | {"macs": made.macs}
+
+
+def _check_replaceable(folder: Path) -> None:
+    """The folder is replaced as a whole, so it must not be one with somebody's own files."""
+    from kit.generate.result import FILE
+
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / FILE).is_file():
+        raise KitError(
+            f"{folder} is left alone.",
+            f"Generating replaces a folder as a whole, and this one was not generated: it has "
+            f"files but no {FILE}.",
+            "Name another folder, or empty this one yourself.",
+        )
 
 
 def _show_generate(made: Any) -> None:
@@ -141,7 +179,7 @@ def build(args: argparse.Namespace) -> Any:
     from kit.compile import build as make
 
     folder = args.network or paths.build() / "network"
-    made = make(folder, Path(args.out).resolve() if args.out else ".")
+    made = make(folder, _folder(args.out) if args.out else ".")
     sizes = {"flash_bytes": made.memory.flash_bytes, "ram_bytes": made.memory.ram_bytes}
     return {"elf": made.elf, "bin": made.bin, **sizes}
 
@@ -205,19 +243,20 @@ def _show_evaluate(result: Any) -> None:
     print(f"{result['right']:,} of {result['images']:,} right: {result['accuracy']:.2%}")
 
 
-def positive(text: str) -> int:
-    """An argparse type: a whole number from 1 on."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
-    return number
+def _count(most: int, what: str) -> Callable[[str], int]:
+    """An argparse type: a whole number from 1 to `most`."""
+
+    def convert(text: str) -> int:
+        if not text.isdecimal() or not 1 <= int(text) <= most:
+            why = f"{text!r} is not a number from 1 to {most:,} ({what})"
+            raise argparse.ArgumentTypeError(why)
+        return int(text)
+
+    return convert
 
 
-def _image_count(text: str) -> int:
-    number = positive(text)
-    if number > 10_000:
-        raise argparse.ArgumentTypeError("the test set has 10,000 images")
-    return number
+_image_count = _count(10_000, "the test set")
+_random_count = _count(100_000, "they are kept in memory")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -251,13 +290,13 @@ def _add_road(add: Any) -> None:
     command.add_argument("model", help="int8 or float32 .tflite file")
     count = command.add_mutually_exclusive_group()
     count.add_argument("--images", type=_image_count, default=1000, help="of the test set: 1000")
-    count.add_argument("--random", type=positive, help="this many random inputs instead")
+    count.add_argument("--random", type=_random_count, help="this many random inputs instead")
     command.add_argument("--board", default="virtual://validate", help="is flashed and asked")
 
 
 def _add_board(add: Any) -> None:
     def add_url(command: argparse.ArgumentParser) -> None:
-        help_text = "COM5, /dev/ttyACM0, … (default: virtual://)"
+        help_text = "COM5, /dev/ttyACM0, ... (default: virtual://)"
         command.add_argument("--board", default="virtual://", help=help_text)
 
     command = add(build, _show_build)
@@ -280,6 +319,15 @@ def _failed(result: Any) -> bool:
     return getattr(result, "right", True) is False or getattr(result, "ready", True) is False
 
 
+def _refused(error: OSError) -> KitError:
+    """What no station foresaw: a read-only folder, a full disk, a cable pulled out."""
+    return KitError(
+        "The computer refused to read or write.",
+        str(error),
+        "Check that the folder can be written, the disk has space and the board is plugged in.",
+    )
+
+
 def _json(result: Any) -> str:
     if hasattr(result, "as_dict"):
         result = result.as_dict()
@@ -295,6 +343,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(_json(result)) if args.json else args.show(result)
     except KitError as error:
         print(f"\n{error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"\n{_refused(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nStopped.", file=sys.stderr)

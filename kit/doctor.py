@@ -15,6 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import psutil
 from rich.console import Console
 from rich.table import Table
 
@@ -230,7 +231,7 @@ def chromium() -> Check:
 
 def memory() -> Check:
     """4 GB of memory: TensorFlow's training and converter fit."""
-    size = import_module("psutil").virtual_memory().total / GIGABYTE  # ipykernel brings it
+    size = psutil.virtual_memory().total / GIGABYTE
     return Check("4 GB of memory", size >= 4, f"{size:.0f} GB", "optional", "Close other programs")
 
 

@@ -1,6 +1,6 @@
 """The proof that the kit is right: LiteRT's reference kernels = the C here = the C on the board."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy.typing as npt
 from kit.board import Board, flash
 from kit.compile import HostNetwork, build
 from kit.digits import load
+from kit.errors import KitError
 from kit.generate import generate
 from kit.model import Reference, pixels_to_input, read
 from kit.paths import build as build_folder
@@ -46,6 +47,10 @@ class Validation:
         """True when the C agrees everywhere, here and on the board."""
         return not any(c.mismatches for c in self.comparisons if c.name != DEFAULT)
 
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: the fields, and the verdict."""
+        return asdict(self) | {"right": self.right}
+
 
 DEFAULT = "LiteRT, default kernels"
 
@@ -54,6 +59,8 @@ def compare(name: str, outputs: npt.NDArray[Any], reference: npt.NDArray[Any]) -
     """Compare outputs of shape (n, …) with the reference's, row by row."""
     rows = len(reference)
     difference = np.abs(outputs.astype(np.float64) - reference).reshape(rows, -1)
+    # What is no number agrees with nothing, and JSON has no infinity.
+    difference = np.nan_to_num(difference, nan=np.finfo(np.float64).max)
     tolerance = FLOAT_TOLERANCE if reference.dtype.kind == "f" else 0.0
     digits = outputs.reshape(rows, -1).argmax(1) == reference.reshape(rows, -1).argmax(1)
     return Comparison(
@@ -66,9 +73,21 @@ def compare(name: str, outputs: npt.NDArray[Any], reference: npt.NDArray[Any]) -
 
 
 def test_images(path: str | Path, count: int) -> npt.NDArray[Any]:
-    """The first `count` images of the MNIST test set as a model's inputs."""
+    """The first `count` images of the MNIST test set as a model's inputs.
+
+    Raises:
+        KitError: an unusable model, or one that does not take 784 values.
+    """
+    tensor = read(path).input
     _, (images, _) = load()
-    return pixels_to_input(images[:count], read(path).input)
+    if tensor.elements != images[0].size:
+        raise KitError(
+            f"{Path(path).name} does not take images of MNIST.",
+            f"Its input has shape {tensor.shape}: {tensor.elements:,} values, and an image has "
+            f"{images[0].size}.",
+            "Compare on random inputs: --random 1000 on the command line, random_inputs in Python.",
+        )
+    return pixels_to_input(images[:count], tensor).reshape(-1, *tensor.shape[1:])
 
 
 def random_inputs(path: str | Path, count: int, seed: int = 1) -> npt.NDArray[Any]:

@@ -45,6 +45,8 @@ SETTINGS = {
 }
 SEVEN = [(70, 60), (210, 60), (120, 230)]
 ONE = [(140, 40), (140, 240)]
+THREE = [(90, 60), (150, 40), (190, 80), (180, 120), (130, 135), (185, 155), (200, 205)]
+THREE += [(150, 240), (85, 220)]
 
 # A reader without a network: it tells a slim digit from a wide one. The pad is what is tested.
 PAD = """\
@@ -206,8 +208,19 @@ def test_drawing_with_the_mouse_shows_the_answer(pad_notebook, tmp_path):
     pytest.importorskip("playwright", reason="playwright is not installed")
     folder = tmp_path / "a lesson"
     folder.mkdir()
+    answers = draw_in(pad_notebook, [[SEVEN], [ONE]], folder)
+    assert answers == ["I read a 7 (89 %).", "I read a 1 (89 %)."]
+
+
+def test_the_chip_reads_what_is_drawn_in_the_course(road, tmp_path):
+    """Notebook 05-recognize as a learner has it: run all cells, draw, and the virtual board,
+    executing the firmware, reads the digit."""
+    pytest.importorskip("playwright", reason="playwright is not installed")
     picture = os.environ.get("KIT_SCREENSHOT")
     answers = draw_in(
-        pad_notebook, [[SEVEN], [ONE]], folder, screenshot=Path(picture) if picture else None
+        ROOT / "notebooks" / "05-recognize.ipynb",
+        [[ONE], [SEVEN], [THREE]],
+        tmp_path,
+        screenshot=Path(picture) if picture else None,
     )
-    assert answers == ["I read a 7 (89 %).", "I read a 1 (89 %)."]
+    assert [answer[:10] for answer in answers] == ["I read a 1", "I read a 7", "I read a 3"]

@@ -31,8 +31,10 @@ NOT_IMPORTED = {
     "mypy": "the command",
     "nbval": "pytest's option --nbval",
     "ninja": "CMake's build tool",
+    "playwright": "pytest.importorskip in tests/test_browser.py",
     "ruff": "the command",
     "setuptools": "builds this project for workshop.py",
+    "tensorflow": "imported in silence by kit/lesson/quiet.py, for the notebooks",
 }
 # Imported here without being a direct dependency, and why that is safe.
 BROUGHT_ALONG = {

@@ -1,6 +1,8 @@
 #include "fixed_point.h"
 #include "nn.h"
 
+#if !defined(__ARM_FEATURE_DSP) /* else see dense_int8_cortex_m4.c */
+
 static int32_t dot(const int8_t *weights, const int8_t *input, uint32_t count)
 {
     int32_t sum = 0;
@@ -21,3 +23,5 @@ void nn_dense_int8(const nn_dense_int8_params *p, const int8_t *input, int8_t *o
         row += p->inputs;
     }
 }
+
+#endif

@@ -2,7 +2,9 @@
 
 import ctypes
 import hashlib
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -46,27 +48,14 @@ def compile_host(network: Generated) -> Path:
     library = build() / "host" / f"{_key(network)}{SUFFIXES.get(sys.platform, '.so')}"
     if library.is_file():
         return library
-    with making(library) as partial:
-        flags = [
-            "-std=c11",
-            "-O2",
-            "-ffp-contract=off",
-            "-shared",
-            "-fPIC",
-            "-fno-sanitize=undefined",
-            *WARNINGS,
-        ]
-        sources = network_sources(network)
-        command: list[str | Path] = [
-            zig(),
-            "cc",
-            *flags,
-            *include_flags(network),
-            *sources,
-            "-o",
-            partial,
-        ]
-        run(command, f"Compiling {network.model} for this computer")
+    # On Windows the linker leaves .pdb and .lib files beside its output and where it runs.
+    with tempfile.TemporaryDirectory(prefix="kit-") as folder, making(library) as kept:
+        made = Path(folder) / library.name
+        flags = ["-std=c11", "-O2", "-ffp-contract=off", "-shared", "-fPIC"]
+        flags += ["-fno-sanitize=undefined", *WARNINGS, *include_flags(network)]
+        command: list[str | Path] = [zig(), "cc", *flags, *network_sources(network), "-o", made]
+        run(command, f"Compiling {network.model} for this computer", Path(folder))
+        shutil.copyfile(made, kept)
     return library
 
 
