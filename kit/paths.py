@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from kit.errors import KitError
+
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "data"
 FIRMWARE = ROOT / "firmware"
@@ -27,17 +29,51 @@ def making(target: str | Path) -> Iterator[Path]:
     A relative `target` is taken inside `build()`. The path offered has the same suffix, because
     Keras chooses a file format by it. After an error nothing is left behind, and a `target` that
     was there before is untouched. Works for files and for folders.
+
+    Raises:
+        KitError: `target` cannot be written.
     """
     final = build() / target
-    final.parent.mkdir(parents=True, exist_ok=True)
     partial = final.with_name(f".{final.stem}.{uuid.uuid4().hex[:8]}{final.suffix}")
+    _make_folder(final.parent)
     try:
         yield partial
-        if partial.is_dir() and final.is_dir():
-            shutil.rmtree(final)
-        os.replace(partial, final)
+        _put(partial, final)
     finally:
-        if partial.is_dir():
-            shutil.rmtree(partial)
-        else:
-            partial.unlink(missing_ok=True)
+        _remove(partial)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _cannot_write(folder, error) from error
+
+
+def _put(partial: Path, final: Path) -> None:
+    """Move `partial` to `final`; a folder that was there steps aside first, and back on failure."""
+    aside = partial.with_suffix(".old")
+    try:
+        if partial.is_dir() and final.is_dir():
+            os.replace(final, aside)
+        os.replace(partial, final)
+    except OSError as error:
+        if aside.exists():
+            os.replace(aside, final)
+        raise _cannot_write(final, error) from error
+    _remove(aside)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _cannot_write(path: Path, error: OSError) -> KitError:
+    return KitError(
+        f"{path} cannot be written.",
+        f"{error.strerror or error}.",
+        "Close programs that have it open, remove what is in the way, or choose another place.",
+    )

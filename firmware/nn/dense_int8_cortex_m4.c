@@ -1,53 +1,58 @@
-/* nn_dense_int8() of dense_int8.c, bit for bit, with the DSP instructions of the Cortex-M4.
+/* The nn_dense_int8() of dense_int8.c, bit for bit, with the DSP instructions of the Cortex-M4.
  *
  * SMLAD multiplies two pairs of 16-bit numbers and adds both products to a sum: two multiply-
- * accumulates in one cycle. Weights and inputs are bytes, so they are widened first: SXTB16 makes
- * 16-bit numbers of bytes 0 and 2 of a word, and with ROR #8 of bytes 1 and 3. Widening costs as
- * much as multiplying; four rows of weights therefore share each widened input.
+ * accumulates in one cycle. Weights and inputs are bytes and must be widened first: SXTB16 makes
+ * 16-bit numbers of bytes 0 and 2 of a word, and with ROR #8 of bytes 1 and 3. Each input is
+ * widened once for four rows of weights.
  *
- * The inner loop is assembly because it fills the registers to the last one, and compilers spill
- * some of them: Clang needs 1.6 instructions for a multiply-accumulate from the same loop in C
- * with intrinsics, GCC 2.1, and this 1.5. */
+ * The inner loop is assembly because it needs nearly every register. The same loop in C with
+ * intrinsics takes 1.6 (Clang) or 2.1 (GCC) instructions for each multiply-accumulate; this takes
+ * 1.5 with both. */
 #include "fixed_point.h"
 #include "nn.h"
 
 #if defined(__ARM_FEATURE_DSP)
-#define NOINLINE __attribute__((noinline))
 
-/* Four weights of two rows each, times the same four inputs. Both words are loaded first because
- * neighboring loads overlap on this core (Cortex-M4 Technical Reference Manual, 3.3.1). */
-#define TWO_ROWS(row_a, sum_a, row_b, sum_b)                                                       \
-    "ldr    %[a], " row_a "\n\t"                                                                   \
-    "ldr    %[b], " row_b "\n\t"                                                                   \
-    "sxtb16 %[even], %[a]\n\t"                                                                     \
-    "smlad  " sum_a ", %[even], %[x_even], " sum_a "\n\t"                                          \
-    "sxtb16 %[a], %[a], ror #8\n\t"                                                                \
-    "smlad  " sum_a ", %[a], %[x_odd], " sum_a "\n\t"                                              \
-    "sxtb16 %[even], %[b]\n\t"                                                                     \
-    "smlad  " sum_b ", %[even], %[x_even], " sum_b "\n\t"                                          \
-    "sxtb16 %[b], %[b], ror #8\n\t"                                                                \
-    "smlad  " sum_b ", %[b], %[x_odd], " sum_b "\n\t"
+#define NOINLINE __attribute__((noinline)) /* keeps code small that seldom runs */
 
-/* Four inputs times four rows: 23 instructions for 16 multiply-accumulates. The rows lie `stride`
- * bytes apart; row 0 comes last because its load moves on to the next four columns. */
+/* clang-format off */
+
+/* sum += the four weights in the register `word` times the four widened inputs */
+#define FOUR_WEIGHTS(word, sum)                                                                    \
+    "sxtb16 %[even], " word "\n"                                                                   \
+    "smlad  " sum ", %[even], %[x_even], " sum "\n"                                                \
+    "sxtb16 " word ", " word ", ror #8\n"                                                          \
+    "smlad  " sum ", " word ", %[x_odd], " sum "\n"
+
+/* Four inputs times four rows: 23 instructions for 16 multiply-accumulates. Row 0 is the last
+ * because its load moves `row` on to the next columns. Loads stand together because neighbors
+ * overlap (Cortex-M4 Technical Reference Manual, "Load/store timings"); none needs alignment. */
 #define FOUR_COLUMNS                                                                               \
-    "ldr    %[x_odd], [%[x]], #4\n\t"                                                              \
-    "sxtb16 %[x_even], %[x_odd]\n\t"                                                               \
-    "sxtb16 %[x_odd], %[x_odd], ror #8\n\t"                                                        \
-    TWO_ROWS("[%[row], %[stride]]", "%[sum1]", "[%[row], %[stride], lsl #1]", "%[sum2]")           \
-    TWO_ROWS("[%[row], %[stride3]]", "%[sum3]", "[%[row]], #4", "%[sum0]")
+    "ldr    %[x_odd], [%[x]], #4\n"                                                                \
+    "ldr    %[a], [%[row], %[stride]]\n"                                                           \
+    "ldr    %[b], [%[row], %[stride], lsl #1]\n"                                                   \
+    "sxtb16 %[x_even], %[x_odd]\n"                                                                 \
+    "sxtb16 %[x_odd], %[x_odd], ror #8\n"                                                          \
+    FOUR_WEIGHTS("%[a]", "%[sum1]")                                                                \
+    FOUR_WEIGHTS("%[b]", "%[sum2]")                                                                \
+    "ldr    %[a], [%[row], %[stride3]]\n"                                                          \
+    "ldr    %[b], [%[row]], #4\n"                                                                  \
+    FOUR_WEIGHTS("%[a]", "%[sum3]")                                                                \
+    FOUR_WEIGHTS("%[b]", "%[sum0]")
 
-/* Runs FOUR_COLUMNS, once or several times. LDR needs no alignment on this core. */
-#define RUN(columns)                                                                               \
-    __asm(columns                                                                                  \
-          : [row] "+r"(row), [x] "+r"(x), [sum0] "+r"(sum0), [sum1] "+r"(sum1),                    \
-            [sum2] "+r"(sum2), [sum3] "+r"(sum3), [a] "=&r"(a), [b] "=&r"(b), [even] "=&r"(even),  \
+#define RUN(code)                                                                                  \
+    __asm(code                                                                                     \
+          : [row] "+r"(row), [x] "+r"(x),                                                          \
+            [sum0] "+r"(sum0), [sum1] "+r"(sum1), [sum2] "+r"(sum2), [sum3] "+r"(sum3),            \
+            [a] "=&r"(a), [b] "=&r"(b), [even] "=&r"(even),                                        \
             [x_even] "=&r"(x_even), [x_odd] "=&r"(x_odd)                                           \
           : [stride] "r"(stride), [stride3] "r"(3 * stride)                                        \
           : "memory")
 
-/* The same as in dense_int8.c, for what remains when columns or rows are no multiple of four. */
-static int32_t dot(const int8_t *weights, const int8_t *input, uint32_t count)
+/* clang-format on */
+
+/* As in dense_int8.c; for what remains when columns or rows are no multiple of four. */
+static NOINLINE int32_t dot(const int8_t *weights, const int8_t *input, uint32_t count)
 {
     int32_t sum = 0;
     for (uint32_t i = 0; i < count; i++) {
@@ -56,47 +61,44 @@ static int32_t dot(const int8_t *weights, const int8_t *input, uint32_t count)
     return sum;
 }
 
-/* Adds to `sums` the dot products of four rows of weights, one below the other, with the input. */
-static void dot_four_rows(const int8_t *row, const int8_t *x, uint32_t stride, int32_t sums[4])
+/* Adds to each of `sums` the product of one of four rows, `stride` bytes apart, with the input. */
+static void dot_four_rows(const int8_t *row, uint32_t stride, const int8_t *x, int32_t sums[4])
 {
-    uint32_t a, b, even, x_even, x_odd; /* registers of the loop, see above */
     int32_t sum0 = sums[0], sum1 = sums[1], sum2 = sums[2], sum3 = sums[3];
-    uint32_t count = stride;
-    for (; count >= 16; count -= 16) {
+    uint32_t a, b, even, x_even, x_odd; /* registers of the loop */
+    uint32_t columns = stride;
+    for (; columns >= 16; columns -= 16) {
         RUN(FOUR_COLUMNS FOUR_COLUMNS FOUR_COLUMNS FOUR_COLUMNS);
     }
-    for (; count >= 4; count -= 4) {
+    for (; columns >= 4; columns -= 4) {
         RUN(FOUR_COLUMNS);
     }
     sums[0] = sum0;
     sums[1] = sum1;
     sums[2] = sum2;
     sums[3] = sum3;
-    for (uint32_t r = 0; count > 0 && r < 4; r++) {
-        sums[r] += dot(row + r * stride, x, count);
+    for (uint32_t r = 0; columns > 0 && r < 4; r++) {
+        sums[r] += dot(row + r * stride, x, columns);
     }
 }
 
-/* Kept out of the way of the usual case below. */
-static NOINLINE int32_t requantize_with_small_shift(int32_t value,
-                                                                     int32_t multiplier,
-                                                                     uint32_t shift)
+static NOINLINE int32_t requantize_exactly(int32_t value, int32_t multiplier, uint32_t shift)
 {
     return nn_requantize(value, multiplier, shift);
 }
 
-/* nn_requantize() without 64-bit shifts: from shift 33 on, the lower half of the product cannot
- * change the result, and SMMLA computes and rounds the upper half alone. */
+/* nn_requantize() without 64-bit shifts: from shift 33 on, half of the divisor is a multiple of
+ * 2^32, so the lower word of the product changes nothing. Compiles to SMMLA and ASR. */
 static inline int32_t requantize(int32_t value, int32_t multiplier, uint32_t shift)
 {
     if (shift < 33) {
-        return requantize_with_small_shift(value, multiplier, shift);
+        return requantize_exactly(value, multiplier, shift);
     }
-    const int32_t upper_half = (int32_t)(((int64_t)value * multiplier) >> 32);
-    return (upper_half + (1 << (shift - 33))) >> (shift - 32);
+    const int32_t upper_word = (int32_t)(((int64_t)value * multiplier) >> 32);
+    return (upper_word + (1 << (shift - 33))) >> (shift - 32);
 }
 
-/* From the accumulators of `count` outputs to their bytes. */
+/* Makes `count` output bytes, from number `first` on, of their sums. */
 static void store(const nn_dense_int8_params *p, uint32_t first, uint32_t count,
                   const int32_t *sums, int8_t *output)
 {
@@ -118,7 +120,7 @@ void nn_dense_int8(const nn_dense_int8_params *p, const int8_t *input, int8_t *o
     uint32_t o = 0;
     for (; p->outputs - o >= 4; o += 4) {
         int32_t sums[4] = {p->bias[o], p->bias[o + 1], p->bias[o + 2], p->bias[o + 3]};
-        dot_four_rows(row, input, p->inputs, sums);
+        dot_four_rows(row, p->inputs, input, sums);
         store(p, o, 4, sums, output);
         row += 4 * p->inputs;
     }

@@ -147,12 +147,12 @@ def board_fault(what: str, effect: str, elf: Path, address: int, link: int) -> B
     text = f"The program on the virtual board {what}, in {place}"
     if caller.function and caller.function != location.function:
         text += f", called from {caller}"
-    known = f"look at line {location.line} of {Path(location.file).name}"
-    look = known if location.line else "compile with -g, so that the line is known"
+    known = f"Look at line {location.line} of {Path(location.file).name}"
+    look = known if location.line else "Compile with -g, so that the line is known"
     return BoardFault(
         text + ".",
         effect,
-        f"{look}; then build, flash and open the board again (or reset it)",
+        f"{look}; then build, flash and open the board again (or reset it).",
         location,
         address,
     )

@@ -18,7 +18,7 @@ from kit.errors import KitError
 from kit.paths import build, making
 
 DEFAULT = "default"
-REBUILD = "build the firmware for the NUCLEO-F446RE with `kit build` and flash that file"
+REBUILD = "Build the firmware for the NUCLEO-F446RE with `kit build` and flash that file."
 
 
 def board_name(url: str) -> str:
@@ -31,10 +31,10 @@ def board_name(url: str) -> str:
     extra = parts.path.strip("/") or parts.query or parts.fragment
     if parts.scheme.lower() != "virtual" or extra or not re.fullmatch("[a-z0-9][a-z0-9_-]*", name):
         raise KitError(
-            f"{url!r} is not the address of a virtual board",
-            "an address is virtual:// or virtual://name, where a name has small letters, digits, "
-            "- and _; there are no options",
-            "use virtual:// for the default board",
+            f"{url!r} is not the address of a virtual board.",
+            "An address is virtual:// or virtual://name, where a name has small letters, digits, "
+            "- and _; there are no options.",
+            "Use virtual:// for the default board.",
         )
     return name
 
@@ -85,7 +85,9 @@ def _read_elf(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise KitError(f"{path} cannot be read", str(error), "build the firmware first") from error
+        raise KitError(
+            f"{path} cannot be read.", str(error), "Build the firmware first."
+        ) from error
 
 
 def _segments(content: bytes, name: str) -> list[tuple[int, bytes]]:
@@ -93,10 +95,10 @@ def _segments(content: bytes, name: str) -> list[tuple[int, bytes]]:
     try:
         elf = ELFFile(BytesIO(content))
     except ELFError as error:
-        raise KitError(f"{name} is no ELF file", str(error), REBUILD) from error
+        raise KitError(f"{name} is no ELF file.", str(error), REBUILD) from error
     if (elf.elfclass, elf["e_machine"], elf["e_type"]) != (32, "EM_ARM", "ET_EXEC"):
         kind = f"{elf.elfclass}-bit {elf['e_machine']} {elf['e_type']}"
-        raise KitError(f"{name} is not a program for this chip", f"it is {kind}", REBUILD)
+        raise KitError(f"{name} is not a program for this chip.", f"It is {kind}.", REBUILD)
     loads = [s for s in elf.iter_segments("PT_LOAD") if s["p_filesz"]]
     segments = [(s["p_paddr"], s.data()) for s in loads]
     for address, data in segments:
@@ -108,10 +110,10 @@ def _check_fits(address: int, size: int, name: str) -> None:
     start, end = address - FLASH_BASE, address - FLASH_BASE + size
     if start < 0 or end > FLASH_SIZE:
         raise KitError(
-            f"{name} does not fit into the flash of the STM32F446RE",
-            f"it has {size} bytes at 0x{address:08x}; the flash is {FLASH_SIZE} bytes "
-            f"from 0x{FLASH_BASE:08x}",
-            "choose a smaller network (int8 is a quarter of float32), then build again",
+            f"{name} does not fit into the flash of the STM32F446RE.",
+            f"It has {size} bytes at 0x{address:08x}; the flash is {FLASH_SIZE} bytes "
+            f"from 0x{FLASH_BASE:08x}.",
+            "Choose a smaller network (int8 is a quarter of float32), then build again.",
         )
 
 
@@ -122,7 +124,7 @@ def _check_vectors(flash: bytearray, name: str) -> None:
     in_flash = FLASH_BASE <= reset < FLASH_BASE + FLASH_SIZE
     if not (in_ram and in_flash and reset & 1):
         raise KitError(
-            f"{name} has no vector table at the start of the flash",
-            f"the first words are 0x{stack:08x} (initial stack pointer) and 0x{reset:08x} (reset)",
+            f"{name} has no vector table at the start of the flash.",
+            f"The first words are 0x{stack:08x} (initial stack pointer) and 0x{reset:08x} (reset).",
             REBUILD,
         )

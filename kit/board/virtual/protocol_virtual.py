@@ -73,9 +73,9 @@ class Serial(SerialBase):  # type: ignore[misc]
             url = self._port
             raise PortError(
                 KitError(
-                    "The flash of this virtual board is empty",
-                    f"nothing has been flashed to {url} yet",
-                    f"`kit flash --board {url}`",
+                    "The flash of this virtual board is empty.",
+                    f"Nothing has been flashed to {url} yet.",
+                    f"Run `kit flash --board {url}`, or notebook 04-flash.",
                 )
             )
         return chip

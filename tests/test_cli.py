@@ -1,0 +1,423 @@
+"""The `kit` command as a user meets it: right answers, clean JSON, and errors that help."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from networks import Spec, make
+from PIL import Image
+
+from kit import cli, validate
+from kit.digits import like_mnist, load, read_image
+from kit.doctor import Check, Examination
+from kit.lesson.quiet import quiet, tensorflow
+from kit.model import Reference, pixels_to_input, read
+
+SMALL = Spec(784, (12, 10), "relu", True, True, True, True, 0.05, 3)
+COMMANDS = ("run", "refresh", "lab", "doctor", "generate", "validate", "build", "flash",
+            "recognize", "evaluate")  # fmt: skip
+
+
+class Done(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Where the user works: models, pictures and own notes, good and bad; build/ beside them."""
+    folder = tmp_path_factory.mktemp("a user") / "my [red] files"
+    folder.mkdir()
+    _make_models(folder)
+    digit = load()[1][0][0]
+    Image.fromarray(digit).save(folder / "digit.png")
+    Image.fromarray(digit[1:]).save(folder / "27.png")
+    Image.fromarray(255 - digit).save(folder / "light.png")
+    drawing = np.full((200, 150), 240, np.uint8)
+    drawing[30:170, 70:85] = 20
+    Image.fromarray(drawing).save(folder / "drawing.png")
+    np.save(folder / "digit.npy", digit)
+    np.save(folder / "float.npy", digit / 255)
+    (folder / "notes").mkdir()
+    (folder / "notes" / "thesis.txt").write_text("years of work")
+    return folder
+
+
+def _make_models(folder):
+    small = make(SMALL, folder / "small.tflite").read_bytes()
+    make(Spec(20, (5,), None, True, True, True, True, 0.3, 1), folder / "twenty.tflite")
+    make(Spec(1200, (500,), None, False, True, False, True, 0.1, 1), folder / "large.tflite")
+    (folder / "half.tflite").write_bytes(small[: len(small) // 2])
+    tf = tensorflow()
+    dense = tf.keras.Sequential([tf.keras.Input((784,)), tf.keras.layers.Dense(10)])
+    layers = [tf.keras.Input((8, 8, 1)), tf.keras.layers.Conv2D(2, 3), tf.keras.layers.Flatten()]
+    for name, network in (("dynamic", dense), ("conv", tf.keras.Sequential(layers))):
+        converter = tf.lite.TFLiteConverter.from_keras_model(network)
+        converter.optimizations = [tf.lite.Optimize.DEFAULT] if name == "dynamic" else []
+        with quiet():
+            (folder / f"{name}.tflite").write_bytes(converter.convert())
+    Image.new("L", (28, 28)).save(folder / "png.tflite", format="PNG")
+
+
+def environment(folder):
+    """A user's: the build folder is build/, progress is shown."""
+    kept = {name: value for name, value in os.environ.items() if name != "KIT_PROGRESS"}
+    return kept | {"KIT_BUILD": str(folder / "build"), "PYTHONIOENCODING": "utf-8"}
+
+
+def shell(folder, *words, **changes):
+    """Run `kit WORDS` in a process of its own, in the user's folder."""
+    done = subprocess.run(
+        [sys.executable, "-m", "kit", *words],
+        cwd=folder, env=environment(folder) | changes, stdin=subprocess.DEVNULL,
+        capture_output=True, encoding="utf-8", timeout=300, check=False,
+    )  # fmt: skip
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture(scope="module")
+def road(folder):
+    """What generate, build and flash said, each in its own process; virtual:// is flashed then."""
+    generated = shell(folder, "generate", "small.tflite", "--out", "network", "--json")
+    built = shell(folder, "build", "--network", "network")
+    return {"generate": generated, "build": built, "flash": shell(folder, "flash", "--json")}
+
+
+@pytest.fixture
+def kit(folder, road, monkeypatch, capsys):
+    """`kit(*words)` in this process, after the road was walked."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("KIT_BUILD", str(folder / "build"))
+
+    def call(*words):
+        capsys.readouterr()
+        try:
+            code = cli.main(words)
+        except SystemExit as end:
+            code = end.code
+        return Done(code, *capsys.readouterr())
+
+    return call
+
+
+def reference(folder, images):
+    """The scores that LiteRT's reference kernels give for images of 28 x 28 pixels."""
+    path = folder / "small.tflite"
+    return Reference(path).run(pixels_to_input(images.reshape(-1, 784), read(path).input))
+
+
+# --- The road, with right results ----------------------------------------------------------------
+
+
+def test_generate_build_and_flash(road, folder):
+    """Model to chip in three commands; relative paths are the user's, not those of build/."""
+    assert [done.code for done in road.values()] == [0, 0, 0], road
+    generated = json.loads(road["generate"].out)
+    assert Path(generated["folder"]) == folder / "network"
+    assert generated["macs"] == 784 * 12 + 12 * 10 and generated["model"] == "small.tflite"
+    assert all((folder / "build" / f"firmware.{kind}").is_file() for kind in ("elf", "bin"))
+    assert str(folder / "build" / "firmware.elf") in road["build"].out
+    hello = json.loads(road["flash"].out)["hello"]
+    assert (hello["network"], hello["macs"]) == ("small.tflite", generated["macs"])
+    assert {done.err for done in road.values()} == {""}
+
+
+@pytest.mark.parametrize(
+    "words", [("digit.png",), ("digit.npy",), ("drawing.png", "--prepare"), ("light.png", "--prepare")]
+)  # fmt: skip
+def test_recognize_gives_the_reference_scores(kit, folder, words):
+    """A picture in any accepted form: the ten scores are LiteRT's, bit for bit."""
+    done = kit("recognize", *words, "--json")
+    expected = reference(folder, read_image(folder / words[0], prepare=len(words) > 1))[0]
+    assert done.code == 0 and done.err == ""
+    assert json.loads(done.out) == {"digit": expected.argmax(), "scores": expected.tolist()}
+    assert kit("recognize", *words).out.splitlines()[0] == str(expected.argmax())
+
+
+def test_a_drawing_is_prepared_like_mnist(folder):
+    """--prepare does what the drawing pad does."""
+    picture = np.asarray(Image.open(folder / "drawing.png"))
+    prepared = read_image(folder / "drawing.png", prepare=True)
+    np.testing.assert_array_equal(prepared, like_mnist(picture))
+
+
+def test_recognize_in_the_terminal(road, folder):
+    """The digit stands alone on the first line, for people and for scripts."""
+    done = shell(folder, "recognize", "digit.png")
+    digit = reference(folder, read_image(folder / "digit.png")).argmax()
+    assert (done.code, done.out.splitlines()[0], done.err) == (0, str(digit), "")
+
+
+def test_evaluate_counts_right_answers(road, folder):
+    """The count is the reference's. JSON alone on stdout; progress only on stderr."""
+    done = shell(folder, "evaluate", "--images", "20", "--json")
+    images, labels = (part[:20] for part in load()[1])
+    right = int((reference(folder, images).argmax(1) == labels).sum())
+    assert json.loads(done.out) == {
+        "board": "virtual://", "images": 20, "right": right, "accuracy": right / 20
+    }  # fmt: skip
+    assert done.code == 0 and "asking virtual://" in done.err
+    assert f"{right} of 20 right" in shell(folder, "evaluate", "--images", "20").out
+
+
+@pytest.mark.parametrize("inputs", ["--random", "--images"])
+def test_validate_finds_no_difference(kit, inputs):
+    """Host and board equal the reference in every row, and the verdict is in the JSON."""
+    done = kit("validate", "small.tflite", inputs, "20", "--json")
+    result = json.loads(done.out)
+    assert (done.code, result["right"], result["rows"]) == (0, True, 20)
+    rows = [(c["rows"], c["mismatches"], c["same_digit"]) for c in result["comparisons"]]
+    assert len(rows) == 3 and rows[1:] == [(20, 0, 20)] * 2
+
+
+def test_validate_finds_a_wrong_network(kit, monkeypatch):
+    """The proof can fail: one byte of the C, the sign of a bias, and exit code and text say so."""
+
+    def break_it(path, out):
+        network = generate(path, out)
+        data = network.folder / "network_data.c"
+        text = data.read_text()
+        bias = text.index("layer_1_bias")
+        data.write_text(text[:bias] + text[bias:].replace("-", " ", 1))
+        return network
+
+    generate = validate.generate
+    monkeypatch.setattr(validate, "generate", break_it)
+    done = kit("validate", "small.tflite", "--random", "20", "--json")
+    result = json.loads(done.out)
+    _, host, board = (c["mismatches"] for c in result["comparisons"])
+    assert (done.code, result["right"]) == (1, False) and host == board > 0
+    done = kit("validate", "small.tflite", "--random", "20")
+    assert done.code == 1 and "DIFFERS" in done.out and "the C on virtual://validate" in done.out
+
+
+# --- Help and JSON -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(kit, command):
+    """--help works for each, offers --json, and `kit --help` lists it."""
+    done = kit(command, "--help")
+    assert done.code == 0 and f"usage: kit {command}" in done.out and "--json" in done.out
+    assert f"\n    {command} " in kit("--help").out
+
+
+@pytest.mark.parametrize("command", ["evaluate", "recognize"])
+def test_help_in_a_terminal_without_unicode(folder, command):
+    """A terminal that knows ASCII only still gets the help."""
+    done = shell(folder, command, "--help", PYTHONIOENCODING="ascii")
+    assert (done.code, done.err) == (0, "")
+
+
+@pytest.mark.parametrize("words", [("generate", "small.tflite", "--out", "network"), ("build",),
+                                   ("flash", "--board", "virtual://other"), ("doctor",)])  # fmt: skip
+def test_json_is_all_there_is_on_stdout(kit, folder, words):
+    """One object that any program can parse: no NaN, nothing before or after it."""
+    if words == ("build",):
+        words = ("build", "--network", "network", "--out", "elsewhere")
+    if words[0] == "flash":
+        words += ("--elf", str(folder / "build" / "firmware.elf"))
+    done = kit(*words, "--json")
+    result = json.loads(done.out, parse_constant=pytest.fail)
+    assert done.code == 0 and isinstance(result, dict) and result
+
+
+def test_commands_that_take_minutes(kit, monkeypatch):
+    """run, refresh and lab pass on what they are given, and print one object for --json."""
+    made = {"notebooks": ["02.ipynb"], "html": ["02.html"], "artifacts": ["x"], "report": {}}
+    asked = []
+    monkeypatch.setattr("kit.lesson.run.run", lambda names: asked.append(names) or made)
+    monkeypatch.setattr("kit.lesson.run.refresh", lambda names: asked.append(names) or [Path("x")])
+    monkeypatch.setattr(subprocess, "call", lambda command: asked.append(command[3:]) or 0)
+    assert json.loads(kit("run", "02", "--json").out) == made
+    assert json.loads(kit("refresh", "--json").out) == {"changed": ["x"]}
+    assert json.loads(kit("lab", "--json", "--", "--no-browser").out) == {"exit_code": 0}
+    assert asked == [["02"], None, ["--no-browser"]]
+    assert "02.html" in kit("run", "02").out and "1 notebooks changed" in kit("refresh").out
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_a_failure_is_an_exit_code_with_and_without_json(kit, monkeypatch, form):
+    """A script that asks for JSON learns of a failed JupyterLab and of a computer not ready."""
+    monkeypatch.setattr(subprocess, "call", lambda command: 3)
+    missing = Check("CMake", False, "not on PATH", "required", "install it")
+    monkeypatch.setattr("kit.doctor.examine", lambda board: Examination([missing]))
+    lab, doctor = kit("lab", *form), kit("doctor", *form)
+    assert lab.code == 1 and "exit code 3" in lab.err
+    assert doctor.code == 1 and "CMake" in doctor.out
+
+
+def test_doctor_greets_a_board(kit):
+    done = kit("doctor", "--board", "virtual://", "--json")
+    boards = {c["name"]: c["found"] for c in json.loads(done.out)["checks"] if "board at" in c["name"]}
+    assert (done.code, boards) == (0, {"board at virtual://": True})
+    assert kit("doctor", "--board", "no-such-port").code == 1
+
+
+def test_a_path_is_shown_as_it_is(kit, folder):
+    """Brackets in the user's folder are no markup, and a long path is not cut."""
+    done = kit("generate", "small.tflite", "--out", "network")
+    shown = "".join(line.strip() for line in done.out.splitlines())
+    assert str(folder / "network").replace(" ", "") in shown.replace(" ", "")
+
+
+# --- What goes wrong -----------------------------------------------------------------------------
+
+
+def files(folder):
+    """Every file of the user and of build/, with size and time; the compiler's cache aside."""
+    found = (path for path in folder.rglob("*") if "zig-cache" not in path.parts)
+    return {path: (path.stat().st_size, path.stat().st_mtime_ns) for path in found}
+
+
+def assert_helpful(done, said):
+    """What, and what next, on stderr; no stack; nothing on stdout; exit code 1."""
+    assert (done.code, done.out) == (1, "")
+    assert said in done.err and "Next: " in done.err and "Traceback" not in done.err
+
+
+BAD = [
+    ("generate missing.tflite --out new", "There is no file missing.tflite"),
+    ("generate png.tflite --out network", "TFL3"),
+    ("generate half.tflite --out network", "not a usable .tflite model"),
+    ("generate digit.npy --out network", "TFL3"),
+    ("generate notes --out network", "There is no file notes"),
+    ("generate conv.tflite --out network", "CONV_2D"),
+    ("generate dynamic.tflite --out network", "dynamic-range"),
+    ("generate small.tflite --out network --engine cubeai", "no engine 'cubeai'"),
+    ("generate small.tflite --out digit.png", "is a file, not a folder"),
+    ("generate small.tflite --out digit.png/network", "is a file, not a folder"),
+    ("generate small.tflite --out notes", "is left alone"),
+    ("generate small.tflite --out .", "is left alone"),
+    ("validate conv.tflite --random 5", "CONV_2D"),
+    ("validate twenty.tflite --images 5", "shape (1, 20)"),
+    ("build --network notes", "no generated network"),
+    ("build --network missing", "no generated network"),
+    ("build --network network --out digit.png", "is a file, not a folder"),
+    ("flash --elf missing.elf", "missing.elf is not a program"),
+    ("flash --elf digit.png", "digit.png is not a program"),
+    ("flash --board virtual://A?b", "not the address of a virtual board"),
+    ("recognize missing.png", "There is no file missing.png"),
+    ("recognize small.tflite", "neither a .png nor a .npy"),
+    ("recognize 27.png", "27 x 28"),
+    ("recognize drawing.png", "--prepare"),
+    ("recognize light.png", "--prepare"),
+    ("recognize float.npy", "float64"),
+    ("recognize digit.png --board no-such-port", "no-such-port cannot be opened"),
+    ("recognize digit.png --board loop://", "did not answer"),
+    ("recognize digit.png --board virtual://empty", "kit flash --board virtual://empty"),
+    ("evaluate --images 5 --board virtual://empty", "kit flash --board virtual://empty"),
+    ("run 99", "no notebook called '99'"),
+]
+
+
+@pytest.mark.parametrize(("line", "said"), BAD)
+def test_a_mistake_is_explained_and_harms_nothing(kit, folder, line, said):
+    """Each says what and what next; every file is as it was and none is left half-written."""
+    before = files(folder)
+    assert_helpful(kit(*line.split()), said)
+    assert files(folder) == before
+
+
+@pytest.mark.parametrize(("line", "said"), [BAD[0], BAD[5], BAD[8], BAD[22], BAD[26], BAD[28]])
+def test_the_same_in_a_process_of_its_own(road, folder, line, said):
+    """A sample as the shell sees it: real exit codes and streams."""
+    assert_helpful(shell(folder, *line.split()), said)
+
+
+def test_a_network_too_large_for_the_flash(kit, folder):
+    """It can be generated, and building says what does not fit and by how much."""
+    assert kit("generate", "large.tflite", "--out", "large").code == 0
+    before = files(folder)
+    assert_helpful(kit("build", "--network", "large"), "524,288 bytes of flash")
+    assert files(folder) == before
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("", "COMMAND"),
+        ("fly", "'fly'"),
+        ("generate small.tflite", "--out"),
+        ("recognize", "image"),
+        ("evaluate --images 0", "1 to 10,000"),
+        ("evaluate --images -1", "1 to 10,000"),
+        ("evaluate --images 10001", "1 to 10,000"),
+        ("evaluate --images many", "'many' is not a number"),
+        ("evaluate --images 1.5", "'1.5' is not a number"),
+        ("validate small.tflite --random 0", "1 to 100,000"),
+        ("validate small.tflite --random 100000000000000", "1 to 100,000"),
+        ("validate small.tflite --images 5 --random 5", "not allowed with"),
+    ],
+)
+def test_a_wrong_command_line(kit, line, said):
+    """Exit code 2, the usage, and what is wrong with it in words of the command line."""
+    done = kit(*line.split())
+    assert (done.code, done.out) == (2, "")
+    assert "usage: kit" in done.err and said in done.err.splitlines()[-1]
+
+
+def test_a_disk_that_refuses(kit, folder, monkeypatch):
+    """An error of the system is told like any other, and the unfinished folder is removed."""
+
+    def refuse(source, target):
+        raise PermissionError(13, "Permission denied", str(target))
+
+    before = files(folder)
+    monkeypatch.setattr(os, "replace", refuse)
+    assert_helpful(kit("generate", "small.tflite", "--out", "new"), "Permission denied")
+    assert files(folder) == before
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_cannot_be_written(kit, tmp_path):
+    tmp_path.chmod(0o555)
+    for words in (("generate", "small.tflite"), ("build", "--network", "network")):
+        assert_helpful(kit(*words, "--out", str(tmp_path / "new")), "Permission denied")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_board_that_goes_away(kit):
+    """A cable pulled out in the middle of a request is told, not a stack."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer():
+            connection, _ = server.accept()
+            connection.recv(1)
+            connection.close()
+
+        threading.Thread(target=answer, daemon=True).start()
+        url = f"socket://127.0.0.1:{server.getsockname()[1]}"
+        assert_helpful(kit("recognize", "digit.png", "--board", url), "Why: ")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGINT cannot be sent to one process")
+@pytest.mark.parametrize("seconds", [0.0, 0.3, 0.6])
+def test_ctrl_c_stops_at_once(road, folder, seconds):
+    """While the board works: exit code 130 and one word, however deep in the emulator it comes."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "kit", "evaluate", "--json"],
+        cwd=folder, env=environment(folder), encoding="utf-8",
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:  # fmt: skip
+        try:
+            assert process.stderr is not None and "asking" in process.stderr.readline()
+            time.sleep(seconds)
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=120)
+        finally:
+            process.kill()
+    assert (process.returncode, out, err) == (130, "", "\nStopped.\n")

@@ -1,0 +1,144 @@
+"""The project stays small, in order, and readable: the rules of its design, checked."""
+
+import ast
+import re
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+from kit.paths import FIRMWARE, ROOT
+
+STATIONS = ["digits", "model", "generate", "compile", "board", "lesson"]
+GROUND = ["errors", "paths", "quiet"]  # below every station
+TOP = ["validate", "doctor", "cli", "__init__", "__main__"]  # above every station
+SOURCES = sorted((ROOT / "kit").rglob("*.py"))
+
+
+def station(path: Path) -> str:
+    inside = path.relative_to(ROOT / "kit")
+    return inside.parts[0] if len(inside.parts) > 1 else inside.stem
+
+
+def imported(path: Path) -> set[str]:
+    """The parts of `kit` that a file imports, wherever in the file."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        else:
+            continue
+        found |= {name.split(".")[1] for name in names if name.startswith("kit.")}
+    return found & {*STATIONS, *GROUND, *TOP}
+
+
+def rank(name: str) -> int:
+    order = [GROUND, *([s] for s in STATIONS), TOP]
+    return next(i for i, names in enumerate(order) if name in names)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_a_station_imports_only_stations_before_it(path):
+    """The road goes one way: digits, model, generate, compile, board, lesson."""
+    here = station(path)
+    later = {name for name in imported(path) if rank(name) > rank(here)}
+    assert not later, f"{here} imports {later}"
+
+
+def lengths() -> list[tuple[int, str]]:
+    """The lines of each Python function of kit, docstrings and blank lines left out."""
+    found = []
+    for path in SOURCES:
+        text = path.read_text(encoding="utf-8").splitlines()
+        for node in ast.walk(ast.parse("\n".join(text))):
+            if not isinstance(node, ast.FunctionDef):
+                continue
+            body = node.body[1:] if ast.get_docstring(node) else node.body
+            first = body[0].lineno - 1 if body else node.end_lineno
+            lines = [line for line in text[first : node.end_lineno] if line.strip()]
+            found.append((len(lines) + 1, f"{path.stem}.{node.name}"))
+    return found
+
+
+def test_functions_of_kit_are_short():
+    """Median 8 lines or fewer, none over 40."""
+    sizes = lengths()
+    assert median(size for size, _ in sizes) <= 8
+    assert max(sizes)[0] <= 40, max(sizes)
+
+
+def test_functions_of_the_firmware_are_short():
+    """Median 12 lines or fewer, from the opening to the closing brace."""
+    sizes = []
+    for path in FIRMWARE.glob("*/*.c"):
+        edges = [i for i, line in enumerate(path.read_text().splitlines()) if line in "{}" and line]
+        sizes += [end - start - 1 for start, end in zip(edges[::2], edges[1::2], strict=True)]
+    assert len(sizes) > 40
+    assert median(sizes) <= 12
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]],
+    ids=["lint", "format", "types"],
+)
+def test_the_linters_agree(command):
+    done = subprocess.run(
+        [sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_public_function_of_kit_is_documented():
+    """A docstring for each public function and class, methods of public classes included."""
+    missing = []
+    for path in SOURCES:
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name[0] != "_":
+                missing += [] if ast.get_docstring(node) else [f"{path.stem}.{node.name}"]
+    assert missing == []
+
+
+def tracked() -> list[Path]:
+    """The text files of the project, as git knows them; none where it is not a checkout."""
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    names = [ROOT / name for name in listed.stdout.splitlines()]
+    binary = {".npz", ".keras", ".png", ".tflite"}
+    return [path for path in names if path.suffix not in binary and path.is_file()]
+
+
+def test_no_file_of_st_and_nothing_made_is_in_git():
+    """ST's headers, libraries and generated code may not be redistributed; build/ is made."""
+    names = [path.relative_to(ROOT).as_posix() for path in tracked()]
+    forbidden = (
+        r"(^build/|(^|/)(stai|ai_platform|network_config|network_runtime)|\.a$|\.elf$|\.h5$)"
+    )
+    assert [name for name in names if re.search(forbidden, name)] == []
+
+
+def test_links_inside_the_project_lead_somewhere():
+    """Markdown files and notebooks name files that are there."""
+    broken = []
+    for path in [p for p in tracked() if p.suffix in (".md", ".ipynb")]:
+        text = path.read_text(encoding="utf-8")
+        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
+            if not re.match(r"[a-z]+:", target) and not (path.parent / target).exists():
+                broken.append(f"{path.name}: {target}")
+    assert broken == []
+
+
+def test_the_readme_lists_the_notebooks_in_order():
+    """The road in the README is the road in the folder."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    places = [
+        text.index(f"notebooks/{path.name}")
+        for path in sorted((ROOT / "notebooks").glob("*.ipynb"))
+    ]
+    assert all(a < b for a, b in pairwise(places))

@@ -1,0 +1,120 @@
+"""The proof itself is sound: it counts every difference, and its inputs reach everything."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from networks import Spec, make
+
+from kit import validate
+from kit.digits import load
+from kit.errors import KitError
+from kit.validate import DEFAULT, FLOAT_TOLERANCE, Comparison, Validation, compare, random_inputs
+
+SMALL = Spec(784, (6, 10), "relu", True, True, True, True, 0.05, 3)
+rows = st.lists(st.lists(st.integers(-128, 127), min_size=3, max_size=3), min_size=1, max_size=8)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """An int8 and a float32 network of 784 inputs, and an int8 one of 20."""
+    folder = tmp_path_factory.mktemp("models")
+    return {
+        "int8": make(SMALL, folder / "int8.tflite"),
+        "float32": make(Spec(**vars(SMALL) | {"int8": False}), folder / "float32.tflite"),
+        "twenty": make(Spec(**vars(SMALL) | {"inputs": 20}), folder / "twenty.tflite"),
+    }
+
+
+@given(st.lists(st.tuples(rows, rows), min_size=1, max_size=4))
+def test_every_difference_is_counted(pairs):
+    """Against the definition in plain Python: rows that differ, largest difference, same digit."""
+    ours, theirs = (sum(side, []) for side in zip(*pairs, strict=True))
+    ours, theirs = ours[: len(theirs)], theirs[: len(ours)]
+    result = compare("x", np.array(ours, np.int8), np.array(theirs, np.int8))
+    both = list(zip(ours, theirs, strict=True))
+    largest = max(abs(a - b) for one, other in both for a, b in zip(one, other, strict=True))
+    assert result == Comparison(
+        "x",
+        len(both),
+        sum(one != other for one, other in both),
+        largest,
+        sum(one.index(max(one)) == other.index(max(other)) for one, other in both),
+    )
+
+
+@pytest.mark.parametrize(
+    ("dtype", "difference", "mismatches"),
+    [
+        (np.int8, 1, 1),
+        (np.float32, 0.9 * FLOAT_TOLERANCE, 0),
+        (np.float32, 1.1 * FLOAT_TOLERANCE, 1),
+        (np.float32, np.nan, 1),
+        (np.float32, np.inf, 1),
+    ],
+)
+def test_only_floats_may_differ_a_little(dtype, difference, mismatches):
+    """int8 to the last bit; float32 by rounding. What is no number is a difference, either way."""
+    zeros, changed = np.zeros((2, 10), dtype), np.zeros((2, 10), dtype)
+    changed[1, 7] = difference
+    for ours, theirs in ((changed, zeros), (zeros, changed)):
+        result = compare("x", ours, theirs)
+        assert result.mismatches == mismatches
+        json.dumps(result.largest, allow_nan=False)
+
+
+def test_outputs_of_any_shape_are_compared_row_by_row():
+    ours = np.zeros((3, 2, 2), np.int8)
+    ours[1] = 5
+    assert compare("x", ours, np.zeros((3, 2, 2), np.int8)).mismatches == 1
+
+
+@pytest.mark.parametrize(
+    ("different", "right"), [(DEFAULT, True), ("the C on this computer", False), ("the C on x", False)]
+)  # fmt: skip
+def test_the_verdict_is_about_the_c(different, right):
+    """LiteRT's default kernels may differ from its reference: that is not the C's fault."""
+    names = (DEFAULT, "the C on this computer", "the C on x")
+    comparisons = tuple(Comparison(name, 9, int(name == different), 0.0, 9) for name in names)
+    result = Validation("m", "i", 9, comparisons)
+    assert result.right is right
+    assert result.as_dict()["right"] is right and len(result.as_dict()["comparisons"]) == 3
+
+
+def test_random_inputs_reach_the_whole_range_and_repeat(models):
+    """Every int8 value, both ends too; the same inputs in each run; others for another seed."""
+    inputs = random_inputs(models["int8"], 50)
+    assert (inputs.shape, inputs.dtype) == ((50, 784), np.int8)
+    assert set(np.unique(inputs)) == set(range(-128, 128))
+    np.testing.assert_array_equal(inputs, random_inputs(models["int8"], 50))
+    assert (inputs != random_inputs(models["int8"], 50, seed=2)).any()
+
+
+def test_random_inputs_of_a_float_network_are_pixels(models):
+    """0 to 1, the range that the network was made for."""
+    inputs = random_inputs(models["float32"], 50)
+    assert (inputs.shape, inputs.dtype) == ((50, 784), np.float32)
+    assert inputs.min() >= 0 and inputs.max() <= 1 and np.ptp(inputs) > 0.99
+
+
+def test_images_take_the_shape_of_the_network(models):
+    """Row by row into a flat input; a network that takes something else is told apart."""
+    inputs = validate.test_images(models["float32"], 3)
+    images = load()[1][0][:3]
+    np.testing.assert_array_equal(inputs, images.reshape(3, 784) / np.float32(255))
+    with pytest.raises(KitError, match="does not take images") as error:
+        validate.test_images(models["twenty"], 3)
+    assert "--random" in error.value.next_step
+
+
+@pytest.mark.parametrize("kind", ["int8", "float32", "twenty"])
+def test_without_a_board_none_is_touched(models, monkeypatch, kind):
+    """Host C against the reference alone; nothing is built for the chip or flashed."""
+    for name in ("build", "flash", "Board"):
+        monkeypatch.setattr(validate, name, lambda *_: pytest.fail("a board was touched"))
+    inputs = random_inputs(models[kind], 30)
+    result = validate.validate(models[kind], inputs, "random", board_url=None)
+    assert (result.model, result.rows, result.right) == (f"{kind}.tflite", 30, True)
+    assert [c.name for c in result.comparisons] == [DEFAULT, "the C on this computer"]
