@@ -30,6 +30,7 @@ VENV = HERE / ".venv"
 VENV_BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 VENV_PYTHON = VENV_BIN / ("python.exe" if os.name == "nt" else "python")
 STAMP = VENV / "workshop.json"
+WHEELS = HERE / "wheels"  # packages brought along, for a room without a network
 LOG = VENV / "pip.log"
 
 # Every package of requirements.lock has a wheel for each of these: `lock` checks it.
@@ -91,8 +92,10 @@ SIGNS = (
     ),
     (
         "No matching distribution",
-        "A package has no build for this computer; its system may be too old.",
-        "Use Windows 10, macOS 13, a Linux with glibc 2.28 (2018), or later.",
+        "A package has no build for this computer: its system may be too old; or the folder "
+        "wheels/ was filled on another kind of computer.",
+        "Use Windows 10, macOS 13, a Linux with glibc 2.28 (2018), or later; with wheels/, fill "
+        "it on a computer of this kind, or remove it.",
     ),
 )
 
@@ -380,11 +383,13 @@ def pip_trouble() -> Trouble:
 
 def install_packages() -> None:
     """Installs exactly the files of requirements.lock, each checked by its hash; none is built."""
-    say("[2/3] The packages of requirements.lock: about 1 GB to download, 1 to 3 minutes")
+    source = f"from {WHEELS}" if WHEELS.is_dir() else "about 1 GB to download"
+    say(f"[2/3] The packages of requirements.lock, {source}: 1 to 3 minutes")
     downloads = VENV / "tmp"  # not /tmp, which may be small or in memory
     downloads.mkdir()
     checked = ["--require-hashes", "--only-binary", ":all:", "--no-compile", "-r", LOCK]
-    pip_install(*checked, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(downloads)))
+    offline = ["--no-index", "--find-links", WHEELS] if WHEELS.is_dir() else []
+    pip_install(*checked, *offline, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(downloads)))
     shutil.rmtree(str(downloads), ignore_errors=True)
 
 

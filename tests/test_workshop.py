@@ -194,6 +194,15 @@ def test_no_network_at_the_first_set_up(small: Small) -> None:
     assert "could not be reached" in result.stderr
 
 
+def test_a_folder_of_wheels_takes_the_place_of_the_network(small: Small) -> None:
+    """For a class without a network: an instructor brings the packages along."""
+    shutil.copytree(small.wheels, small.folder / "wheels")
+    index = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "0"}
+    unset = {"PIP_NO_INDEX": "(unset)", "PIP_FIND_LINKS": "(unset)", "PIP_CONFIG_FILE": os.devnull}
+    result = small.call("run", **index, **unset)
+    assert result.returncode == 7, result.stderr
+
+
 # ---- When .venv counts as complete ----
 
 
