@@ -47,19 +47,6 @@ def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) ->
     return table
 
 
-def _folder(name: str) -> Path:
-    """A folder to write to, from the terminal's folder; KitError when a file is in its place."""
-    folder = Path(name).resolve()
-    for place in (folder, *folder.parents):
-        if place.is_file():
-            raise KitError(
-                f"Nothing can be written to {folder}.",
-                f"{place} is a file, not a folder.",
-                "Name a folder; it is made when it does not exist.",
-            )
-    return folder
-
-
 def run(args: argparse.Namespace) -> Any:
     """Execute the notebooks in order; copies and their HTML land in build/notebooks."""
     from kit.lesson import run as lesson
@@ -120,7 +107,7 @@ def generate(args: argparse.Namespace) -> Any:
     """Turn a .tflite model into C."""
     from kit.generate import generate as make
 
-    folder = _folder(args.out)
+    folder = Path(args.out).resolve()
     _check_replaceable(folder)
     made = make(args.model, folder, args.engine)
     return asdict(made) | {"macs": made.macs}
@@ -165,12 +152,12 @@ def validate(args: argparse.Namespace) -> Any:
 
 
 def _show_validate(result: Any) -> None:
-    columns = ["compared with LiteRT's reference kernels", "rows", "rows that differ",
-               "largest difference", "same digit"]  # fmt: skip
+    title = f"{result.model} on {result.inputs}, compared with LiteRT's reference kernels"
+    columns = ["computed by", "rows", "differ", "by at most", "same digit"]
     rows = [
         [c.name, c.rows, c.mismatches, f"{c.largest:.3g}", c.same_digit] for c in result.comparisons
     ]
-    console.print(_table(f"{result.model} on {result.inputs}", columns, rows))
+    console.print(_table(title, columns, rows))
     print("The C is right." if result.right else "The C DIFFERS from the reference.")
 
 
@@ -179,7 +166,7 @@ def build(args: argparse.Namespace) -> Any:
     from kit.compile import build as make
 
     folder = args.network or paths.build() / "network"
-    made = make(folder, _folder(args.out) if args.out else ".")
+    made = make(folder, Path(args.out).resolve() if args.out else ".")
     sizes = {"flash_bytes": made.memory.flash_bytes, "ram_bytes": made.memory.ram_bytes}
     return {"elf": made.elf, "bin": made.bin, **sizes}
 

@@ -8,8 +8,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections import namedtuple
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -17,68 +17,61 @@ from networks import Spec, make
 from PIL import Image
 
 from kit import cli, validate
-from kit.digits import like_mnist, load, read_image
+from kit.digits import load, read_image
 from kit.doctor import Check, Examination
+from kit.generate import generate
 from kit.lesson.quiet import quiet, tensorflow
 from kit.model import Reference, pixels_to_input, read
 
 SMALL = Spec(784, (12, 10), "relu", True, True, True, True, 0.05, 3)
 COMMANDS = ("run", "refresh", "lab", "doctor", "generate", "validate", "build", "flash",
             "recognize", "evaluate")  # fmt: skip
-
-
-class Done(NamedTuple):
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
+Done = namedtuple("Done", "code out err")
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Where the user works: models, pictures and own notes, good and bad; build/ beside them."""
-    folder = tmp_path_factory.mktemp("a user") / "my [red] files"
-    folder.mkdir()
+    folder = tmp_path_factory.mktemp("user") / "my [red] files"
+    (folder / "notes").mkdir(parents=True)
+    (folder / "notes" / "thesis.txt").write_text("years of work")
     _make_models(folder)
     digit = load()[1][0][0]
-    Image.fromarray(digit).save(folder / "digit.png")
-    Image.fromarray(digit[1:]).save(folder / "27.png")
-    Image.fromarray(255 - digit).save(folder / "light.png")
     drawing = np.full((200, 150), 240, np.uint8)
     drawing[30:170, 70:85] = 20
-    Image.fromarray(drawing).save(folder / "drawing.png")
+    pictures = {"digit": digit, "27": digit[1:], "light": 255 - digit, "drawing": drawing}
+    for name, pixels in pictures.items():
+        Image.fromarray(pixels).save(folder / f"{name}.png")
     np.save(folder / "digit.npy", digit)
     np.save(folder / "float.npy", digit / 255)
-    (folder / "notes").mkdir()
-    (folder / "notes" / "thesis.txt").write_text("years of work")
     return folder
 
 
 def _make_models(folder):
     small = make(SMALL, folder / "small.tflite").read_bytes()
-    make(Spec(20, (5,), None, True, True, True, True, 0.3, 1), folder / "twenty.tflite")
-    make(Spec(1200, (500,), None, False, True, False, True, 0.1, 1), folder / "large.tflite")
     (folder / "half.tflite").write_bytes(small[: len(small) // 2])
+    make(Spec(20, (5,), None, True, True, True, True, 0.3, 1), folder / "twenty.tflite")
+    large = Spec(1200, (500,), None, False, True, False, True, 0.1, 1)
+    generate(make(large, folder / "large.tflite"), folder / "large")
     tf = tensorflow()
-    dense = tf.keras.Sequential([tf.keras.Input((784,)), tf.keras.layers.Dense(10)])
-    layers = [tf.keras.Input((8, 8, 1)), tf.keras.layers.Conv2D(2, 3), tf.keras.layers.Flatten()]
-    for name, network in (("dynamic", dense), ("conv", tf.keras.Sequential(layers))):
-        converter = tf.lite.TFLiteConverter.from_keras_model(network)
-        converter.optimizations = [tf.lite.Optimize.DEFAULT] if name == "dynamic" else []
+    dense = [tf.keras.Input((784,)), tf.keras.layers.Dense(10)]
+    conv = [tf.keras.Input((8, 8, 1)), tf.keras.layers.Conv2D(2, 3), tf.keras.layers.Flatten()]
+    for name, layers in (("dynamic", dense), ("conv", conv)):
+        converter = tf.lite.TFLiteConverter.from_keras_model(tf.keras.Sequential(layers))
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
         with quiet():
             (folder / f"{name}.tflite").write_bytes(converter.convert())
     Image.new("L", (28, 28)).save(folder / "png.tflite", format="PNG")
 
 
 def environment(folder):
-    """A user's: the build folder is build/, progress is shown."""
+    """A user's: what is made goes to build/, progress is shown."""
     kept = {name: value for name, value in os.environ.items() if name != "KIT_PROGRESS"}
     return kept | {"KIT_BUILD": str(folder / "build"), "PYTHONIOENCODING": "utf-8"}
 
 
 def shell(folder, *words, **changes):
-    """Run `kit WORDS` in a process of its own, in the user's folder."""
+    """`kit WORDS` in a process of its own, in the user's folder."""
     done = subprocess.run(
         [sys.executable, "-m", "kit", *words],
         cwd=folder, env=environment(folder) | changes, stdin=subprocess.DEVNULL,
@@ -123,41 +116,26 @@ def reference(folder, images):
 
 def test_generate_build_and_flash(road, folder):
     """Model to chip in three commands; relative paths are the user's, not those of build/."""
-    assert [done.code for done in road.values()] == [0, 0, 0], road
+    assert [(done.code, done.err) for done in road.values()] == [(0, "")] * 3
     generated = json.loads(road["generate"].out)
     assert Path(generated["folder"]) == folder / "network"
-    assert generated["macs"] == 784 * 12 + 12 * 10 and generated["model"] == "small.tflite"
-    assert all((folder / "build" / f"firmware.{kind}").is_file() for kind in ("elf", "bin"))
-    assert str(folder / "build" / "firmware.elf") in road["build"].out
+    assert generated["macs"] == 784 * 12 + 12 * 10
+    assert all(str(folder / "build" / f"firmware.{kind}") in road["build"].out
+               for kind in ("elf", "bin"))  # fmt: skip
     hello = json.loads(road["flash"].out)["hello"]
     assert (hello["network"], hello["macs"]) == ("small.tflite", generated["macs"])
-    assert {done.err for done in road.values()} == {""}
 
 
-@pytest.mark.parametrize(
-    "words", [("digit.png",), ("digit.npy",), ("drawing.png", "--prepare"), ("light.png", "--prepare")]
-)  # fmt: skip
-def test_recognize_gives_the_reference_scores(kit, folder, words):
-    """A picture in any accepted form: the ten scores are LiteRT's, bit for bit."""
-    done = kit("recognize", *words, "--json")
-    expected = reference(folder, read_image(folder / words[0], prepare=len(words) > 1))[0]
-    assert done.code == 0 and done.err == ""
+@pytest.mark.parametrize("picture", ["digit.png", "digit.npy", "drawing.png", "light.png"])
+def test_recognize_gives_the_reference_scores(kit, folder, picture):
+    """A picture in any accepted form: the ten scores are LiteRT's, bit for bit. In text the digit
+    stands alone on the first line, for people and for scripts."""
+    prepare = ["--prepare"] if picture in ("drawing.png", "light.png") else []
+    expected = reference(folder, read_image(folder / picture, prepare=bool(prepare)))[0]
+    done = kit("recognize", picture, *prepare, "--json")
+    assert (done.code, done.err) == (0, "")
     assert json.loads(done.out) == {"digit": expected.argmax(), "scores": expected.tolist()}
-    assert kit("recognize", *words).out.splitlines()[0] == str(expected.argmax())
-
-
-def test_a_drawing_is_prepared_like_mnist(folder):
-    """--prepare does what the drawing pad does."""
-    picture = np.asarray(Image.open(folder / "drawing.png"))
-    prepared = read_image(folder / "drawing.png", prepare=True)
-    np.testing.assert_array_equal(prepared, like_mnist(picture))
-
-
-def test_recognize_in_the_terminal(road, folder):
-    """The digit stands alone on the first line, for people and for scripts."""
-    done = shell(folder, "recognize", "digit.png")
-    digit = reference(folder, read_image(folder / "digit.png")).argmax()
-    assert (done.code, done.out.splitlines()[0], done.err) == (0, str(digit), "")
+    assert kit("recognize", picture, *prepare).out.splitlines()[0] == str(expected.argmax())
 
 
 def test_evaluate_counts_right_answers(road, folder):
@@ -165,10 +143,8 @@ def test_evaluate_counts_right_answers(road, folder):
     done = shell(folder, "evaluate", "--images", "20", "--json")
     images, labels = (part[:20] for part in load()[1])
     right = int((reference(folder, images).argmax(1) == labels).sum())
-    assert json.loads(done.out) == {
-        "board": "virtual://", "images": 20, "right": right, "accuracy": right / 20
-    }  # fmt: skip
-    assert done.code == 0 and "asking virtual://" in done.err
+    made = {"board": "virtual://", "images": 20, "right": right, "accuracy": right / 20}
+    assert (done.code, json.loads(done.out)) == (0, made) and "asking virtual://" in done.err
     assert f"{right} of 20 right" in shell(folder, "evaluate", "--images", "20").out
 
 
@@ -193,7 +169,6 @@ def test_validate_finds_a_wrong_network(kit, monkeypatch):
         data.write_text(text[:bias] + text[bias:].replace("-", " ", 1))
         return network
 
-    generate = validate.generate
     monkeypatch.setattr(validate, "generate", break_it)
     done = kit("validate", "small.tflite", "--random", "20", "--json")
     result = json.loads(done.out)
@@ -211,27 +186,26 @@ def test_every_command_explains_itself(kit, command):
     """--help works for each, offers --json, and `kit --help` lists it."""
     done = kit(command, "--help")
     assert done.code == 0 and f"usage: kit {command}" in done.out and "--json" in done.out
-    assert f"\n    {command} " in kit("--help").out
+    assert f"\n    {command} " in kit("--help").out.replace(f"{command}\n", f"{command} ")
 
 
-@pytest.mark.parametrize("command", ["evaluate", "recognize"])
-def test_help_in_a_terminal_without_unicode(folder, command):
+def test_help_in_a_terminal_without_unicode(folder):
     """A terminal that knows ASCII only still gets the help."""
-    done = shell(folder, command, "--help", PYTHONIOENCODING="ascii")
-    assert (done.code, done.err) == (0, "")
+    for words in ([], ["evaluate"]):
+        done = shell(folder, *words, "--help", PYTHONIOENCODING="ascii")
+        assert (done.code, done.err) == (0, "")
 
 
-@pytest.mark.parametrize("words", [("generate", "small.tflite", "--out", "network"), ("build",),
-                                   ("flash", "--board", "virtual://other"), ("doctor",)])  # fmt: skip
-def test_json_is_all_there_is_on_stdout(kit, folder, words):
+def test_json_is_all_there_is_on_stdout(kit):
     """One object that any program can parse: no NaN, nothing before or after it."""
-    if words == ("build",):
-        words = ("build", "--network", "network", "--out", "elsewhere")
-    if words[0] == "flash":
-        words += ("--elf", str(folder / "build" / "firmware.elf"))
-    done = kit(*words, "--json")
-    result = json.loads(done.out, parse_constant=pytest.fail)
-    assert done.code == 0 and isinstance(result, dict) and result
+    for line in (
+        "generate small.tflite --out network",
+        "build --network network --out elsewhere",
+        "flash --board virtual://other --elf build/firmware.elf",
+        "doctor --board virtual://",
+    ):
+        done = kit(*line.split(), "--json")
+        assert done.code == 0 and json.loads(done.out, parse_constant=pytest.fail).keys()
 
 
 def test_commands_that_take_minutes(kit, monkeypatch):
@@ -240,12 +214,11 @@ def test_commands_that_take_minutes(kit, monkeypatch):
     asked = []
     monkeypatch.setattr("kit.lesson.run.run", lambda names: asked.append(names) or made)
     monkeypatch.setattr("kit.lesson.run.refresh", lambda names: asked.append(names) or [Path("x")])
-    monkeypatch.setattr(subprocess, "call", lambda command: asked.append(command[3:]) or 0)
+    monkeypatch.setattr(subprocess, "call", lambda command: asked.append(command[4:]) or 0)
     assert json.loads(kit("run", "02", "--json").out) == made
     assert json.loads(kit("refresh", "--json").out) == {"changed": ["x"]}
     assert json.loads(kit("lab", "--json", "--", "--no-browser").out) == {"exit_code": 0}
     assert asked == [["02"], None, ["--no-browser"]]
-    assert "02.html" in kit("run", "02").out and "1 notebooks changed" in kit("refresh").out
 
 
 @pytest.mark.parametrize("form", [(), ("--json",)])
@@ -254,32 +227,25 @@ def test_a_failure_is_an_exit_code_with_and_without_json(kit, monkeypatch, form)
     monkeypatch.setattr(subprocess, "call", lambda command: 3)
     missing = Check("CMake", False, "not on PATH", "required", "install it")
     monkeypatch.setattr("kit.doctor.examine", lambda board: Examination([missing]))
-    lab, doctor = kit("lab", *form), kit("doctor", *form)
-    assert lab.code == 1 and "exit code 3" in lab.err
+    assert_helpful(kit("lab", *form), "exit code 3")
+    doctor = kit("doctor", *form)
     assert doctor.code == 1 and "CMake" in doctor.out
 
 
-def test_doctor_greets_a_board(kit):
-    done = kit("doctor", "--board", "virtual://", "--json")
-    boards = {c["name"]: c["found"] for c in json.loads(done.out)["checks"] if "board at" in c["name"]}
-    assert (done.code, boards) == (0, {"board at virtual://": True})
-    assert kit("doctor", "--board", "no-such-port").code == 1
-
-
 def test_a_path_is_shown_as_it_is(kit, folder):
-    """Brackets in the user's folder are no markup, and a long path is not cut."""
-    done = kit("generate", "small.tflite", "--out", "network")
-    shown = "".join(line.strip() for line in done.out.splitlines())
-    assert str(folder / "network").replace(" ", "") in shown.replace(" ", "")
+    """Brackets in the name of the user's folder are no markup, and a long path is not cut."""
+    shown = kit("generate", "small.tflite", "--out", "network").out
+    assert "".join(str(folder / "network").split()) in "".join(shown.split())
 
 
 # --- What goes wrong -----------------------------------------------------------------------------
 
 
 def files(folder):
-    """Every file of the user and of build/, with size and time; the compiler's cache aside."""
-    found = (path for path in folder.rglob("*") if "zig-cache" not in path.parts)
-    return {path: (path.stat().st_size, path.stat().st_mtime_ns) for path in found}
+    """Everything the user has, and build/ but for the compiler's cache: size and time of files."""
+    found = [path for path in folder.rglob("*") if "zig-cache" not in path.parts]
+    times = {path: path.stat() for path in found if path.is_file()}
+    return found, {path: (stat.st_size, stat.st_mtime_ns) for path, stat in times.items()}
 
 
 def assert_helpful(done, said):
@@ -292,32 +258,27 @@ BAD = [
     ("generate missing.tflite --out new", "There is no file missing.tflite"),
     ("generate png.tflite --out network", "TFL3"),
     ("generate half.tflite --out network", "not a usable .tflite model"),
-    ("generate digit.npy --out network", "TFL3"),
-    ("generate notes --out network", "There is no file notes"),
     ("generate conv.tflite --out network", "CONV_2D"),
     ("generate dynamic.tflite --out network", "dynamic-range"),
     ("generate small.tflite --out network --engine cubeai", "no engine 'cubeai'"),
-    ("generate small.tflite --out digit.png", "is a file, not a folder"),
-    ("generate small.tflite --out digit.png/network", "is a file, not a folder"),
+    ("generate small.tflite --out digit.png", "digit.png cannot be written"),
+    ("generate small.tflite --out digit.png/network", "digit.png cannot be written"),
     ("generate small.tflite --out notes", "is left alone"),
     ("generate small.tflite --out .", "is left alone"),
     ("validate conv.tflite --random 5", "CONV_2D"),
     ("validate twenty.tflite --images 5", "shape (1, 20)"),
     ("build --network notes", "no generated network"),
-    ("build --network missing", "no generated network"),
-    ("build --network network --out digit.png", "is a file, not a folder"),
+    ("build --network large", "524,288 bytes of flash"),
+    ("build --network network --out digit.png", "digit.png cannot be written"),
     ("flash --elf missing.elf", "missing.elf is not a program"),
     ("flash --elf digit.png", "digit.png is not a program"),
     ("flash --board virtual://A?b", "not the address of a virtual board"),
     ("recognize missing.png", "There is no file missing.png"),
-    ("recognize small.tflite", "neither a .png nor a .npy"),
     ("recognize 27.png", "27 x 28"),
-    ("recognize drawing.png", "--prepare"),
     ("recognize light.png", "--prepare"),
     ("recognize float.npy", "float64"),
     ("recognize digit.png --board no-such-port", "no-such-port cannot be opened"),
     ("recognize digit.png --board loop://", "did not answer"),
-    ("recognize digit.png --board virtual://empty", "kit flash --board virtual://empty"),
     ("evaluate --images 5 --board virtual://empty", "kit flash --board virtual://empty"),
     ("run 99", "no notebook called '99'"),
 ]
@@ -331,18 +292,10 @@ def test_a_mistake_is_explained_and_harms_nothing(kit, folder, line, said):
     assert files(folder) == before
 
 
-@pytest.mark.parametrize(("line", "said"), [BAD[0], BAD[5], BAD[8], BAD[22], BAD[26], BAD[28]])
+@pytest.mark.parametrize(("line", "said"), BAD[2::8])
 def test_the_same_in_a_process_of_its_own(road, folder, line, said):
     """A sample as the shell sees it: real exit codes and streams."""
     assert_helpful(shell(folder, *line.split()), said)
-
-
-def test_a_network_too_large_for_the_flash(kit, folder):
-    """It can be generated, and building says what does not fit and by how much."""
-    assert kit("generate", "large.tflite", "--out", "large").code == 0
-    before = files(folder)
-    assert_helpful(kit("build", "--network", "large"), "524,288 bytes of flash")
-    assert files(folder) == before
 
 
 @pytest.mark.parametrize(
@@ -351,13 +304,10 @@ def test_a_network_too_large_for_the_flash(kit, folder):
         ("", "COMMAND"),
         ("fly", "'fly'"),
         ("generate small.tflite", "--out"),
-        ("recognize", "image"),
         ("evaluate --images 0", "1 to 10,000"),
         ("evaluate --images -1", "1 to 10,000"),
         ("evaluate --images 10001", "1 to 10,000"),
         ("evaluate --images many", "'many' is not a number"),
-        ("evaluate --images 1.5", "'1.5' is not a number"),
-        ("validate small.tflite --random 0", "1 to 100,000"),
         ("validate small.tflite --random 100000000000000", "1 to 100,000"),
         ("validate small.tflite --images 5 --random 5", "not allowed with"),
     ],
@@ -369,21 +319,23 @@ def test_a_wrong_command_line(kit, line, said):
     assert "usage: kit" in done.err and said in done.err.splitlines()[-1]
 
 
-def test_a_disk_that_refuses(kit, folder, monkeypatch):
-    """An error of the system is told like any other, and the unfinished folder is removed."""
+def test_a_full_disk(kit, folder, monkeypatch):
+    """An error of the system is told like any other; the network made earlier is still whole."""
 
-    def refuse(source, target):
-        raise PermissionError(13, "Permission denied", str(target))
+    def refuse(path, *_, **__):
+        raise OSError(28, "No space left on device", str(path))
 
     before = files(folder)
-    monkeypatch.setattr(os, "replace", refuse)
-    assert_helpful(kit("generate", "small.tflite", "--out", "new"), "Permission denied")
+    monkeypatch.setattr(Path, "write_text", refuse)
+    assert_helpful(kit("generate", "small.tflite", "--out", "network"), "No space left on device")
     assert files(folder) == before
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_that_cannot_be_written(kit, tmp_path):
+    """The user reads why, and nothing is left there."""
     tmp_path.chmod(0o555)
+    if os.access(tmp_path, os.W_OK):
+        pytest.skip("this user may write anywhere")
     for words in (("generate", "small.tflite"), ("build", "--network", "network")):
         assert_helpful(kit(*words, "--out", str(tmp_path / "new")), "Permission denied")
     assert list(tmp_path.iterdir()) == []
@@ -393,12 +345,12 @@ def test_a_board_that_goes_away(kit):
     """A cable pulled out in the middle of a request is told, not a stack."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
-        def answer():
+        def hang_up():
             connection, _ = server.accept()
             connection.recv(1)
             connection.close()
 
-        threading.Thread(target=answer, daemon=True).start()
+        threading.Thread(target=hang_up, daemon=True).start()
         url = f"socket://127.0.0.1:{server.getsockname()[1]}"
         assert_helpful(kit("recognize", "digit.png", "--board", url), "Why: ")
 
@@ -414,7 +366,7 @@ def test_ctrl_c_stops_at_once(road, folder, seconds):
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:  # fmt: skip
         try:
-            assert process.stderr is not None and "asking" in process.stderr.readline()
+            assert "asking" in process.stderr.readline()
             time.sleep(seconds)
             process.send_signal(signal.SIGINT)
             out, err = process.communicate(timeout=120)

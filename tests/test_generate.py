@@ -156,7 +156,8 @@ def test_a_name_cannot_break_the_c(tmp_path):
 
 def test_the_c_has_no_heap_and_no_float_in_the_int8_path(example, tmp_path):
     """The chip's int8 path uses integers only; the machine code shows it."""
-    sources = [FIRMWARE / "nn" / name for name in ("dense_int8.c", "softmax_int8.c")]
+    names = ("dense_int8.c", "dense_int8_cortex_m4.c", "softmax_int8.c")
+    sources = [FIRMWARE / "nn" / name for name in names]
     flags = ["-target", "thumb-freestanding-eabihf", "-mcpu=cortex_m4+vfp4d16sp", "-O2", "-S"]
     for source in sources:
         listing = tmp_path / f"{source.stem}.s"

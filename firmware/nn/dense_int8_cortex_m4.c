@@ -82,7 +82,7 @@ static void dot_four_rows(const int8_t *row, uint32_t stride, const int8_t *x, i
     }
 }
 
-static NOINLINE int32_t requantize_exactly(int32_t value, int32_t multiplier, uint32_t shift)
+static NOINLINE int32_t requantize_any_shift(int32_t value, int32_t multiplier, uint32_t shift)
 {
     return nn_requantize(value, multiplier, shift);
 }
@@ -92,7 +92,7 @@ static NOINLINE int32_t requantize_exactly(int32_t value, int32_t multiplier, ui
 static inline int32_t requantize(int32_t value, int32_t multiplier, uint32_t shift)
 {
     if (shift < 33) {
-        return requantize_exactly(value, multiplier, shift);
+        return requantize_any_shift(value, multiplier, shift);
     }
     const int32_t upper_word = (int32_t)(((int64_t)value * multiplier) >> 32);
     return (upper_word + (1 << (shift - 33))) >> (shift - 32);

@@ -1,4 +1,4 @@
-"""From C to a program: for the chip, and the same files for this computer."""
+"""From C to a program: for the chip, and for this computer."""
 
 from kit.compile.firmware import Firmware, build
 from kit.compile.host import HostNetwork

@@ -1,4 +1,7 @@
-"""The chip's C on this computer: the same files, compiled as a library and called by ctypes."""
+"""The chip's C on this computer, compiled as a library and called by ctypes.
+
+The same files as on the chip, except that the dense layer has a faster version there.
+"""
 
 import ctypes
 import hashlib

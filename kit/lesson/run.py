@@ -130,7 +130,7 @@ def execute(path: Path, step: Step) -> NotebookNode:
 
     Raises:
         KitError: a cell failed; the notebook as far as it got is saved in `build()/notebooks` as
-            NAME.failed.ipynb.
+            NAME.failed.ipynb; or the kernel does not answer.
     """
     notebook = _read(path)
     failed = Path("notebooks", f"{path.stem}.failed.ipynb")
@@ -140,6 +140,12 @@ def execute(path: Path, step: Step) -> NotebookNode:
     except (CellExecutionError, DeadKernelError) as error:
         _write(normalize(notebook), failed)
         raise _failure(notebook, path, error, paths.build() / failed) from error
+    except RuntimeError as error:  # nbclient's, when the kernel does not answer
+        raise KitError(
+            f"{path.stem} was not started: its Python does not answer.",
+            f"{error}. A notebook and its Python talk over 127.0.0.1, inside this computer.",
+            "Allow connections to 127.0.0.1 in the firewall, then try again.",
+        ) from error
     return notebook
 
 
