@@ -107,23 +107,8 @@ def generate(args: argparse.Namespace) -> Any:
     """Turn a .tflite model into C."""
     from kit.generate import generate as make
 
-    folder = Path(args.out).resolve()
-    _check_replaceable(folder)
-    made = make(args.model, folder, args.engine)
+    made = make(args.model, args.out, args.engine)
     return asdict(made) | {"macs": made.macs}
-
-
-def _check_replaceable(folder: Path) -> None:
-    """The folder is replaced as a whole, so it must not be one with somebody's own files."""
-    from kit.generate.result import FILE
-
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / FILE).is_file():
-        raise KitError(
-            f"{folder} is left alone.",
-            f"Generating replaces a folder as a whole, and this one was not generated: it has "
-            f"files but no {FILE}.",
-            "Name another folder, or empty this one yourself.",
-        )
 
 
 def _show_generate(made: Any) -> None:

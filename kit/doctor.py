@@ -18,6 +18,7 @@ from typing import Any
 import psutil
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from kit.errors import KitError
 from kit.paths import ROOT, build
@@ -59,7 +60,7 @@ class Examination(list[Check]):
     def __rich__(self) -> Table:
         table = Table("what", "found", "", title="What this computer has")
         for row in self.rows():
-            table.add_row(*row)
+            table.add_row(*map(Text, row))
         return table
 
     def _repr_html_(self) -> str:

@@ -52,13 +52,13 @@ def _make_folder(folder: Path) -> None:
 
 def _put(partial: Path, final: Path) -> None:
     """Move `partial` to `final`; a folder that was there steps aside first, and back on failure."""
-    aside = partial.with_suffix(".old")
+    aside = partial.with_name(f"{partial.name}.old")
     try:
         if partial.is_dir() and final.is_dir():
             os.replace(final, aside)
         os.replace(partial, final)
     except OSError as error:
-        if aside.exists():
+        if aside.exists() and not final.exists():
             os.replace(aside, final)
         raise _cannot_write(final, error) from error
     _remove(aside)

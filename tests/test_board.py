@@ -264,6 +264,15 @@ def test_a_board_that_never_answers_is_an_error_after_bounded_tries():
     assert line.requests == link.ATTEMPTS
 
 
+def test_a_board_that_is_unplugged_is_an_error_with_a_next_step():
+    def peer(request, count):
+        raise serial.SerialException("device reports readiness to read but returned no data")
+
+    with pytest.raises(LinkError, match="broke off") as caught:
+        Link(Line(peer), 0.02).request(link.HELLO)
+    assert "Plug" in caught.value.next_step
+
+
 def test_a_refusal_is_not_repeated():
     def peer(request, count):
         return encode(Frame(link.ERROR, request.sequence, bytes([request.type, 4, 0])))

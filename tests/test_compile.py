@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -91,6 +92,13 @@ def test_a_network_too_large_for_the_flash(tmp_path):
     with pytest.raises(KitError, match="does not fit") as error:
         build(network, tmp_path / "out")
     assert "524,288" in error.value.what and not (tmp_path / "out").exists()
+
+
+def test_a_network_too_large_for_the_ram(network, tmp_path):
+    """As with the flash: not as a page of the linker's output."""
+    large = replace(network, arena_bytes=RAM.size + 1)
+    with pytest.raises(KitError, match="131,072 bytes of RAM"):
+        build(large, tmp_path / "out")
 
 
 @pytest.mark.parametrize(("memory", "size"), [("flash", 524_289), ("RAM", 131_073)])

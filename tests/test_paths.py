@@ -60,6 +60,15 @@ def test_a_place_that_cannot_be(tmp_path):
         raise AssertionError("nothing may be written")
 
 
+def test_what_a_killed_program_left_is_not_in_the_way(tmp_path):
+    (tmp_path / ".network.old").mkdir()
+    (tmp_path / ".network.old" / "x").write_text("")
+    for _ in range(2):
+        with making(tmp_path / "network") as path:
+            path.mkdir()
+    assert (tmp_path / "network").is_dir()
+
+
 def test_a_rename_that_fails_puts_the_old_folder_back(tmp_path, monkeypatch):
     """As on Windows, where a file that is open cannot be replaced."""
     with making(tmp_path / "network") as path:

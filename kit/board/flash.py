@@ -5,6 +5,7 @@ import shutil
 import string
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,13 +99,14 @@ def flash(url: str, elf: str | Path) -> str:
     if re.match("virtual:", url, re.IGNORECASE):
         written = flash_store.program(flash_store.board_name(url), elf)
         return f"{written:,} bytes written to the flash of {url}"
-    image = elf.with_suffix(".bin")
-    image.write_bytes(flash_image(elf))
-    for tool in TOOLS:
-        program = find_program(tool.program)
-        if program:
-            return _run(tool, [program, *tool.arguments(elf, image)])
-    return _copy(image)
+    with tempfile.TemporaryDirectory(prefix="kit-") as folder:
+        image = Path(folder) / elf.with_suffix(".bin").name
+        image.write_bytes(flash_image(elf))
+        for tool in TOOLS:
+            program = find_program(tool.program)
+            if program:
+                return _run(tool, [program, *tool.arguments(elf, image)])
+        return _copy(image)
 
 
 def _run(tool: Tool, command: list[str]) -> str:

@@ -102,9 +102,7 @@ class Link:
         """
         problem = ""
         for _ in range(ATTEMPTS):
-            self._sequence = (self._sequence + 1) % 256
-            self._send(Frame(kind, self._sequence, payload))
-            reply = self._receive()
+            reply = self._exchange(kind, payload)
             if reply is None:
                 problem = "no usable reply came"
             elif reply.type == ERROR:
@@ -119,6 +117,21 @@ class Link:
             "Is this the kit's firmware and the right port? Run `kit doctor`, then "
             f"`kit flash --board {self.port.port}`.",
         )
+
+    def _exchange(self, kind: int, payload: bytes) -> Frame | None:
+        """One try: the reply, or None when none came or it was damaged."""
+        self._sequence = (self._sequence + 1) % 256
+        try:
+            self._send(Frame(kind, self._sequence, payload))
+            return self._receive()
+        except KitError:  # a fault of the virtual board, which is a SerialException too
+            raise
+        except (serial.SerialException, OSError) as error:
+            raise LinkError(
+                f"The connection to {self.port.port} broke off.",
+                f"{error}. The board was unplugged, or another program took the port.",
+                "Plug the board in and open it again.",
+            ) from error
 
     def _send(self, frame: Frame) -> None:
         self._reader.clear()

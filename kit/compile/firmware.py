@@ -8,7 +8,7 @@ from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
 
-from kit.compile.memory import FLASH, MemoryUse, check_fits, memory_use
+from kit.compile.memory import FLASH, RAM, MemoryUse, check_fits, memory_use
 from kit.compile.toolchain import run, zig
 from kit.errors import KitError
 from kit.generate import Generated, load
@@ -85,12 +85,17 @@ def build(network: Generated | str | Path, out: str | Path = ".") -> Firmware:
 
 def _check_size(network: Generated) -> None:
     """Say in terms of the network what the linker would say in terms of sections."""
-    if network.weights_bytes > FLASH.size:
-        raise KitError(
-            f"{network.model} does not fit: its weights take {network.weights_bytes:,} bytes, "
-            f"and the STM32F446 has {FLASH.size:,} bytes of flash.",
-            next_step="Quantize to int8 (notebook 02-quantize), or make the network smaller.",
-        )
+    needs = (
+        ("weights", network.weights_bytes, FLASH),
+        ("tensors", network.arena_bytes, RAM),
+    )
+    for what, size, memory in needs:
+        if size > memory.size:
+            raise KitError(
+                f"{network.model} does not fit: its {what} take {size:,} bytes, and the "
+                f"STM32F446 has {memory.size:,} bytes of {memory.name}.",
+                next_step="Quantize to int8 (notebook 02-quantize), or make the network smaller.",
+            )
 
 
 def _keep(elf: Path, out: Path, use: MemoryUse) -> Firmware:

@@ -313,7 +313,7 @@ def generate(path: Path, out: Path) -> Generated:
         "weights_bytes": weights_bytes,
         "c_types": C_TYPES,
     }
-    with making(out.resolve()) as folder:
+    with making(out) as folder:
         folder.mkdir()
         _write(folder, context)
         made = Generated(
@@ -327,4 +327,4 @@ def generate(path: Path, out: Path) -> Generated:
             arena_bytes,
         )
         made.save()
-    return Generated(out.resolve(), *list(vars(made).values())[1:])
+    return Generated(out, *list(vars(made).values())[1:])

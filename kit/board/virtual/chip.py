@@ -9,8 +9,12 @@ finishes the block first. Peripherals are therefore written so that an access ma
 import ctypes
 import gc
 import mmap
+import signal
 import struct
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +109,23 @@ EXCEPTIONS = {  # Unicorn's numbers of what its Cortex-M4 raises
     2: ("executed a supervisor call (SVC)", NO_INTERRUPTS),
     7: ("stopped at a breakpoint instruction (BKPT)", BREAKPOINT),
 }
+
+
+@contextmanager
+def holding_back_interrupts() -> Iterator[None]:
+    """Ctrl-C waits until the block ends: raised inside a callback from C it would be lost."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _frame: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if came:
+            signal.raise_signal(signal.SIGINT)
 
 
 class Chip:
@@ -274,7 +295,8 @@ class Chip:
         self.counter.budget = self.counter.completed + SLICE
         here = self._uc.reg_read(UC_ARM_REG_PC)  # not remembered: Ctrl-C may have ended a slice
         try:
-            self._uc.emu_start(here | 1, NOWHERE, 0 if counting else int(seconds * 1e6))
+            with holding_back_interrupts():
+                self._uc.emu_start(here | 1, NOWHERE, 0 if counting else int(seconds * 1e6))
         except UcError as error:
             return error
         asked = self.idle or self._restart or self._retrace or self._refusal
