@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -555,3 +556,20 @@ def test_the_road_makes_every_artifact_and_page(road):
     for path in road["notebooks"]:
         outputs = [output for cell in code_cells(path) for output in cell.outputs]
         assert not [output for output in outputs if output.get("name") == "stderr"], path
+
+
+def test_everything_after_training_repeats_with_one_thread(road, tmp_path):
+    """From the same weights the same files come out, with one thread as with all that this
+    computer has: this is why every learner sees the same numbers."""
+    shutil.copy(road["build"] / "digits.keras", tmp_path)
+    environment = {
+        **os.environ,
+        "KIT_BUILD": str(tmp_path),
+        "TF_NUM_INTRAOP_THREADS": "1",
+        "TF_NUM_INTEROP_THREADS": "1",
+    }
+    command = [sys.executable, "-m", "kit", "run", "02"]
+    subprocess.run(command, env=environment, check=True, capture_output=True, cwd=paths.ROOT)
+    for name in FORMATS:
+        file = f"digits_{name}.tflite"
+        assert (tmp_path / file).read_bytes() == (road["build"] / file).read_bytes(), name

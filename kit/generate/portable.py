@@ -6,7 +6,7 @@ compile the same files; for the dense layer the chip has a faster version, equal
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -327,4 +327,4 @@ def generate(path: Path, out: Path) -> Generated:
             arena_bytes,
         )
         made.save()
-    return Generated(out, *list(vars(made).values())[1:])
+    return replace(made, folder=out)

@@ -1,0 +1,21 @@
+"""The README's figures are those of the report: measured, not remembered."""
+
+from kit.lesson.report import read_report
+from kit.paths import ROOT
+
+
+def test_the_figures_in_the_readme_are_those_measured(road, monkeypatch):
+    """Each size, accuracy and count of "What you will see" is in the report of `kit run`."""
+    monkeypatch.setenv("KIT_BUILD", str(road["build"]))
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    figures = read_report()
+    for name in ("float32", "float16", "dynamic_range", "int8"):
+        row = f"| {name.replace('_', ' ')} | {figures[name]['bytes']:,} bytes "
+        assert row + f"| {figures[name]['accuracy']:.2%} of the test images" in text
+    board = figures["board"]
+    assert f"| board | {board['images']:,} images on `{board['url']}` " in text
+    assert f"| {board['accuracy']:.2%} right, {board['mismatches']} differ" in text
+    assert (
+        f"| {board['flash_bytes']:,} bytes of flash | {board['ram_bytes']:,} bytes of RAM" in text
+    )
+    assert f"| {board['instructions_per_inference']:,} instructions |" in text
