@@ -186,26 +186,22 @@ def serial_ports() -> Check:
 
 def board_drive() -> Check:
     """The drive that a NUCLEO shows; a .bin copied there is flashed."""
-    places = [place for place in drives() if (place / "MBED.HTM").exists()]
+    from kit.board.flash import nucleo_drives
+
+    places = nucleo_drives()
     detail = ", ".join(map(str, places))
     how = "Plug in a NUCLEO-F446RE: it shows as the drive NODE_F446RE"
     return Check("drive of the board", bool(places), detail, "optional", how)
 
 
-def drives() -> list[Path]:
-    """Where this system shows USB drives."""
-    if _system() == "Windows":
-        letters = "DEFGHIJKLMNOPQRSTUVWXYZ"
-        return [Path(f"{letter}:/") for letter in letters if os.path.exists(f"{letter}:/")]
-    patterns = ["Volumes/*", "media/*", "media/*/*", "run/media/*/*"]
-    return sorted(place for pattern in patterns for place in Path("/").glob(pattern))
-
-
 def flashing_tools() -> Check:
     """Programs that can flash a board; the drive needs none of them."""
+    from kit.board.flash import TOOLS, find_program
+
     how = "Not needed while the board shows a drive; else install STM32CubeProgrammer"
-    names = ["STM32_Programmer_CLI", "openocd", "st-flash", "pyocd"]
-    return _program("flashing tools", names, "optional", how)
+    found = [Path(place) for tool in TOOLS if (place := find_program(tool.program))]
+    detail = ", ".join(f"{_number(path)} {short(path)}".strip() for path in found)
+    return Check("flashing tools", bool(found), detail, "optional", how)
 
 
 def st_edge_ai() -> Check:

@@ -8,6 +8,7 @@ import platform
 import stat
 import sys
 from collections import namedtuple
+from importlib import import_module
 
 import pytest
 from rich.console import Console
@@ -123,7 +124,9 @@ def test_the_drive_of_a_board_is_known_by_its_file(tmp_path, monkeypatch):
     for name in ("stick", "NODE_F446RE"):
         (tmp_path / name).mkdir()
     (tmp_path / "NODE_F446RE" / "MBED.HTM").touch()
-    monkeypatch.setattr(doctor, "drives", lambda: sorted(tmp_path.iterdir()))
+    monkeypatch.setattr(
+        import_module("kit.board.flash"), "drives", lambda: sorted(tmp_path.iterdir())
+    )
     assert doctor.board_drive().detail == str(tmp_path / "NODE_F446RE")
 
 

@@ -1,5 +1,6 @@
 """Put a program into the flash of a board: the virtual one, or a real one by the tool at hand."""
 
+import os
 import re
 import shutil
 import string
@@ -16,7 +17,6 @@ from kit.compile.memory import check_fits, memory_use
 from kit.errors import KitError
 
 TIME_LIMIT = 120  # seconds
-DRIVE_LABEL = "NODE_F446RE"
 CUBE_FOLDERS = (
     "C:/Program Files/STMicroelectronics/STM32Cube/STM32CubeProgrammer/bin",
     "/Applications/STMicroelectronics/STM32Cube/STM32CubeProgrammer/"
@@ -55,26 +55,26 @@ TOOLS = (
 
 def find_program(name: str) -> str | None:
     """Where a flashing program is: on PATH, or where its installer puts it."""
-    return shutil.which(name) or shutil.which(
-        name, path=";:"[sys.platform != "win32"].join(CUBE_FOLDERS)
-    )
+    return shutil.which(name) or shutil.which(name, path=os.pathsep.join(CUBE_FOLDERS))
 
 
-def find_drive() -> Path | None:
-    """The drive as which the ST-LINK of a Nucleo shows itself, where it is mounted."""
+def nucleo_drives() -> list[Path]:
+    """The drives as which the ST-LINKs of Nucleo boards show themselves: each has MBED.HTM."""
+    return [place for place in drives() if _exists(place / "MBED.HTM")]
+
+
+def drives() -> list[Path]:
+    """Where this system shows USB drives."""
     if sys.platform == "win32":
-        drives = [Path(f"{letter}:/") for letter in string.ascii_uppercase]
-        return next((drive for drive in drives if _is_nucleo(drive)), None)
-    bases = ("/Volumes", "/media", "/run/media")
-    found = [path for base in bases for path in Path(base).glob(f"**/{DRIVE_LABEL}")]
-    return found[0] if found else None
+        return [Path(f"{letter}:/") for letter in string.ascii_uppercase[3:]]
+    patterns = ("Volumes/*", "media/*", "media/*/*", "run/media/*/*")
+    return sorted(place for pattern in patterns for place in Path("/").glob(pattern))
 
 
-def _is_nucleo(drive: Path) -> bool:
-    details = drive / "DETAILS.TXT"
+def _exists(path: Path) -> bool:
     try:
-        return details.is_file() and "STM32F446RE" in details.read_text(errors="replace").upper()
-    except OSError:
+        return path.is_file()
+    except OSError:  # an empty card reader, another user's drive
         return False
 
 
@@ -137,14 +137,20 @@ def _failed(tool: Tool, command: list[str], why: str) -> KitError:
 
 
 def _copy(image: Path) -> str:
-    drive = find_drive()
-    if drive is None:
+    drives = nucleo_drives()
+    if not drives:
         raise KitError(
             "There is nothing to flash a real board with.",
-            "None of STM32CubeProgrammer, OpenOCD, st-flash and pyOCD was found, and no drive "
-            f"{DRIVE_LABEL}.",
+            f"None of {', '.join(tool.name for tool in TOOLS)} was found, and no board shows a "
+            "drive.",
             "Plug the board in: its drive appears. Or install OpenOCD. Or use the virtual "
             "board: `--board virtual://`.",
         )
-    shutil.copyfile(image, drive / image.name)
-    return f"copied to {drive}"
+    if len(drives) > 1:
+        raise KitError(
+            "Several boards show a drive.",
+            f"They are {', '.join(map(str, drives))}, and which one is meant is not known.",
+            "Unplug all but one.",
+        )
+    shutil.copyfile(image, drives[0] / image.name)
+    return f"copied to {drives[0]}"
