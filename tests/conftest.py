@@ -4,8 +4,11 @@ pytest loads this file when `tests` is among its arguments. Hooks of a conftest.
 items beside it, so the hook that notebooks need is registered as a plugin of its own.
 """
 
+import json
 import os
 import shutil
+import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,49 +36,69 @@ matplotlib.use("agg")  # for plots in tests; the kernels have MPLBACKEND
 
 
 class Road:
-    """Runs all notebooks once, when the first test needs what they make."""
+    """Walks the whole road once, with `kit run`, beside the tests that do not need it.
 
-    def __init__(self, config: pytest.Config) -> None:
-        self.config = config
-        self.result: dict[str, Any] | None = None
-        self.error: Exception | None = None
+    It is started when the tests are collected and takes about two minutes; who needs what it makes
+    waits for its end.
+    """
+
+    def __init__(self) -> None:
+        self.process: subprocess.Popen[str] | None = None
+        self.printed: tuple[str, str] | None = None
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Who needs the road comes last, so that nobody waits long."""
+        items.sort(key=_needs_road)
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        needed = any(map(_needs_road, session.items))
+        if needed and not session.config.option.collectonly:
+            self.process = self._start()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Artifacts exist before a notebook is tested: kernels then show what is committed."""
-        if item.path.parent == ROOT / "notebooks":
+        if _is_notebook(item):
             self.walk()
 
     def walk(self) -> dict[str, Any]:
-        """What `kit.lesson.run.run()` returns; its error again, when it failed before."""
-        if self.error:
-            raise self.error
-        if self.result is None:
-            try:
-                self.result = self._run()
-            except Exception as error:
-                self.error = error
-                raise
-        return self.result
+        """What `kit run --json` prints; fails each time it is asked for when the run failed."""
+        assert self.process is not None
+        if self.printed is None:
+            self.printed = self.process.communicate()
+        out, err = self.printed
+        assert self.process.returncode == 0, f"`kit run` failed:\n{err}"
+        result: dict[str, Any] = json.loads(out)
+        return result
 
-    def _run(self) -> dict[str, Any]:
+    def pytest_unconfigure(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            # Ctrl-C, so that its kernels end too; Windows cannot send it to one process.
+            self.process.send_signal(signal.SIGINT if os.name == "posix" else signal.SIGTERM)
+            self.process.wait()
+
+    @staticmethod
+    def _start() -> "subprocess.Popen[str]":
         from kit.lesson.artifacts import MAKERS
-        from kit.lesson.run import run
 
         for name in MAKERS:  # left by an earlier session
             shutil.rmtree(BUILD / name, ignore_errors=True)
             (BUILD / name).unlink(missing_ok=True)
-        capture = self.config.pluginmanager.getplugin("capturemanager")
-        with pytest.MonkeyPatch.context() as patch, capture.global_and_fixture_disabled():
-            # ipykernel captures what C writes only when it sees no pytest.
-            patch.delenv("PYTEST_CURRENT_TEST", raising=False)
-            patch.delenv("KIT_PROGRESS")
-            patch.setenv("KIT_BUILD", str(BUILD))
-            return run()
+        pipe = subprocess.PIPE
+        command = [sys.executable, "-m", "kit", "run", "--json"]
+        return subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True)
+
+
+def _is_notebook(item: pytest.Item) -> bool:
+    return item.path.parent == ROOT / "notebooks"
+
+
+def _needs_road(item: pytest.Item) -> bool:
+    return _is_notebook(item) or "road" in getattr(item, "fixturenames", [])
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.pluginmanager.register(Road(config), "road")
+    config.pluginmanager.register(Road(), "road")
 
 
 @pytest.fixture(scope="session")
