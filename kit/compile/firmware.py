@@ -94,7 +94,8 @@ def _check_size(network: Generated) -> None:
             raise KitError(
                 f"{network.model} does not fit: its {what} take {size:,} bytes, and the "
                 f"STM32F446 has {memory.size:,} bytes of {memory.name}.",
-                next_step="Quantize to int8 (notebook 02-quantize), or make the network smaller.",
+                "Everything has to fit the chip at once; there is nowhere else to keep it.",
+                "Quantize to int8 (notebook 02-quantize), or make the network smaller.",
             )
 
 

@@ -128,4 +128,8 @@ class HostNetwork:
     @staticmethod
     def _check(status: int) -> None:
         if status:
-            raise KitError(f"The engine reported status {status}.", "See firmware/engine/engine.h.")
+            raise KitError(
+                f"The engine reported status {status}.",
+                "firmware/engine/engine.h says what each status means.",
+                "Generate the network again.",
+            )

@@ -57,7 +57,11 @@ def run(command: Sequence[str | Path], what: str, cwd: Path | None = None) -> st
             errors="replace",
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise KitError(f"{what} failed.", str(error)) from error
+        raise KitError(
+            f"{what} failed.",
+            f"{Path(words[0]).name} could not be run to its end: {error}",
+            "Try again; if it stays so, run `kit doctor`: it says whether the compiler works.",
+        ) from error
     if done.returncode != 0:
         raise KitError(
             f"{what} failed.",

@@ -255,7 +255,11 @@ def _info(tensor: Tensor) -> TensorInfo:
 
 def _c_float(value: float) -> str:
     if not np.isfinite(value):
-        raise KitError(f"The model holds the number {value}, which C cannot compute with.")
+        raise KitError(
+            f"The model holds the number {value}, which C cannot compute with.",
+            "A training that ran away leaves such weights.",
+            "Train again, with a smaller learning rate, and convert anew.",
+        )
     text = f"{float(value):.9g}"
     return text + ("F" if any(mark in text for mark in ".e") else ".0F")
 
