@@ -15,9 +15,12 @@ import pytest
 import serial
 
 from kit.board.virtual import chip, flash_store  # importing it registers virtual://
-from kit.board.virtual.faults import BoardFault, locate
+from kit.board.virtual.clocks import Rcc
+from kit.board.virtual.faults import BoardFault
 from kit.board.virtual.memory_map import FLASH_SIZE
-from kit.board.virtual.peripherals import Gpio, Rcc, garbling
+from kit.board.virtual.peripherals import Gpio
+from kit.board.virtual.usart import garbling
+from kit.compile.location import locate
 from kit.errors import KitError
 
 SOURCES = Path(__file__).parent / "virtual_firmware"

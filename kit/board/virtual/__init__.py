@@ -4,7 +4,10 @@ Importing this package makes `serial.serial_for_url("virtual://")` work. The oth
 is an emulated chip that executes the real Cortex-M4 machine code in its flash:
 
     memory_map.py        addresses, sizes and bits of the chip, each with its source
-    peripherals.py       the register blocks a program talks to
+    registers.py         blocks of registers, and the bus to them
+    clocks.py            clock tree, power control, flash interface
+    usart.py             the serial port's end on the chip
+    peripherals.py       pins, the system timer, the core's own registers
     counter.py           CYCCNT: how many instructions were executed
     chip.py              the CPU (Unicorn), wired to memory and peripherals
     flash_store.py       the content of the flash, kept between sessions

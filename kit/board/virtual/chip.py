@@ -47,20 +47,12 @@ from unicorn.arm_const import (
 )
 
 from kit.board.virtual import memory_map as m
+from kit.board.virtual.clocks import FlashInterface, Power, Rcc
 from kit.board.virtual.counter import SLICE, Counter, Dwt
 from kit.board.virtual.faults import BoardFault, board_fault
-from kit.board.virtual.peripherals import (
-    Bus,
-    FlashInterface,
-    Gpio,
-    Power,
-    Rcc,
-    Registers,
-    SystemControl,
-    SysTick,
-    Usart,
-    UsartBus,
-)
+from kit.board.virtual.peripherals import Gpio, SystemControl, SysTick
+from kit.board.virtual.registers import Bus, Registers
+from kit.board.virtual.usart import Usart, UsartBus
 from kit.errors import KitError
 
 TRANSLATION_BUFFER = 32 << 20  # bytes; Unicorn's own default reserves 1 GB for each chip
@@ -185,6 +177,13 @@ class Chip:
         self._led = False
         self.rcc.on_change = self.usart.retune
         self.gpioa.on_change = self._on_pins
+        for block in self._blocks():
+            block.report = self._refuse
+
+    def _blocks(self) -> tuple[Registers, ...]:
+        ports = (self.gpioa, self.gpiob, self.gpioc)
+        clocks = (self.rcc, self.power, self.flash_interface)
+        return (*clocks, *ports, self.system, self.dwt, self.usart)
 
     def _map_peripherals(self) -> None:
         """Each 4 KB page with its register blocks: KB number, start in the page, clock enable."""
@@ -201,9 +200,9 @@ class Chip:
             m.SCS: core,
         }
         for page, blocks in pages.items():
-            bus = Bus(page, blocks, self.rcc, self._on_unknown)
+            bus = Bus(page, blocks, self.rcc.clocked, self._on_unknown)
             if page == m.USART2 & ~0xFFF:
-                bus = UsartBus(page, blocks, self.rcc, self._on_unknown)
+                bus = UsartBus(page, blocks, self.rcc.clocked, self._on_unknown)
                 bus.serve(self.usart)
             self._uc.mmio_map(page, 0x1000, bus.read, None, bus.write, None)
 
@@ -227,9 +226,9 @@ class Chip:
         if self.counter.counting:
             self.counter.remove()
         self.failure, self._refusal, self._invalid = None, "", None
-        blocks = (self.rcc, self.gpioa, self.gpiob, self.gpioc, self.power, self.flash_interface)
-        for block in (*blocks, self.system, self.dwt, self.usart, self.counter):
+        for block in self._blocks():
             block.reset()
+        self.counter.reset()
         self._on_pins()
         self._reset_core()
 
@@ -366,8 +365,8 @@ class Chip:
         what, effect = EXCEPTIONS.get(number, (f"raised exception {number}", USAGE_FAULT))
         self._refuse(what, effect)
 
-    def _refuse(self, what: str, effect: str) -> None:
-        self._refusal, self._effect = what, effect
+    def _refuse(self, what: str, effect: str, fix: str = "") -> None:
+        self._refusal, self._effect, self._fix = what, effect, fix
         self._uc.emu_stop()
 
     # Faults
@@ -376,14 +375,14 @@ class Chip:
         """Turn what stopped the program into the fault that every call raises until a reset."""
         link = self._uc.reg_read(UC_ARM_REG_LR)
         if self._refusal:
-            (what, effect), jumped = (self._refusal, self._effect), False
+            (what, effect, fix), jumped = (self._refusal, self._effect, self._fix), False
         else:
-            what, effect, jumped = self._explain()
+            (what, effect, jumped), fix = self._explain(), ""
         address = self._pc - 2 if effect == NO_INTERRUPTS and "SVC" in what else self._pc
         if jumped:  # where the program came from is known by the return address only
             address, link = (link & ~1) - 2, 0
         self.usart.transmit()
-        self.failure = board_fault(what, effect, self.elf, address, link)
+        self.failure = board_fault(what, effect, fix, self.elf, address, link)
 
     def _explain(self) -> tuple[str, str, bool]:
         """What the program did, what a real chip does about it, and whether PC is of no use."""

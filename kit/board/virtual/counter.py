@@ -12,7 +12,7 @@ from unicorn import UC_HOOK_BLOCK, UC_HOOK_MEM_READ, UC_HOOK_MEM_WRITE, Uc
 from unicorn.arm_const import UC_ARM_REG_PC
 
 from kit.board.virtual import memory_map as m
-from kit.board.virtual.peripherals import Registers
+from kit.board.virtual.registers import Registers
 
 SLICE = 200_000  # instructions between two looks at the clock
 
