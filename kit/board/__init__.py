@@ -1,8 +1,13 @@
-"""A board, real or virtual: flash it, and ask it."""
+"""A board, real, virtual or recorded: flash it, and ask it."""
+
+import serial
 
 from kit.board.board import Answer, Board, BoardLayer, BoardTensor, Hello, Measurement
 from kit.board.flash import flash
 from kit.board.link import LinkError
+
+if __name__ not in serial.protocol_handler_packages:
+    serial.protocol_handler_packages.append(__name__)  # pyserial finds protocol_replay.py here
 
 __all__ = [
     "Answer",

@@ -137,7 +137,7 @@ class Board:
         """
         payload = self.link.request(link.HELLO)
         try:
-            self._hello = _hello(_Fields(payload))
+            self._hello = read_hello(payload)
         except (struct.error, KeyError) as error:
             raise link.LinkError(
                 f"The board on {self.url} does not speak this kit's protocol.",
@@ -177,7 +177,7 @@ class Board:
         fields = _Fields(payload)
         layers = tuple(fields.number("I") for _ in range(hello.layers))
         answer = _answer(payload[4 * len(layers) :], hello.output)
-        unit = "instructions" if self.url.startswith("virtual:") else "cycles"
+        unit = getattr(self.port, "counts", "cycles")
         return Measurement(answer, sum(layers), layers, unit)
 
     def scores(self, images: npt.NDArray[np.uint8], progress: Progress = iter) -> npt.NDArray[Any]:
@@ -223,7 +223,9 @@ def _answer(payload: bytes, output: BoardTensor) -> Answer:
     return Answer(int(scores.argmax()), scores)
 
 
-def _hello(fields: _Fields) -> Hello:
+def read_hello(payload: bytes) -> Hello:
+    """The reply to HELLO, taken apart; struct.error or KeyError when it is none."""
+    fields = _Fields(payload)
     return Hello(
         protocol=fields.number("B"),
         build_id=fields.text(),

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from kit.board import recording
 from kit.board.virtual import flash_store
 from kit.compile.firmware import flash_image
 from kit.compile.memory import check_fits, memory_use
@@ -82,9 +83,10 @@ def flash(url: str, elf: str | Path) -> str:
     """Put a program into a board's flash.
 
     Args:
-        url: `virtual://` for the virtual board. Any other URL means the real board on an
-            ST-LINK: the first tool found of STM32CubeProgrammer, OpenOCD, st-flash and pyOCD
-            writes it, else it is copied to the board's drive.
+        url: `virtual://` for the virtual board; `replay://FILE`, which is left as it is. Any
+            other URL means the real board on an ST-LINK: the first tool found of
+            STM32CubeProgrammer, OpenOCD, st-flash and pyOCD writes it, else it is copied to the
+            board's drive.
         elf: the program, as `kit.compile.build` leaves it.
 
     Returns:
@@ -99,6 +101,9 @@ def flash(url: str, elf: str | Path) -> str:
     if re.match("virtual:", url, re.IGNORECASE):
         written = flash_store.program(flash_store.board_name(url), elf)
         return f"{written:,} bytes written to the flash of {url}"
+    if re.match("replay:", url, re.IGNORECASE):
+        played = recording.read(recording.file_of(url))
+        return f"nothing is written: {url} is a recording ({played})"
     with tempfile.TemporaryDirectory(prefix="kit-") as folder:
         image = Path(folder) / elf.with_suffix(".bin").name
         image.write_bytes(flash_image(elf))

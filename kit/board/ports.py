@@ -4,6 +4,7 @@ import serial
 from serial.tools import list_ports
 
 import kit.board.virtual  # registers virtual://  # noqa: F401
+from kit.board.recording import recorded
 from kit.errors import KitError
 
 BAUD = 115200
@@ -36,4 +37,4 @@ def open_port(url: str) -> serial.SerialBase:
             "Plug the board in and close other programs that use it (a serial terminal, a "
             "notebook), or use the virtual board: `virtual://`.",
         ) from error
-    return port
+    return recorded(port)

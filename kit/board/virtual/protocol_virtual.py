@@ -31,8 +31,11 @@ class Serial(SerialBase):  # type: ignore[misc]
     """The serial port of a virtual NUCLEO-F446RE; `serial.serial_for_url` makes one.
 
     Beyond pyserial it has `led`, `led_changes`, `press_button()` and `reset()`. A fault of the
-    program is raised by read() and write() as kit.board.virtual.faults.BoardFault.
+    program is raised by read() and write() as kit.board.virtual.faults.BoardFault. `counts` is
+    what its cycle counter counts.
     """
+
+    counts = "instructions"
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._chip: Chip | None = None
