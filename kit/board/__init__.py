@@ -2,7 +2,16 @@
 
 import serial
 
-from kit.board.board import Answer, Board, BoardLayer, BoardTensor, Hello, Measurement
+from kit.board.board import (
+    Answer,
+    Board,
+    BoardLayer,
+    BoardTensor,
+    Checksum,
+    Hello,
+    Measurement,
+    Status,
+)
 from kit.board.flash import flash
 from kit.board.link import LinkError
 
@@ -14,8 +23,10 @@ __all__ = [
     "Board",
     "BoardLayer",
     "BoardTensor",
+    "Checksum",
     "Hello",
     "LinkError",
     "Measurement",
+    "Status",
     "flash",
 ]

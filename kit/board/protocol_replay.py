@@ -18,8 +18,10 @@ from kit.board.recording import BAUD, FROM_BOARD, TO_BOARD, Session, baud_bytes
 from kit.board.virtual.protocol_virtual import PortError
 from kit.errors import KitError
 
-NAMES = ("HELLO", "LAYER", "RECOGNIZE", "RUN", "MEASURE", "WATCH", "RESET")
-NAMES += ("BAUD", "STATUS", "CHECKSUM")  # from type 1, as firmware/README.md defines them
+NAMES = dict(
+    enumerate("HELLO LAYER RECOGNIZE RUN MEASURE WATCH RESET BAUD STATUS CHECKSUM".split(), 1)
+)
+"""The requests by their type, as firmware/README.md defines them."""
 
 
 class Place(NamedTuple):
@@ -215,5 +217,4 @@ def _name(data: bytes) -> str:
     frame = _frame(data)
     if frame is None:
         return "something that is no request"
-    known = 1 <= frame.type <= len(NAMES)
-    return NAMES[frame.type - 1] if known else f"a request of type {frame.type:#04x}"
+    return NAMES.get(frame.type, f"a request of type {frame.type:#04x}")
