@@ -16,7 +16,8 @@ from nbformat.v4 import new_code_cell, new_notebook
 from networks import Spec, make
 
 from kit import paths
-from kit.board import Board, flash, recording
+from kit.board import Board, flash, link, recording
+from kit.board.link import Frame, encode
 from kit.board.recording import BAUD, FROM_BOARD, TO_BOARD, Event, Recording
 from kit.cli import main
 from kit.compile import build
@@ -120,7 +121,7 @@ def test_each_way_of_leaving_a_recording_is_told(recorded):
             board.port.write(b"\0\x03\x00\0")
     with Board(f"replay://{file}") as board:
         board.measure(OTHER)
-        with pytest.raises(KitError, match="It ends after"):
+        with pytest.raises(KitError, match="is BAUD; here MEASURE was asked"):
             board.measure(OTHER)
     with Board(f"replay://{file}") as board:
         board.link._sequence = 6
@@ -209,6 +210,14 @@ def test_of_sessions_that_begin_alike_the_one_that_goes_on_is_played(folder):
             assert port.read(9) == b"one"
             port.write(request)
             assert port.read(9) == reply
+
+
+def test_more_than_was_asked_is_refused(folder):
+    """Behind the last request there is nothing, and it is said how many there were."""
+    with played(folder, [[Event(TO_BOARD, encode(Frame(link.HELLO, 1, b"")))]]) as port:
+        port.write(encode(Frame(link.HELLO, 1, b"")))
+        with pytest.raises(KitError, match="ends after 1 requests; here STATUS was asked"):
+            port.write(encode(Frame(link.STATUS, 2, b"")))
 
 
 def test_what_the_host_did_not_read_is_skipped(folder):

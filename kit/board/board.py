@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
+from weakref import WeakValueDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -149,11 +150,19 @@ class _Fields:
         return BoardTensor(dtype, elements, size, self.number("f"), self.number("i"))
 
 
+_boards: WeakValueDictionary[str, "Board"] = WeakValueDictionary()
+"""The board that this process opened last at each address."""
+
+
 class Board:
     """A board that runs the kit's firmware, real or virtual; use it in a `with` block.
 
+    Opening an address again closes the board that this process had opened there: a cell that opens
+    a board can be run twice. A board that was unplugged is opened again by the next request.
+
     Args:
-        url: any pyserial URL: `virtual://`, `COM5`, `/dev/ttyACM0`, `socket://…`.
+        url: any pyserial URL: `virtual://`, `COM5`, `/dev/ttyACM0`, `socket://…`, or
+            `replay://FILE`, a recording.
         fastest: the highest baud rate to agree on after the first HELLO; 115200 means: stay.
 
     Raises:
@@ -161,11 +170,14 @@ class Board:
     """
 
     def __init__(self, url: str = "virtual://", fastest: int = link.FASTER_BAUDS[0]) -> None:
+        if earlier := _boards.get(url):
+            earlier.close()
         self.url = url
         self.fastest = fastest
         self.port = open_port(url)
         self.link = link.Link(self.port)
         self._hello: Hello | None = None
+        _boards[url] = self
 
     def __enter__(self) -> Self:
         return self
@@ -180,10 +192,7 @@ class Board:
 
     def close(self) -> None:
         """Leave the board at the baud rate that the next program expects, and close the port."""
-        try:
-            self.link.slow_down()
-        finally:
-            self.port.close()
+        self.link.close()
 
     def hello(self) -> Hello:
         """Who answers. The first time, the fastest baud rate that works is agreed on, too.
@@ -191,7 +200,8 @@ class Board:
         Raises:
             LinkError: nobody does, or it is not the kit's firmware.
         """
-        first = self._hello is None
+        first = self._hello is None or self.link.reopened
+        self.link.reopened = False
         self._hello = self._understand(self.link.request(link.HELLO, waking=first))
         if first:
             self.link.speed_up(self.fastest)
@@ -213,7 +223,9 @@ class Board:
     @property
     def described(self) -> Hello:
         """What `hello` said, asked once."""
-        return self._hello or self.hello()
+        if self._hello is None or self.link.reopened:
+            return self.hello()
+        return self._hello
 
     def layer(self, number: int) -> BoardLayer:
         """The description of layer `number`, from 0."""

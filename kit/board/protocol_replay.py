@@ -12,16 +12,14 @@ from typing import Any, NamedTuple
 import serial
 from serial import SerialBase
 
-from kit.board import recording
+from kit.board import link, recording
 from kit.board.link import Frame, decode
 from kit.board.recording import BAUD, FROM_BOARD, TO_BOARD, Session, baud_bytes
 from kit.board.virtual.protocol_virtual import PortError
 from kit.errors import KitError
 
-NAMES = dict(
-    enumerate("HELLO LAYER RECOGNIZE RUN MEASURE WATCH RESET BAUD STATUS CHECKSUM".split(), 1)
-)
-"""The requests by their type, as firmware/README.md defines them."""
+REQUESTS = "HELLO LAYER RECOGNIZE RUN MEASURE WATCH RESET BAUD STATUS CHECKSUM"
+NAMES = {getattr(link, name): name for name in REQUESTS.split()}
 
 
 class Place(NamedTuple):
