@@ -9,7 +9,7 @@ from kit.errors import KitError
 
 BAUD = 115200
 READ_SECONDS = 0.2
-WRITE_SECONDS = 2.0  # a request takes 0.07 seconds at 115200 baud; nobody reads it any more
+WRITE_SECONDS = 2.0  # a request takes 0.07 at 115200 baud; else nobody reads it
 
 
 def _present() -> str:
@@ -24,10 +24,10 @@ def open_port(url: str) -> serial.SerialBase:
         KitError: there is no such port, or another program uses it.
     """
     try:
-        port = serial.serial_for_url(
-            url, do_not_open=True, timeout=READ_SECONDS, write_timeout=WRITE_SECONDS
-        )
+        port = serial.serial_for_url(url, do_not_open=True, timeout=READ_SECONDS)
         port.baudrate = BAUD
+        if not url.lower().startswith("rfc2217:"):  # pyserial knows no such limit there
+            port.write_timeout = WRITE_SECONDS
         if hasattr(port, "exclusive") and "://" not in url:
             port.exclusive = True  # a second program would steal bytes
         port.open()
