@@ -4,10 +4,6 @@
 
 #include "frame.h"
 
-#ifndef BUILD_ID
-#define BUILD_ID "unknown"
-#endif
-
 #define PROTOCOL_VERSION 2U
 
 typedef enum {
@@ -36,6 +32,8 @@ typedef enum {
     ERROR_ENGINE = 6,
     ERROR_BAUD = 7, /* the clock cannot make that rate */
 } request_error;
+
+extern const char build_id[]; /* a digest of everything that was compiled */
 
 void requests_start(void);
 void requests_answer(frame_status status, const frame *request); /* status is not FRAME_NONE */
