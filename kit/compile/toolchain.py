@@ -1,6 +1,8 @@
 """The compilers: zig, which is always there, and running one with a readable error."""
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -10,6 +12,30 @@ from kit.errors import KitError
 from kit.paths import build
 
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Werror"]
+GCC_PLACES = (  # from the drive or the home folder, on Windows, macOS and Linux
+    "Program Files*/Arm*/GNU Toolchain*/bin",
+    "Program Files*/Arm GNU Toolchain*/*/bin",
+    "Program Files*/GNU Arm Embedded Toolchain/*/bin",
+    "Applications/ArmGNUToolchain/*/arm-none-eabi/bin",
+    "opt/homebrew/bin",
+    "usr/local/bin",
+    "opt/*arm-none-eabi*/bin",
+    "*arm-none-eabi*/bin",
+    # STM32CubeIDE, STM32CubeCLT and STM32CubeIDE for VS Code
+    "ST/STM32CubeIDE*/STM32CubeIDE/plugins/*gnu-tools-for-stm32*/tools/bin",
+    "Applications/STM32CubeIDE*.app/Contents/Eclipse/plugins/*gnu-tools-for-stm32*/tools/bin",
+    "opt/st/stm32cubeide*/plugins/*gnu-tools-for-stm32*/tools/bin",
+    "ST/STM32CubeCLT*/GNU-tools-for-STM32/bin",
+    "opt/[sS][tT]/[sS][tT][mM]32[cC]ube[cC][lL][tT]*/GNU-tools-for-STM32/bin",
+    "AppData/Local/stm32cube/bundles/gnu-tools-for-stm32/*/bin",
+    "Library/Application Support/stm32cube/bundles/gnu-tools-for-stm32/*/bin",
+    ".local/share/stm32cube/bundles/gnu-tools-for-stm32/*/bin",
+)
+GET_GCC = {
+    "win32": "the Arm GNU Toolchain from developer.arm.com",
+    "darwin": "`brew install --cask gcc-arm-embedded`",
+    "linux": "`sudo apt install gcc-arm-none-eabi`",
+}
 TIME_LIMIT = 600  # seconds; the first build of zig's own runtime takes the longest
 
 
@@ -29,6 +55,36 @@ def zig() -> Path:
         ) from error
     name = "zig.exe" if sys.platform == "win32" else "zig"
     return Path(ziglang.__file__).parent / name
+
+
+def gcc() -> Path:
+    """arm-none-eabi-gcc: on PATH, or the newest where an installer puts it.
+
+    Raises:
+        KitError: it is not there.
+    """
+    name = "arm-none-eabi-gcc"
+    found = shutil.which(name) or shutil.which(name, path=os.pathsep.join(_gcc_folders()))
+    if found is None:
+        raise KitError(
+            f"{name} was not found.",
+            "It is neither on PATH nor where the Arm GNU Toolchain, STM32CubeIDE and STM32CubeCLT "
+            "put it.",
+            "Build with zig, which is always there (without --compiler). Or install it: "
+            f"{GET_GCC.get(sys.platform, GET_GCC['linux'])}.",
+        )
+    return Path(found)
+
+
+def _gcc_folders() -> list[str]:
+    """The folders that match GCC_PLACES, those of higher versions first."""
+    drive, home = Path(Path.home().anchor), Path.home()
+    folders = [p for start in (drive, home) for place in GCC_PLACES for p in start.glob(place)]
+    return sorted(map(str, folders), key=_version, reverse=True)
+
+
+def _version(folder: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", folder)]
 
 
 def environment() -> dict[str, str]:
