@@ -272,6 +272,11 @@ void requests_start(void)
     pixels_start(&engine_describe()->input);
 }
 
+uint8_t requests_last_sequence(void)
+{
+    return reply_buffer[1];
+}
+
 /* What could not be read: at a fast rate the line may be the reason, so the safe one comes back. */
 static void answer_unreadable(frame_status status)
 {
