@@ -4,6 +4,10 @@
 
 #include "frame.h"
 
+#ifndef BUILD_ID
+#define BUILD_ID "unknown"
+#endif
+
 #define PROTOCOL_VERSION 2U
 
 typedef enum {
@@ -33,7 +37,7 @@ typedef enum {
     ERROR_BAUD = 7, /* the clock cannot make that rate */
 } request_error;
 
-extern const char build_id[]; /* a digest of everything that was compiled */
+extern const char build_id[]; /* a digest of all that was compiled: main.c */
 
 void requests_start(void);
 void requests_answer(frame_status status, const frame *request); /* status is not FRAME_NONE */
