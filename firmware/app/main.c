@@ -5,8 +5,9 @@
 #include "pixels.h"
 #include "requests.h"
 
-/* The longest request is WATCH: a layer's number and a whole input. */
-#define REQUEST_BYTES (FRAME_HEADER_BYTES + 1U + ENGINE_INPUT_BYTES + FRAME_CRC_BYTES)
+/* The longest request is WATCH, a layer's number and a whole input, or for tiny inputs BAUD. */
+#define PAYLOAD_BYTES (ENGINE_INPUT_BYTES < 3U ? 4U : 1U + ENGINE_INPUT_BYTES)
+#define REQUEST_BYTES (FRAME_HEADER_BYTES + PAYLOAD_BYTES + FRAME_CRC_BYTES)
 
 static uint8_t request_buffer[REQUEST_BYTES];
 static frame_receiver receiver = {.bytes = request_buffer, .size = sizeof request_buffer};

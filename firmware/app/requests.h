@@ -4,7 +4,7 @@
 
 #include "frame.h"
 
-#define PROTOCOL_VERSION 1U
+#define PROTOCOL_VERSION 2U
 
 typedef enum {
     REQUEST_HELLO = 1,     /* -> who is there: firmware, engine, network, tensors */
@@ -14,6 +14,9 @@ typedef enum {
     REQUEST_MEASURE = 5,   /* pixels -> cycles of each layer, output */
     REQUEST_WATCH = 6,     /* layer number, input -> that layer's output */
     REQUEST_RESET = 7,     /* -> nothing, then the chip restarts */
+    REQUEST_BAUD = 8,      /* rate wanted -> rate that it will be; then the chip changes to it */
+    REQUEST_STATUS = 9,    /* -> clocks, stack, and what went wrong on the line */
+    REQUEST_CHECKSUM = 10, /* -> bytes and CRC-32 of the program in flash */
 } request_type;
 
 #define REPLY 0x80U       /* set in the type of a reply */
@@ -26,6 +29,7 @@ typedef enum {
     ERROR_WRONG_LENGTH = 4,
     ERROR_NO_SUCH_LAYER = 5,
     ERROR_ENGINE = 6,
+    ERROR_BAUD = 7, /* the clock cannot make that rate */
 } request_error;
 
 void requests_start(void);

@@ -5,6 +5,8 @@
 
 #define CORE_HZ 16000000U /* HSI, and all buses undivided: the state after reset */
 #define WAIT_LIMIT 1000000U
+#define SHORTEST_BIT 16U /* clock cycles: each bit is sampled 16 times */
+#define LINE_ERRORS (USART2_SR_FE | USART2_SR_NF | USART2_SR_ORE)
 #define LED_PIN 5U
 #define BUTTON_PIN 13U
 
@@ -27,7 +29,7 @@ static void serial_setup(void)
     pin_mode(2, 2);
     pin_mode(3, 2);
     USART2_BRR = (CORE_HZ + BOARD_BAUD / 2) / BOARD_BAUD;
-    USART2_CR1 = USART_CR1_UE | USART_CR1_TE | USART_CR1_RE;
+    USART2_CR1 = USART2_CR1_UE | USART2_CR1_TE | USART2_CR1_RE;
 }
 
 static void heartbeat_setup(void)
@@ -45,9 +47,29 @@ void board_start(void)
     heartbeat_setup();
 }
 
-uint32_t board_core_hz(void)
+const char board_mcu[] = "stm32f446re";
+
+static uint32_t overruns, line_errors;
+
+board_status board_describe(void)
 {
-    return CORE_HZ;
+    return (board_status){
+        .device_id = DBGMCU_IDCODE,
+        .clock_source = BOARD_CLOCK_HSI,
+        .core_hz = CORE_HZ,
+        .apb1_hz = CORE_HZ,
+        .baud = (CORE_HZ + USART2_BRR / 2) / USART2_BRR,
+        .overruns = overruns,
+        .line_errors = line_errors,
+    };
+}
+
+extern const uint8_t image_start[], image_end[]; /* from the linker script */
+
+const uint8_t *board_image(uint32_t *length)
+{
+    *length = (uint32_t)(image_end - image_start);
+    return image_start;
 }
 
 void board_reset(void)
@@ -58,13 +80,40 @@ void board_reset(void)
     }
 }
 
+/* RM0390 section 25.6.1: reading SR and then DR clears the flags. */
 bool board_receive(uint8_t *byte)
 {
-    if (!(USART2_SR & USART_SR_RXNE)) {
+    const uint32_t status = USART2_SR;
+    if (!(status & (USART2_SR_RXNE | LINE_ERRORS))) {
         return false;
     }
     *byte = (uint8_t)USART2_DR;
-    return true;
+    if (status & LINE_ERRORS) {
+        overruns += (status & USART2_SR_ORE) != 0;
+        line_errors += (status & (USART2_SR_FE | USART2_SR_NF)) != 0;
+        board_set_baud(BOARD_BAUD);
+    }
+    return status & USART2_SR_RXNE;
+}
+
+uint32_t board_baud_possible(uint32_t wanted)
+{
+    const uint32_t divider = wanted == 0 ? 0 : (CORE_HZ + wanted / 2) / wanted;
+    if (divider < SHORTEST_BIT || divider > UINT16_MAX) {
+        return 0;
+    }
+    const uint32_t actual = (CORE_HZ + divider / 2) / divider;
+    const uint32_t error = actual > wanted ? actual - wanted : wanted - actual;
+    return error <= wanted / 50 ? actual : 0;
+}
+
+void board_set_baud(uint32_t baud)
+{
+    const uint32_t divider = (CORE_HZ + baud / 2) / baud;
+    if (divider != USART2_BRR) {
+        board_flush();
+        USART2_BRR = divider;
+    }
 }
 
 static void wait_for(uint32_t status)
@@ -75,13 +124,13 @@ static void wait_for(uint32_t status)
 
 void board_send(uint8_t byte)
 {
-    wait_for(USART_SR_TXE);
+    wait_for(USART2_SR_TXE);
     USART2_DR = byte;
 }
 
 void board_flush(void)
 {
-    wait_for(USART_SR_TC);
+    wait_for(USART2_SR_TC);
 }
 
 void board_led(bool on)

@@ -27,15 +27,18 @@
 
 /* USART2, RM0390 section 25.6 */
 #define USART2_SR REGISTER(0x40004400U)
-#define USART_SR_RXNE (1U << 5)
-#define USART_SR_TC (1U << 6)
-#define USART_SR_TXE (1U << 7)
+#define USART2_SR_FE (1U << 1)
+#define USART2_SR_NF (1U << 2)
+#define USART2_SR_ORE (1U << 3)
+#define USART2_SR_RXNE (1U << 5)
+#define USART2_SR_TC (1U << 6)
+#define USART2_SR_TXE (1U << 7)
 #define USART2_DR REGISTER(0x40004404U)
 #define USART2_BRR REGISTER(0x40004408U)
 #define USART2_CR1 REGISTER(0x4000440CU)
-#define USART_CR1_RE (1U << 2)
-#define USART_CR1_TE (1U << 3)
-#define USART_CR1_UE (1U << 13)
+#define USART2_CR1_RE (1U << 2)
+#define USART2_CR1_TE (1U << 3)
+#define USART2_CR1_UE (1U << 13)
 
 /* SysTick, PM0214 section 4.5 */
 #define SYSTICK_CTRL REGISTER(0xE000E010U)
@@ -51,6 +54,8 @@
 #define SCB_AIRCR_SYSRESETREQ (1U << 2)
 #define SCB_CPACR REGISTER(0xE000ED88U)
 #define SCB_CPACR_CP10_CP11_FULL (0xFU << 20)
+
+#define DBGMCU_IDCODE REGISTER(0xE0042000U) /* RM0390 section 33.6.1 */
 
 /* Cycle counter, ARMv7-M sections C1.6.5 and C1.8 */
 #define COREDEBUG_DEMCR REGISTER(0xE000EDFCU)
