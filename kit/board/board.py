@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kit.board import link
-from kit.board.ports import open_port
+from kit.board.ports import open_port, resolve
 from kit.digits import check_image
 
 PROTOCOL_VERSION = 2
@@ -153,7 +153,8 @@ class Board:
     """A board that runs the kit's firmware, real or virtual; use it in a `with` block.
 
     Args:
-        url: any pyserial URL: `virtual://`, `COM5`, `/dev/ttyACM0`, `socket://…`.
+        url: any pyserial URL: `virtual://`, `COM5`, `/dev/ttyACM0`, `socket://…`; or "auto": the
+            one board that is there (`kit.board.ports.resolve`).
         fastest: the highest baud rate to agree on after the first HELLO; 115200 means: stay.
 
     Raises:
@@ -161,9 +162,9 @@ class Board:
     """
 
     def __init__(self, url: str = "virtual://", fastest: int = link.FASTER_BAUDS[0]) -> None:
-        self.url = url
+        self.url = resolve(url)
         self.fastest = fastest
-        self.port = open_port(url)
+        self.port = open_port(self.url)
         self.link = link.Link(self.port)
         self._hello: Hello | None = None
 

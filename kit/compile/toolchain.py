@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from kit.errors import KitError
 from kit.paths import build
+from kit.programs import execute, find
 
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Werror"]
 GCC_PLACES = (  # from the drive or the home folder, on Windows, macOS and Linux
@@ -64,7 +64,7 @@ def gcc() -> Path:
         KitError: it is not there.
     """
     name = "arm-none-eabi-gcc"
-    found = shutil.which(name) or shutil.which(name, path=os.pathsep.join(_gcc_folders()))
+    found = find(name, _gcc_folders())
     if found is None:
         raise KitError(
             f"{name} was not found.",
@@ -73,7 +73,7 @@ def gcc() -> Path:
             "Build with zig, which is always there (without --compiler). Or install it: "
             f"{GET_GCC.get(sys.platform, GET_GCC['linux'])}.",
         )
-    return Path(found)
+    return found
 
 
 def _gcc_folders() -> list[str]:
@@ -99,29 +99,19 @@ def run(command: Sequence[str | Path], what: str, cwd: Path | None = None) -> st
     Raises:
         KitError: it failed, could not be started, or took longer than TIME_LIMIT.
     """
-    words = [str(word) for word in command]
+    name = Path(command[0]).name
     try:
-        done = subprocess.run(
-            words,
-            cwd=cwd,
-            env=environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=TIME_LIMIT,
-            encoding="utf-8",
-            errors="replace",
-        )
+        code, printed = execute(command, TIME_LIMIT, cwd, environment())
     except (OSError, subprocess.TimeoutExpired) as error:
         raise KitError(
             f"{what} failed.",
-            f"{Path(words[0]).name} could not be run to its end: {error}",
+            f"{name} could not be run to its end: {error}",
             "Try again; if it stays so, run `kit doctor`: it says whether the compiler works.",
         ) from error
-    if done.returncode != 0:
+    if code != 0:
         raise KitError(
             f"{what} failed.",
-            f"{Path(words[0]).name} says:\n{done.stdout.strip()[-4000:]}",
+            f"{name} says:\n{printed.strip()[-4000:]}",
             "If you changed C, look at the line named above.",
         )
-    return done.stdout
+    return printed
