@@ -81,7 +81,7 @@ exclusive access"""),
 Error: the selected device is already used
 Error: open failed"""),
     # Old firmware of the ST-LINK
-    ("firmware of the ST-LINK is too old", "STM32CubeProgrammer", "anabel.icu, fix-old-st-link-firmware", """
+    ("firmware of the ST-LINK is too old", "STM32CubeProgrammer", "a post on anabel.icu", """
 Error: Old ST-LINK firmware, please upgrade it before trying to reconnect"""),
     ("firmware of the ST-LINK is too old", "STM32CubeProgrammer", "community.st.com, 202171", """
 Reason: (6) ST-LINK firmware upgrade required."""),
@@ -169,7 +169,7 @@ Error: ST-LINK error (DEV_USB_COMM_ERR)"""),
     ("broke off", "pyOCD", "its probe/stlink/usb.py", """
 0001000 C USB Error: [Errno 5] Input/Output Error [__main__]"""),
     # Verification
-    ("not what was written", "STM32CubeProgrammer", "its users' reports", """
+    ("not what was written", "STM32CubeProgrammer", "community.st.com, 653159", """
 Verifying ...
 Error: Data mismatch found at address 0x08000000 (byte = 0xFF instead of 0x00)
 Error: Download verification failed"""),

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from kit.compile.memory import FLASH
 from kit.errors import KitError
 from kit.mcu import Mcu
 from kit.programs import find, system
@@ -21,6 +22,7 @@ CUBE_FOLDERS = (
     "STM32CubeProgrammer.app/Contents/MacOs/bin",
     str(Path.home() / "STMicroelectronics/STM32Cube/STM32CubeProgrammer/bin"),
 )
+START = f"{FLASH.start:#010x}"
 DRIVE = "drive"
 """The name of the way that needs no tool."""
 
@@ -48,8 +50,9 @@ class Tool:
 
 
 def _cube(job: Job) -> list[str]:
+    """The flat image, since some versions misread the ends of an ELF file's segments."""
     probe = [f"sn={job.serial_number}"] if job.serial_number else []
-    return ["-c", "port=SWD", *probe, "-w", str(job.elf), "-v", "-rst"]
+    return ["-c", "port=SWD", *probe, "-w", str(job.image), START, "-v", "-rst"]
 
 
 def _openocd(job: Job) -> list[str]:
@@ -65,7 +68,7 @@ def _openocd(job: Job) -> list[str]:
 
 def _st_flash(job: Job) -> list[str]:
     probe = ["--serial", job.serial_number] if job.serial_number else []
-    return [*probe, "--reset", "write", str(job.image), "0x08000000"]
+    return [*probe, "--reset", "write", str(job.image), START]
 
 
 def _pyocd(job: Job) -> list[str]:
