@@ -200,8 +200,9 @@ def flashing_tools() -> Check:
 
     how = "Not needed while the board shows a drive; else install STM32CubeProgrammer"
     found = installed()
-    detail = ", ".join(f"{tool.name} {_number(path)} {short(path)}" for tool, path in found)
-    return Check("flashing tools", bool(found), detail.replace("  ", " "), "optional", how)
+    words = [(tool.name, _number(path), short(path)) for tool, path in found]
+    detail = ", ".join(" ".join(filter(None, parts)) for parts in words)
+    return Check("flashing tools", bool(found), detail, "optional", how)
 
 
 def st_edge_ai() -> Check:
@@ -214,9 +215,13 @@ def st_edge_ai() -> Check:
 
 
 def gnu_compiler() -> Check:
-    """arm-none-eabi-gcc: used where it is installed."""
-    how = _HOW_GNU[system()]
-    return _program("arm-none-eabi-gcc", ["arm-none-eabi-gcc"], "optional", how)
+    """arm-none-eabi-gcc: on PATH, or where an installer puts it."""
+    from kit.compile.toolchain import GET_GCC, find_gcc
+
+    how = f"Only X-CUBE-AI and `kit build --compiler gcc` need it: {GET_GCC[system()]}"
+    path = find_gcc()
+    detail = f"{_number(path)} {short(path)}".strip() if path else ""
+    return Check("arm-none-eabi-gcc", bool(path), detail, "optional", how)
 
 
 def chromium() -> Check:
@@ -279,10 +284,3 @@ def short(path: Path) -> str:
         if path.is_relative_to(base):
             return str(sign / path.relative_to(base))
     return str(path)
-
-
-_HOW_GNU = {
-    "Windows": "Only X-CUBE-AI needs it: Arm GNU Toolchain from developer.arm.com",
-    "Darwin": "Only X-CUBE-AI needs it: brew install --cask gcc-arm-embedded",
-    "Linux": "Only X-CUBE-AI needs it: sudo apt install gcc-arm-none-eabi",
-}

@@ -17,7 +17,7 @@ def find(name: str, folders: Iterable[str] = (), beside: bool = False) -> Path |
     places = [os.environ.get("PATH", ""), *folders]
     if beside:
         places.insert(0, str(Path(sys.executable).parent))
-    found = shutil.which(name, path=os.pathsep.join(places))
+    found = shutil.which(name, path=os.pathsep.join(filter(None, places)))
     return Path(found) if found else None
 
 

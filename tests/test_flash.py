@@ -19,6 +19,7 @@ from networks import Spec, make
 from kit import cli
 from kit.board import Board, confirm, flash, probes, tools
 from kit.compile import build
+from kit.compile.firmware import build_id_of
 from kit.errors import KitError
 from kit.generate import generate
 from kit.mcu import STM32F401RE
@@ -415,7 +416,7 @@ def test_the_board_says_hello_after_flashing(computer, elf, line):
     """The whole way: a tool writes, and the board that answers has the program."""
     add_tool(computer, "st-flash")
     done = flash(line(elf), elf)
-    assert done.hello.build_id.encode() in elf.read_bytes()
+    assert done.hello.build_id == build_id_of(elf)
     assert done.url.startswith("socket://") and "st-flash" in done.how
 
 
@@ -436,17 +437,17 @@ def test_a_board_that_stays_silent_is_an_error(computer, elf):
 
 
 def test_confirm_compares_build_and_content(elf, other_elf, tmp_path):
-    """Same build id with other bytes, other build id, or both the same."""
+    """The build id alone would miss a program whose bytes were damaged on the way."""
     flash("virtual://confirmed", elf)
-    changed = bytearray(elf.read_bytes())
-    at = changed.find(b"NUCLEO") if b"NUCLEO" in changed else None
+    damaged = tmp_path / "firmware.elf"
+    content = bytearray(elf.read_bytes())
+    content[content.index(elf.with_suffix(".bin").read_bytes()[:64]) + 32] ^= 1
+    damaged.write_bytes(content)
     with Board("virtual://confirmed") as board:
-        assert confirm(board, elf).build_id
-        with pytest.raises(KitError, match="another program"):
-            confirm(board, other_elf)
-        board.checksum = lambda: type(board.described)  # never equal
-        if at is not None:
-            changed[at] ^= 1
+        assert confirm(board, elf).build_id == build_id_of(elf) == build_id_of(damaged)
+        for wrong in (other_elf, damaged):
+            with pytest.raises(KitError, match="another program"):
+                confirm(board, wrong)
 
 
 def test_the_command_flashes_and_tells(computer, elf, line, capsys):

@@ -6,10 +6,6 @@
 
 #include <stddef.h>
 
-#ifndef BUILD_ID
-#define BUILD_ID "unknown"
-#endif
-
 #define LARGER(a, b) ((a) > (b) ? (a) : (b))
 #define LONGEST_TEXT 48U
 #define DESCRIPTION_BYTES 256U /* a HELLO: four texts and some numbers */
@@ -85,7 +81,7 @@ static void hello(void)
 {
     const engine_description *network = engine_describe();
     put_u8(PROTOCOL_VERSION);
-    put_text(BUILD_ID);
+    put_text(build_id);
     put_text(board_mcu);
     put_text(network->engine);
     put_text(network->network);
@@ -274,6 +270,11 @@ void requests_start(void)
 {
     engine_state = engine_start();
     pixels_start(&engine_describe()->input);
+}
+
+uint8_t requests_last_sequence(void)
+{
+    return reply_buffer[1];
 }
 
 /* What could not be read: at a fast rate the line may be the reason, so the safe one comes back. */

@@ -4,6 +4,10 @@
 
 #include "frame.h"
 
+#ifndef BUILD_ID
+#define BUILD_ID "unknown"
+#endif
+
 #define PROTOCOL_VERSION 2U
 
 typedef enum {
@@ -20,6 +24,7 @@ typedef enum {
 } request_type;
 
 #define REPLY 0x80U       /* set in the type of a reply */
+#define REPLY_FAULT 0xFEU /* the program crashed; sent by itself, and to each frame after it */
 #define REPLY_ERROR 0xFFU /* payload: the request's type, an error code, the engine's status */
 
 typedef enum {
@@ -32,7 +37,10 @@ typedef enum {
     ERROR_BAUD = 7, /* the clock cannot make that rate */
 } request_error;
 
+extern const char build_id[]; /* a digest of all that was compiled: main.c */
+
 void requests_start(void);
 void requests_answer(frame_status status, const frame *request); /* status is not FRAME_NONE */
+uint8_t requests_last_sequence(void);
 
 #endif

@@ -1,12 +1,12 @@
-/* What an application can ask of the board. */
+/* What an application can ask of the board, and the one thing that the board asks of it. */
 #ifndef BOARD_H
 #define BOARD_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-void board_start(void); /* clocks, pins, serial port at BOARD_BAUD, heartbeat */
-void board_reset(void); /* does not return */
+void board_start(void); /* clocks, pins, serial port at BOARD_BAUD, ticks */
+void board_reset(void) __attribute__((noreturn));
 
 extern const char board_mcu[]; /* the chip's name, such as "stm32f446re" */
 
@@ -47,12 +47,25 @@ uint32_t board_baud_possible(uint32_t wanted);
 void board_set_baud(uint32_t baud);
 
 void board_led(bool on);
-bool board_button(void);    /* true while the user button is held */
-bool board_heartbeat(void); /* true once every half second */
+bool board_button(void); /* true while the user button is held */
+
+#define BOARD_TICKS_PER_SECOND 16U
+bool board_tick(void); /* true once for each tick; those that nobody asked for are lost */
 
 /* Counts the core's cycles. */
 void board_cycles_start(void); /* from zero */
 uint32_t board_cycles(void);
 void board_cycles_stop(void);
+
+/* What the core says about a fault or an unexpected exception. */
+typedef struct {
+    uint32_t exception;               /* 3 HardFault and so on: PM0214 table 17 */
+    uint32_t cfsr, hfsr, mmfar, bfar; /* fault status: PM0214 section 4.4 */
+    uint32_t stacked[8];              /* r0 r1 r2 r3 r12 lr pc xpsr; zeros when the stack is lost */
+} board_crash;
+
+/* The application defines it: what to do instead of silence. It must not return, has 1 KB of stack,
+ * and cannot trust any variable. */
+void board_crashed(const board_crash *crash) __attribute__((noreturn));
 
 #endif

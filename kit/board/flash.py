@@ -16,7 +16,7 @@ from kit.board.board import Board, Hello
 from kit.board.ports import resolve
 from kit.board.tools import Job, Tool, explain, wrong_chip
 from kit.board.virtual import flash_store
-from kit.compile.firmware import flash_image, mcu_of
+from kit.compile.firmware import build_id_of, flash_image, mcu_of
 from kit.compile.memory import check_fits, memory_use
 from kit.errors import KitError
 from kit.mcu import MCUS, Mcu
@@ -82,8 +82,7 @@ def confirm(board: Board, elf: str | Path) -> Hello:
     """
     elf, hello = Path(elf), board.hello()
     image, there = flash_image(elf), board.checksum()
-    build_id = hello.build_id.encode()
-    same_build = bool(build_id) and build_id in elf.read_bytes()
+    same_build = hello.build_id == build_id_of(elf)
     if same_build and (there.bytes, there.crc32) == (len(image), binascii.crc32(image)):
         return hello
     raise Mismatch(
