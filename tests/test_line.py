@@ -149,10 +149,10 @@ def test_on_a_noisy_line_every_answer_is_right_or_an_error(program, images, expe
         layers = [board.layer(number) for number in range(hello.layers)]
         total = board.measure(images[0]).total
         board.link.port = noise = Noise(board.port, seed=int(rate * 10_000))
-        board.link.reply_seconds = 0.05
         answered = 0
         for turn in range(1000):
-            noise.rate = rate if turn % 10 else 0.0
+            quiet = turn % 10 == 0
+            noise.rate, board.link.reply_seconds = (0.0, 3.0) if quiet else (rate, 0.05)
             which = turn // 4 % len(images)
             try:
                 if turn % 4 == 0:
@@ -166,7 +166,7 @@ def test_on_a_noisy_line_every_answer_is_right_or_an_error(program, images, expe
                     assert board.measure(images[0]).total == total
                 answered += 1
             except LinkError:
-                assert noise.rate, "on a quiet line every request is answered"
+                assert not quiet, "on a quiet line every request is answered"
     assert 150 < answered <= 1000
 
 
@@ -386,8 +386,9 @@ def test_a_board_that_stops_in_mid_reply(place, images, expected, silent_after):
 @posix
 def test_a_slow_board_is_waited_for(place, images, expected):
     """A reply that comes a byte at a time is taken when it is whole."""
-    place.plug(byte_seconds=0.002)
+    place.plug(byte_seconds=0.001)
     with opened(place.url) as board:
+        board.link.reply_seconds = 5.0
         assert (board.scores(images[:3]) == expected[:3]).all()
 
 
@@ -469,9 +470,9 @@ def test_a_cell_that_opens_a_board_can_be_run_twice(serial_port):
 def test_a_port_that_another_program_uses(serial_port):
     """A second name for it stands for another program: a clear error, and the first works on."""
     with Board(serial_port.url) as first:
-        with pytest.raises(KitError, match=r"cannot be opened|in use") as caught:
+        with pytest.raises(KitError, match="in use") as caught:
             Board(os.path.realpath(serial_port.url))
-        assert "lose" in caught.value.next_step  # the other program
+        assert "Close" in caught.value.next_step
         assert first.hello().network == "small.tflite"
 
 
@@ -503,7 +504,7 @@ def test_a_program_that_ends_in_any_way_leaves_no_port_locked(serial_port, end):
     with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as process:
         assert process.stdout.readline() == "small.tflite\n"
         if "sleep" in end:
-            with pytest.raises(KitError, match=r"cannot be opened|in use"):
+            with pytest.raises(KitError, match="in use"):
                 Board(serial_port.url)
             process.send_signal(signal.SIGKILL)
         assert process.wait(30) != 0
@@ -519,7 +520,7 @@ def test_a_restarted_kernel_leaves_no_port_locked(serial_port):
     try:
         for _ in range(2):
             assert client.execute_interactive(open_board)["content"]["status"] == "ok"
-            with pytest.raises(KitError, match=r"cannot be opened|in use"):
+            with pytest.raises(KitError, match="in use"):
                 Board(serial_port.url)
             manager.restart_kernel(now=True)
             client.wait_for_ready(60)

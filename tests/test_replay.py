@@ -337,8 +337,8 @@ def test_flashing_a_recording_says_that_it_plays(recorded, elf):
     """Notebook 04 flashes whatever BOARD is: nothing happens, and it is said."""
     file, _ = recorded
     before = file.read_bytes()
-    assert "nothing is written" in flash(f"replay://{file}", elf)
-    assert "small.tflite" in flash(f"replay://{file}", elf)
+    assert "nothing is written" in str(flash(f"replay://{file}", elf))
+    assert "small.tflite" in str(flash(f"replay://{file}", elf))
     assert file.read_bytes() == before
 
 

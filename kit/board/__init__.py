@@ -12,7 +12,7 @@ from kit.board.board import (
     Measurement,
     Status,
 )
-from kit.board.flash import flash
+from kit.board.flash import Flashed, confirm, flash
 from kit.board.link import LinkError
 
 if __name__ not in serial.protocol_handler_packages:
@@ -24,9 +24,11 @@ __all__ = [
     "BoardLayer",
     "BoardTensor",
     "Checksum",
+    "Flashed",
     "Hello",
     "LinkError",
     "Measurement",
     "Status",
+    "confirm",
     "flash",
 ]

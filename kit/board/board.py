@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from kit.board import link
 from kit.board.crash import CrashError, crash_error, parse
-from kit.board.ports import open_port
+from kit.board.ports import open_port, resolve
 from kit.compile.firmware import build_id_of
 from kit.digits import check_image
 from kit.errors import KitError
@@ -166,8 +166,8 @@ class Board:
     a board can be run twice. A board that was unplugged is opened again by the next request.
 
     Args:
-        url: any pyserial URL: `virtual://`, `COM5`, `/dev/ttyACM0`, `socket://…`, or
-            `replay://FILE`, a recording.
+        url: any pyserial URL: `virtual://`, `COM5`, `/dev/ttyACM0`, `socket://…`; `replay://FILE`,
+            a recording; or "auto": the one board that is there (`kit.board.ports.resolve`).
         fastest: the highest baud rate to agree on after the first HELLO; 115200 means: stay.
 
     Raises:
@@ -175,14 +175,14 @@ class Board:
     """
 
     def __init__(self, url: str = "virtual://", fastest: int = link.FASTER_BAUDS[0]) -> None:
-        if earlier := _boards.get(url):
+        self.url = resolve(url)
+        if earlier := _boards.get(self.url):
             earlier.close()
-        self.url = url
         self.fastest = fastest
-        self.port = open_port(url)
+        self.port = open_port(self.url)
         self.link = link.Link(self.port, crash=_crash_error)
         self._hello: Hello | None = None
-        _boards[url] = self
+        _boards[self.url] = self
 
     def __enter__(self) -> Self:
         return self
