@@ -142,6 +142,7 @@ def test_the_firmwares_registers_and_bits_are_those_of_the_chip(chip):
 
 def test_a_wrong_define_is_found():
     """Each define of the headers, made wrong by one, is noticed: the check can fail."""
+    described(STM32F446RE)
     lines = [line for line in headers().splitlines() if re.match(r"#define \w+ +\S", line)]
     numbered = [line for line in lines if re.search(r"\d+U", line)]
     assert len(numbered) > 50

@@ -1,6 +1,15 @@
 """A board, real or virtual: flash it, and ask it."""
 
-from kit.board.board import Answer, Board, BoardLayer, BoardTensor, Hello, Measurement
+from kit.board.board import (
+    Answer,
+    Board,
+    BoardLayer,
+    BoardTensor,
+    Checksum,
+    Hello,
+    Measurement,
+    Status,
+)
 from kit.board.flash import flash
 from kit.board.link import LinkError
 
@@ -9,8 +18,10 @@ __all__ = [
     "Board",
     "BoardLayer",
     "BoardTensor",
+    "Checksum",
     "Hello",
     "LinkError",
     "Measurement",
+    "Status",
     "flash",
 ]
