@@ -81,7 +81,7 @@ static void hello(void)
 {
     const engine_description *network = engine_describe();
     put_u8(PROTOCOL_VERSION);
-    put_text(BUILD_ID);
+    put_text(build_id);
     put_text(board_mcu);
     put_text(network->engine);
     put_text(network->network);

@@ -84,21 +84,34 @@ def flash_image(elf_path: Path) -> bytes:
 
 
 def mcu_of(elf_path: str | Path) -> Mcu:
-    """The chip that a program was built for: the text at its symbol `board_mcu`.
-
-    A program without the symbol is for the STM32F446RE.
+    """The chip that a program was built for; STM32F446RE when it does not say.
 
     Raises:
         KitError: the file is missing or no ELF file, or the kit does not know the chip.
     """
+    name = _text_at(elf_path, "board_mcu")
+    return find_mcu(name) if name else DEFAULT
+
+
+def build_id_of(elf_path: str | Path) -> str:
+    """The build id that a program says in its HELLO; empty for a program without.
+
+    Raises:
+        KitError: the file is missing or no ELF file.
+    """
+    return _text_at(elf_path, "build_id")
+
+
+def _text_at(elf_path: str | Path, name: str) -> str:
+    """The NUL-terminated text at a symbol; empty without the symbol."""
     with opened(elf_path) as elf:
         table = elf.get_section_by_name(".symtab")
-        for symbol in (table and table.get_symbol_by_name("board_mcu")) or ():
+        for symbol in (table and table.get_symbol_by_name(name)) or ():
             section = elf.get_section(symbol["st_shndx"])
             start = symbol["st_value"] - section["sh_addr"]
-            text = section.data()[start:].split(b"\0")[0]
-            return find_mcu(text.decode("ascii", "replace"))
-    return DEFAULT
+            text: bytes = section.data()[start:].split(b"\0")[0]
+            return text.decode("ascii", "replace")
+    return ""
 
 
 def build(

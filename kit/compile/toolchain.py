@@ -1,6 +1,7 @@
 """The compilers: zig, which is always there, and running one with a readable error."""
 
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -32,9 +33,9 @@ GCC_PLACES = (  # from the drive or the home folder, on Windows, macOS and Linux
     ".local/share/stm32cube/bundles/gnu-tools-for-stm32/*/bin",
 )
 GET_GCC = {
-    "win32": "the Arm GNU Toolchain from developer.arm.com",
-    "darwin": "`brew install --cask gcc-arm-embedded`",
-    "linux": "`sudo apt install gcc-arm-none-eabi`",
+    "Windows": "the Arm GNU Toolchain from developer.arm.com",
+    "Darwin": "`brew install --cask gcc-arm-embedded`",
+    "Linux": "`sudo apt install gcc-arm-none-eabi`",
 }
 TIME_LIMIT = 600  # seconds; the first build of zig's own runtime takes the longest
 
@@ -58,29 +59,38 @@ def zig() -> Path:
 
 
 def gcc() -> Path:
-    """arm-none-eabi-gcc: on PATH, or the newest where an installer puts it.
+    """arm-none-eabi-gcc.
 
     Raises:
         KitError: it is not there.
     """
-    name = "arm-none-eabi-gcc"
-    found = shutil.which(name) or shutil.which(name, path=os.pathsep.join(_gcc_folders()))
+    found = find_gcc()
     if found is None:
+        system = platform.system()
         raise KitError(
-            f"{name} was not found.",
+            "arm-none-eabi-gcc was not found.",
             "It is neither on PATH nor where the Arm GNU Toolchain, STM32CubeIDE and STM32CubeCLT "
             "put it.",
-            "Build with zig, which is always there (without --compiler). Or install it: "
-            f"{GET_GCC.get(sys.platform, GET_GCC['linux'])}.",
+            "Build with zig, which is always there (no --compiler). Or install it: "
+            f"{GET_GCC.get(system, GET_GCC['Linux'])}.",
         )
-    return Path(found)
+    return found
 
 
-def _gcc_folders() -> list[str]:
-    """The folders that match GCC_PLACES, those of higher versions first."""
-    drive, home = Path(Path.home().anchor), Path.home()
-    folders = [p for start in (drive, home) for place in GCC_PLACES for p in start.glob(place)]
-    return sorted(map(str, folders), key=_version, reverse=True)
+def find_gcc() -> Path | None:
+    """Where arm-none-eabi-gcc is: on PATH, or the newest where an installer puts it."""
+    name = "arm-none-eabi-gcc"
+    places = [
+        place for start in _starts() for pattern in GCC_PLACES for place in start.glob(pattern)
+    ]
+    newest_first = sorted(map(str, places), key=_version, reverse=True)
+    found = shutil.which(name) or shutil.which(name, path=os.pathsep.join(newest_first))
+    return Path(found) if found else None
+
+
+def _starts() -> tuple[Path, Path]:
+    """The drive and the home folder."""
+    return Path(Path.home().anchor), Path.home()
 
 
 def _version(folder: str) -> list[int]:
