@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import serial
 from cobs import cobs
 
+from kit.board.crash import crash_error
 from kit.errors import KitError
 
 HELLO, LAYER, RECOGNIZE, RUN, MEASURE, WATCH, RESET, BAUD, STATUS, CHECKSUM = range(1, 11)
@@ -85,15 +86,6 @@ class FrameReader:
         self._rest = b""
 
 
-def crashed(payload: bytes) -> KitError:
-    """The error for a FAULT frame where nobody knows more about the program on the board."""
-    return LinkError(
-        "The program on the board crashed.",
-        f"Its fault handler sent {payload.hex()}.",
-        "Reset the board (black button).",
-    )
-
-
 class Link:
     """Requests over an open pyserial port, each answered or an error.
 
@@ -112,7 +104,7 @@ class Link:
         self,
         port: serial.SerialBase,
         reply_seconds: float = REPLY_SECONDS,
-        crash: Callable[[bytes], KitError] = crashed,
+        crash: Callable[[bytes], KitError] = crash_error,
     ) -> None:
         self.port = port
         self.reply_seconds = reply_seconds
