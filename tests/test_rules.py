@@ -11,15 +11,18 @@ import pytest
 import serial
 from hypothesis import given
 from hypothesis import strategies as st
+from networks import Spec, make
 from test_virtual_board import SOURCES, ask, board, compiler, word  # noqa: F401
 
-from kit.board.flash import flash
+from kit.board import Board, flash
 from kit.board.virtual import flash_store
 from kit.board.virtual.clocks import Rcc
 from kit.board.virtual.faults import BoardFault
 from kit.board.virtual.options import parse
+from kit.compile import build
 from kit.errors import KitError
-from kit.mcu import STM32F401RE, STM32F446RE
+from kit.generate import generate
+from kit.mcu import MCUS, STM32F401RE, STM32F446RE
 
 SOURCE = (SOURCES / "rules.c").read_text()
 CODES = {
@@ -145,6 +148,39 @@ def test_the_chip_tells_why_it_was_reset(board):  # noqa: F811
     ask(port, b"C", 1)
     port.reset()
     assert word(port, b"c") >> 24 == 0b0000_0100
+
+
+@pytest.fixture(scope="module")
+def firmware(tmp_path_factory):
+    """The kit's own program for each chip, around a small network."""
+    folder = tmp_path_factory.mktemp("firmware")
+    spec = Spec(784, (12, 10), "relu", True, True, True, True, 0.05, 3)
+    network = generate(make(spec, folder / "small.tflite"), folder / "network")
+    return {mcu: build(network, folder / mcu.name, mcu).elf for mcu in MCUS.values()}
+
+
+@pytest.mark.parametrize("mcu", MCUS.values(), ids=MCUS)
+@pytest.mark.parametrize(
+    "query, source",
+    [
+        ("", "PLL from HSE"),
+        ("?hse=off", "PLL from HSI"),
+        ("?pll=off", "HSI"),
+        ("?overdrive=off", "HSI"),
+        ("?hse=off&pll=off", "HSI"),
+    ],
+)
+def test_the_kits_firmware_keeps_the_rules(firmware, tmp_path, monkeypatch, mcu, query, source):
+    """It reaches the chip's full speed, or falls back where a part is broken, without a word."""
+    monkeypatch.setenv("KIT_BUILD", str(tmp_path))
+    flash("virtual://", firmware[mcu])
+    needs_boost = mcu is STM32F446RE
+    source = source if needs_boost or "overdrive" not in query else "PLL from HSE"
+    with Board(f"virtual://{query}") as board:  # noqa: F811
+        status = board.status()
+        assert board.link.port.complaints == []
+    assert (status.clock_source, status.device_id & 0xFFF) == (source, mcu.device_id)
+    assert status.core_hz == (16_000_000 if source == "HSI" else mcu.core_hz)
 
 
 # Strictness off: the chip goes on as silicon does

@@ -6,17 +6,11 @@
 
 #include <stddef.h>
 
-#ifndef BUILD_ID
-#define BUILD_ID "unknown"
-#endif
-
 #define LARGER(a, b) ((a) > (b) ? (a) : (b))
 #define LONGEST_TEXT 48U
 #define DESCRIPTION_BYTES 256U /* a HELLO: four texts and some numbers */
 #define MEASURE_BYTES (4U * ENGINE_LAYERS + ENGINE_OUTPUT_BYTES)
 #define REPLY_BYTES LARGER(DESCRIPTION_BYTES, LARGER(MEASURE_BYTES, ENGINE_LARGEST_LAYER_BYTES))
-
-const char build_id[] = BUILD_ID;
 
 static uint8_t reply_buffer[FRAME_HEADER_BYTES + REPLY_BYTES + FRAME_CRC_BYTES];
 static uint32_t reply_length;

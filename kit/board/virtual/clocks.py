@@ -14,6 +14,7 @@ from kit.board.virtual.registers import Registers
 from kit.mcu import DEFAULT, Mcu
 
 SOURCES = (m.HSI, m.HSE, m.PLL, m.PLL)  # CFGR's SW and SWS: HSI, HSE, PLL's P, PLL's R
+READY = {at: sum(1 << each.ready for each in group) for at, group in m.RCC_SWITCHES.items()}
 LOOK = 1e-6  # seconds from one look at the clock to the next where nobody gives the time
 
 UNSTABLE = (
@@ -54,7 +55,7 @@ class Rcc(Registers):
     def reset(self) -> None:
         super().reset()
         self.values[m.RCC_CSR] = self.causes
-        self.started = {m.HSI: float("-inf")}
+        self.started = {m.HSI.name: float("-inf")}
         self._broken: set[str] = set()
 
     # What is on, and ready
@@ -62,13 +63,14 @@ class Rcc(Registers):
     def follow(self, switch: m.Switch, value: int) -> None:
         """Note when a register's new value switches something on."""
         if value >> switch.on & 1:
-            self.started.setdefault(switch, self.now())
+            self.started.setdefault(switch.name, self.now())
         else:
-            self.started.pop(switch, None)
+            self.started.pop(switch.name, None)
 
     def passed(self, switch: m.Switch) -> bool:
         """Whether something is on and has had its time to become ready."""
-        return switch in self.started and self.now() - self.started[switch] >= switch.seconds
+        since = self.started.get(switch.name)
+        return since is not None and self.now() - since >= switch.seconds
 
     def _can_start(self, switch: m.Switch) -> bool:
         """The crystal of the Nucleo is not fitted; a PLL needs its source."""
@@ -92,9 +94,11 @@ class Rcc(Registers):
     def _settle(self, offset: int) -> None:
         """Ready bits as time passes, and SWS, which follows SW when the clock is there (6.2.6)."""
         for switch in m.RCC_SWITCHES.get(offset, ()):
-            ready = self.passed(switch) and self._can_start(switch)
             bit = 1 << switch.ready
-            self.values[offset] = self.values.get(offset, 0) & ~bit | ready * bit
+            if switch.name not in self.started:
+                self.values[offset] = self.values.get(offset, 0) & ~bit
+            elif not self.values[offset] & bit and self._can_start(switch) and self.passed(switch):
+                self.values[offset] |= bit
         cfgr = self.values.get(m.RCC_CFGR, 0)
         wanted = cfgr & m.SW
         if cfgr >> 2 & m.SW != wanted and self._may_run(wanted):
@@ -114,6 +118,7 @@ class Rcc(Registers):
     def write(self, offset: int, value: int) -> None:
         self._settle(m.RCC_CR)
         old = self.values.get(offset, 0)
+        value = value & ~READY[offset] | old & READY[offset] if offset in READY else value
         rules = {
             m.RCC_CR: self._write_cr,
             m.RCC_PLLCFGR: self._write_pllcfgr,
@@ -202,7 +207,7 @@ class Rcc(Registers):
     def _write_csr(self, _old: int, value: int) -> int:
         if value & m.RMVF:
             self.causes = 0
-        return value & 1 | self.causes
+        return value & 0b11 | self.causes
 
     # Frequencies
 
