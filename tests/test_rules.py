@@ -74,12 +74,13 @@ RULES = {
     "flash_program": ("began to program or erase the flash", "`kit flash` only", "RAM"),
     "option_bytes": ("option bytes", "has none", "programming tool"),
     "cache_reset": ("reset the flash's instruction cache while", "ignores", "enable bit"),
-    "byte_access": ("wrote to 1 bytes at 0x4000440c", "16 or 32 bits", "uint32_t"),
+    "byte_access": ("wrote to 8 bits of USART2_CR1 alone", "16 or 32 bits", "uint32_t"),
     "no_register": ("wrote to 0x40023828, where RCC has no register", "reserved", "0x28"),
     "other_peripheral": ("which is ADC1-3", "has RCC", ""),
     "no_peripheral": ("wrote to 0x40023400, where this chip has nothing", "BusFault", ""),
 }
 F401_RULES = {
+    "f446_register": ("wrote to 0x40023894, where RCC has no register", "reserved", "0x94"),
     "overdrive_absent": ("over-drive, which the STM32F401 does not have", "ignores", "scale 2"),
     "pll_n": ("N = 49; 192 to 432 is allowed", "DS10086", "192 to 432 MHz"),
     "pll_vco": ("500 MHz at the VCO's output; 192 MHz to 432 MHz", "RM0368", "at most 84 MHz"),
@@ -232,7 +233,12 @@ def test_options_are_read():
     """Each option is off by its word, and nothing else is."""
     assert parse("virtual://")[1] == parse("virtual://a?strict=on&hse=on&uninitialized=allow")[1]
     name, options = parse("virtual://b?strict=off&uninitialized=refuse&pll=off&overdrive=off")
-    assert (name, options.strict, options.uninitialized, options.hse) == ("b", False, True, True)
+    assert (name, options.strict, options.uninitialized, options.hse) == (
+        "b",
+        False,
+        "refuse",
+        True,
+    )
     assert options.absent == {"pll", "overdrive"}
 
 

@@ -209,6 +209,10 @@ RULE(byte_access) {
   *(volatile uint8_t *)0x4000440C = 0; /* line: byte_access */
 }
 
+RULE(f446_register) {
+  REG(0x40023894) = 1; /* line: f446_register */
+}
+
 RULE(no_register) {
   REG(0x40023828) = 1; /* line: no_register */
 }
@@ -256,7 +260,7 @@ static void (*const rules[])(void) = {
     no_overdrive,   low_voltage,     too_few_wait_states, wait_states_fall, voltage_late,
     backup_domain,  overdrive_early, overdrive_late,      overdrive_absent, wrong_key,
     flash_locked,   flash_program,   option_bytes,        cache_reset,      byte_access,
-    no_register,    other_peripheral, no_peripheral,
+    f446_register,      no_register,    other_peripheral, no_peripheral,
 };
 
 int main(void) {

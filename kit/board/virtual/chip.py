@@ -50,14 +50,12 @@ from kit.board.virtual import memory_map as m
 from kit.board.virtual.clocks import Rcc
 from kit.board.virtual.counter import SLICE, Counter, Dwt
 from kit.board.virtual.faults import BoardFault, board_fault
-from kit.board.virtual.options import Options
 from kit.board.virtual.peripherals import Gpio, SystemControl, SysTick
 from kit.board.virtual.registers import Bus, Place, Registers
 from kit.board.virtual.usart import Usart, UsartBus
 from kit.errors import KitError
 from kit.mcu import DEFAULT, Mcu
 
-STRICT = Options()
 TRANSLATION_BUFFER = 32 << 20  # bytes; Unicorn's own default reserves 1 GB for each chip
 SLICE_SECONDS = 0.02  # the longest time without a look at the clock, or at Ctrl-C
 NOWHERE = 0xFFFF_FFFF  # emu_start wants an address to stop at; no instruction can be there
@@ -129,12 +127,22 @@ class Chip:
     Args:
         flash: FLASH_SIZE bytes.
         elf: the program's ELF for source lines in faults; it may be missing.
+        strict: stop where the program breaks a rule of the chip. Otherwise the chip does what
+            silicon does, and the rule goes to `complaints`.
+        mcu: which chip it is.
+        absent: what on it never becomes ready: "hse", "pll", "overdrive".
     """
 
     def __init__(
-        self, flash: bytes, elf: Path, mcu: Mcu = DEFAULT, options: Options = STRICT
+        self,
+        flash: bytes,
+        elf: Path,
+        strict: bool = True,
+        uninitialized: str = "allow",
+        mcu: Mcu = DEFAULT,
+        absent: frozenset[str] = frozenset(),
     ) -> None:
-        self.mcu, self.options = mcu, options
+        self.strict, self.mcu, self.absent = strict, mcu, absent
         self.complaints: list[str] = []
         self.elf, self.empty = elf, flash[:8] == ERASED
         self.failure: KitError | None = None
@@ -168,7 +176,7 @@ class Chip:
 
     def _make_peripherals(self) -> None:
         self.counter = Counter(self._uc)
-        self.rcc = Rcc(self.mcu, self.options.absent)
+        self.rcc = Rcc(self.mcu, self.absent)
         self.gpioa, self.gpiob = Gpio(m.GPIOA_RESETS), Gpio(m.GPIOB_RESETS)
         self.gpioc = Gpio(external=1 << m.BUTTON_PIN)
         self.usart = Usart(self.rcc.apb1_hz, self._on_idle)
@@ -207,7 +215,7 @@ class Chip:
         }
         pages: dict[int, dict[int, Place]] = {}
         for name, block in blocks.items():
-            place = Place(name, block)
+            place = Place(name, block, self.rcc.limits.absent.get(name, ""))
             block.report = self._refuse
             pages.setdefault(place.where.base & ~0xFFF, {})[place.start >> 10] = place
         pages[m.SCS] = dict.fromkeys(range(4), pages[m.SCS][0])
@@ -380,7 +388,7 @@ class Chip:
 
     def _refuse(self, what: str, effect: str, fix: str = "") -> None:
         """A rule is broken: stop, or go on as silicon does and keep the sentences."""
-        if not self.options.strict:
+        if not self.strict:
             self._complain(f"The program {what}. {effect} {fix}".rstrip())
             return
         if self._refusal:  # the first is the cause

@@ -13,7 +13,8 @@ class Limits:
 
     `pll_n` are PLLCFGR's factors N; `wait_states` the highest HCLK with 0, 1, 2 … wait states of
     the flash; `scales` for each value of PWR_CR's VOS the name of the voltage scale and the highest
-    HCLK in it, without and with over-drive.
+    HCLK in it, without and with over-drive; `absent` the registers of the STM32F446 that the chip
+    lacks, by peripheral.
     """
 
     manual: str
@@ -25,6 +26,7 @@ class Limits:
     scales: tuple[tuple[int, int, int], ...]
     overdrive: bool
     vos_at_reset: int
+    absent: dict[str, str]
 
     def wait_states_for(self, core_hz: int) -> int:
         """The wait states that the flash needs at an HCLK; as many as there are above all limits.
@@ -55,6 +57,7 @@ LIMITS = {
         ),
         overdrive=True,
         vos_at_reset=3,
+        absent={},
     ),
     # DS10086, the same tables; RM0368 sections 5.4.1 and 6.3.2.
     STM32F401RE.name: Limits(
@@ -72,5 +75,6 @@ LIMITS = {
         ),
         overdrive=False,
         vos_at_reset=2,
+        absent={"RCC": "AHB3RSTR AHB3ENR AHB3LPENR PLLSAICFGR CKGATENR DCKCFGR2"},
     ),
 }

@@ -2,12 +2,12 @@
 
 import re
 from dataclasses import dataclass, fields
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from kit.errors import KitError
 
 DEFAULT = "default"
-CHOICES = {"on": True, "off": False, "refuse": True, "allow": False}  # each value's meaning
 
 
 @dataclass(frozen=True)
@@ -15,13 +15,13 @@ class Options:
     """How strict a virtual board is, and what on it is broken.
 
     `strict`: a program that breaks a rule of the chip is stopped with a fault; off, the chip goes
-    on as silicon does, and the port's `complaints` have the sentences. `uninitialized`: reading RAM
-    that was never written is such a rule, too. `hse`, `pll`, `overdrive`: off, that part never
+    on as silicon does, and the port's `complaints` have the sentences. `uninitialized`: whether to
+    "allow" or to "refuse" loads from RAM that was never stored to. `hse`, `pll`, `overdrive`: off, that part never
     becomes ready.
     """
 
     strict: bool = True
-    uninitialized: bool = False
+    uninitialized: str = "allow"
     hse: bool = True
     pll: bool = True
     overdrive: bool = True
@@ -32,8 +32,11 @@ class Options:
         return frozenset(name for name in ("hse", "pll", "overdrive") if not getattr(self, name))
 
 
-def _values(option: str) -> tuple[str, str]:
-    return ("refuse", "allow") if option == "uninitialized" else ("on", "off")
+def _values(option: str) -> dict[str, bool | str]:
+    """What may be written for an option, and what it means."""
+    if option == "uninitialized":
+        return {"refuse": "refuse", "allow": "allow"}
+    return {"on": True, "off": False}
 
 
 NAMES = [field.name for field in fields(Options)]
@@ -70,4 +73,5 @@ def _options(query: str, url: str) -> Options:
                 f"The options are {known}.",
                 "Write virtual://name?option=value, and & between two options.",
             )
-    return Options(**{option: CHOICES[value] for option, value in given})
+    chosen: dict[str, Any] = {option: _values(option)[value] for option, value in given}
+    return Options(**chosen)

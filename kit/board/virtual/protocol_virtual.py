@@ -51,7 +51,14 @@ class Serial(SerialBase):  # type: ignore[misc]
             mcu = flash_store.mcu(name)
         except KitError as error:
             raise PortError(error) from None
-        self._chip = Chip(flash_store.read(name), flash_store.source(name), mcu, options)
+        self._chip = Chip(
+            flash_store.read(name),
+            flash_store.source(name),
+            strict=options.strict,
+            uninitialized=options.uninitialized,
+            mcu=mcu,
+            absent=options.absent,
+        )
         self._reconfigure_port()
         self.is_open = True
 

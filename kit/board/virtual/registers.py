@@ -40,35 +40,38 @@ class Registers:
 
 
 class Place:
-    """Where a register block lies, with its name and those of its registers."""
+    """Where a register block lies, with its name and those of its registers.
 
-    def __init__(self, name: str, block: Registers) -> None:
+    `absent` has the registers that this chip lacks.
+    """
+
+    def __init__(self, name: str, block: Registers, absent: str = "") -> None:
         self.name, self.block, self.where = name, block, m.MODELED[name]
         self.start = self.where.base & 0xFFF
         self.gate = self.where.enable[1:] if self.where.enable else None
         names = self.where.registers.split()
-        self.words = {i << 2: f"{name}_{word}" for i, word in enumerate(names) if word != "-"}
+        none = ["-", *absent.split()]
+        self.words = {i << 2: f"{name}_{word}" for i, word in enumerate(names) if word not in none}
 
     def register(self, word: int) -> str:
         """The name of the register at a word offset, such as "GPIOA_MODER", or ""."""
         return self.words.get(word, "")
 
-    def forbids(self, word: int, offset: int, size: int, verb: str) -> tuple[str, str, str] | None:
+    def forbids(self, word: int, size: int, verb: str) -> tuple[str, str, str] | None:
         """What to report about an access of `size` bytes with the clock on, if anything."""
-        if size < self.where.smallest or offset & size - 1:
-            wanted = self.where.smallest * 8
+        register = self.register(word) or self.name
+        if size < self.where.smallest:
             return (
-                f"{verb} {size} bytes at 0x{self.where.base + offset - self.start:08x}, a register "
-                f"of {self.name}",
-                f"The registers of {self.name} take accesses of {wanted} or 32 bits at addresses "
-                "that are a multiple of that size; what a real chip does with others is not "
-                "defined (chapters of its reference manual).",
-                "Use `volatile uint32_t *`.",
+                f"{verb} {8 * size} bits of {register} alone",
+                f"{self.name} takes accesses of {8 * self.where.smallest} or 32 bits; what a real "
+                "chip does with smaller ones is not defined (RM0390, register map).",
+                f"Use a `volatile uint32_t *` for {register}.",
             )
         if self.words and word not in self.words:
             return (
                 f"{verb} 0x{self.where.base + word:08x}, where {self.name} has no register",
-                "On a real chip that address is reserved: it must keep its reset value.",
+                "On a real chip that address is reserved: a read gives zero and a write does "
+                "nothing (RM0390 and RM0368, register maps).",
                 f"Compare the offset 0x{word:02x} with the register map of {self.name}.",
             )
         return None
@@ -111,10 +114,9 @@ class Bus:
         if place.gate and not self.clocked(*place.gate):
             block.report(*place.unclocked(word, verb))
             return None, 0
-        broken = place.forbids(word, offset, size, verb)
-        if broken:
+        if broken := place.forbids(word, size, verb):
             block.report(*broken)
-        return block, word
+        return (block if not place.words or word in place.words else None), word
 
     def read(self, _uc: Any, offset: int, size: int, _data: Any) -> int:
         """Unicorn's read callback; bytes and halfwords are parts of the word."""
