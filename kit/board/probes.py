@@ -22,7 +22,7 @@ from kit.programs import system
 
 ST = 0x0483
 """USB vendor number of STMicroelectronics."""
-PROBES = {  # USB product numbers of the ST-LINKs that have a serial port: ST TN1235, table 2
+PROBES = {  # USB product numbers of the ST-LINKs that have a serial port: ST TN1235
     0x374A: "ST-LINK/V2-1",
     0x374B: "ST-LINK/V2-1",
     0x3752: "ST-LINK/V2-1",
