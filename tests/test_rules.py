@@ -39,10 +39,10 @@ RULES = {
     "crystal": ("as a crystal oscillator", "no crystal", "HSEBYP"),
     "bypass_late": ("changed HSEBYP in RCC_CR while the HSE was on", "ignores", "before"),
     "pll_source": ("before its source, the HSE, was ready", "does not lock", "wait for its ready"),
-    "pll_m": ("4 MHz at the VCO's input; 0.95 MHz to 2.1 MHz is", "may not lock", "RCC_PLLCFGR"),
+    "pll_m": ("4 MHz at the VCO's input; 0.95 to 2.1 MHz is", "may not lock", "RCC_PLLCFGR"),
     "pll_n": ("N = 49; 50 to 432 is allowed", "may not lock", "RCC_PLLCFGR"),
     "pll_q": ("Q = 0; 2 to 15 is allowed", "may not lock", "RCC_PLLCFGR"),
-    "pll_vco": ("500 MHz at the VCO's output; 100 MHz to 432 MHz", "unstable", "100 to 432 MHz"),
+    "pll_vco": ("500 MHz at the VCO's output; 100 to 432 MHz", "unstable", "100 to 432 MHz"),
     "pll_output": ("200 MHz at its output P", "unstable", "at most 180 MHz"),
     "pll_changed": (
         "wrote to RCC_PLLCFGR while the PLL was on",
@@ -81,13 +81,17 @@ RULES = {
 }
 F401_RULES = {
     "f446_register": ("wrote to 0x40023894, where RCC has no register", "reserved", "0x94"),
-    "overdrive_absent": ("over-drive, which the STM32F401 does not have", "ignores", "scale 2"),
+    "overdrive_absent": (
+        "over-drive, which the STM32F401 does not have",
+        "does not do that",
+        "scale 2",
+    ),
     "pll_n": ("N = 49; 192 to 432 is allowed", "DS10086", "192 to 432 MHz"),
-    "pll_vco": ("500 MHz at the VCO's output; 192 MHz to 432 MHz", "RM0368", "at most 84 MHz"),
-    "pll_output": ("200 MHz at its output P; 0 MHz to 84 MHz", "unstable", "at most 84 MHz"),
+    "pll_vco": ("500 MHz at the VCO's output; 192 to 432 MHz", "RM0368", "at most 84 MHz"),
+    "pll_output": ("200 MHz at its output P; at most 84 MHz", "unstable", "at most 84 MHz"),
     "apb1_clock": ("84 MHz, and the STM32F401RE allows 42 MHz", "may fail", "PPRE1"),
     "low_voltage": ("84 MHz in voltage scale 3, which is good for 60 MHz", "stops", "VOS"),
-    "too_few_wait_states": ("84 MHz with 1 wait states", "RM0368", "to 2 before"),
+    "too_few_wait_states": ("84 MHz with 1 wait state of the flash", "RM0368", "to 2 before"),
     "other_peripheral": ("which is ADC1-3", "has RCC", ""),
 }
 LIMITED = [*[("", rule) for rule in RULES], *[("F401", rule) for rule in F401_RULES]]

@@ -1,7 +1,7 @@
 """Clock tree, power control and flash interface, with the rules by which a chip can run fast.
 
 A broken rule is reported (see registers.py). What then happens is what silicon does: mostly it
-ignores the write. Section numbers hold for RM0390 and RM0368 alike, unless a manual is named.
+ignores the write. Section numbers are the same in RM0390 and RM0368 unless one is named.
 """
 
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ from fractions import Fraction
 from itertools import count
 
 from kit.board.virtual import memory_map as m
-from kit.board.virtual.limits import LIMITS, MHZ, VCO_INPUT_HZ
+from kit.board.virtual.limits import LIMITS, MHZ, VCO_INPUT_HZ, Limits
 from kit.board.virtual.registers import Registers
 from kit.mcu import DEFAULT, Mcu
 
@@ -19,11 +19,12 @@ LOOK = 1e-6  # seconds from one look at the clock to the next where nobody gives
 
 UNSTABLE = (
     "The PLL of a real chip may not lock then, or its clock is unstable ({manual} section 6.3.2; "
-    "{data_sheet}, main PLL characteristics)."
+    "{sheet}, main PLL characteristics)."
 )
 PLL_FIX = (
     "Choose the factors in RCC_PLLCFGR anew: source / M is 1 to 2 MHz, that times N is {low:g} to "
-    "{high:g} MHz, and that divided by P at most {top:g} MHz."
+    "{high:g} MHz, and that divided by P at most {top:g} MHz; Q (and R, if there is one) is 2 or "
+    "more even where it is not used."
 )
 
 
@@ -32,7 +33,20 @@ def megahertz(hz: float | Fraction) -> str:
     return f"{float(hz / MHZ):.6g} MHz"
 
 
-class Rcc(Registers):
+class _Ruled(Registers):
+    """Registers with rules from the manuals of a chip."""
+
+    def __init__(self, limits: Limits, resets: dict[int, int]) -> None:
+        super().__init__(resets)
+        self.limits = limits
+
+    def _tell(self, what: str, effect: str, fix: str) -> None:
+        """Report a broken rule; the effect may name {manual} and {sheet}."""
+        sources = {"manual": self.limits.manual, "sheet": self.limits.data_sheet}
+        self.report(what, effect.format(**sources), fix)
+
+
+class Rcc(_Ruled):
     """Reset and clock control (chapter 6 of both manuals).
 
     Args:
@@ -44,8 +58,8 @@ class Rcc(Registers):
     """
 
     def __init__(self, mcu: Mcu = DEFAULT, absent: frozenset[str] = frozenset()) -> None:
-        super().__init__(m.RCC_RESETS)
-        self.mcu, self.limits, self.absent = mcu, LIMITS[mcu.name], absent
+        super().__init__(LIMITS[mcu.name], m.RCC_RESETS)
+        self.mcu, self.absent = mcu, absent
         self.now: Callable[[], float] = (LOOK * look for look in count()).__next__
         self.on_change: Callable[[], None] = lambda: None
         self.causes = m.RCC_RESETS[m.RCC_CSR]
@@ -137,20 +151,20 @@ class Rcc(Registers):
         stopped = self._needed() & old & ~value
         rising = value & ~old
         if stopped:
-            self.report(
+            self._tell(
                 f"switched the {self._names(stopped)} off while it ran the core",
-                "A real chip ignores that: the clock in use stays on (section 6.3.1).",
+                "A real chip ignores that: the clock in use stays on ({manual} section 6.3.1).",
                 "Switch to another clock first: RCC_CFGR's SW, then wait for SWS.",
             )
         if (old ^ value) & m.HSEBYP and old >> m.HSE.on & 1:
-            self.report(
+            self._tell(
                 "changed HSEBYP in RCC_CR while the HSE was on",
-                "A real chip ignores that (section 6.3.1).",
+                "A real chip ignores that ({manual} section 6.3.1).",
                 "Set HSEBYP before or together with HSEON.",
             )
             value ^= m.HSEBYP
         if rising >> m.HSE.on & 1 and not value & m.HSEBYP:
-            self.report(
+            self._tell(
                 "switched the HSE on as a crystal oscillator (HSEBYP is not set)",
                 "This Nucleo has no crystal; its HSE is the 8 MHz clock of the ST-LINK (UM1724, "
                 "OSC clock). On a real board HSERDY may never come.",
@@ -173,9 +187,9 @@ class Rcc(Registers):
     def _write_pllcfgr(self, old: int, value: int) -> int:
         if value == old or not self.values[m.RCC_CR] >> m.PLL.on & 1:
             return value
-        self.report(
+        self._tell(
             "wrote to RCC_PLLCFGR while the PLL was on",
-            "A real chip ignores that: the PLL keeps its factors (sections 6.2.3 and 6.3.2).",
+            "A real chip ignores that: the PLL keeps its factors ({manual} section 6.3.2).",
             "Run the core from the HSI, then RCC_CR &= ~(1 << 24) (PLLON), wait until PLLRDY is "
             "0, set the factors, and switch the PLL on again.",
         )
@@ -185,10 +199,10 @@ class Rcc(Registers):
         wanted = value & m.SW
         if wanted != old & m.SW and not self._may_run(wanted):
             source = SOURCES[wanted].name
-            self.report(
+            self._tell(
                 f"asked for the {source} as the core's clock before it was ready",
                 f"A real chip stays on the {self.running().name}, as SWS tells, until the {source} "
-                "is ready, if ever (section 6.2.6).",
+                "is ready, if ever ({manual} section 6.2.6).",
                 f"Switch the {source} on in RCC_CR and wait for its ready bit, for a bounded time; "
                 "then set SW.",
             )
@@ -197,9 +211,9 @@ class Rcc(Registers):
     def _write_bdcr(self, old: int, value: int) -> int:
         if self.power.values[m.PWR_CR] & m.DBP:
             return value
-        self.report(
+        self._tell(
             "wrote to RCC_BDCR, which is protected",
-            "A real chip ignores that until DBP in PWR_CR is set (section 6.3.20).",
+            "A real chip ignores that until DBP in PWR_CR is set ({manual} section 6.3.20).",
             "PWR_CR |= 1 << 8 (DBP) first.",
         )
         return old
@@ -258,9 +272,9 @@ class Rcc(Registers):
         """What section 6.3.2 and the data sheet demand, at the moment the PLL is switched on."""
         source, limits, cfg = self._pll_source(), self.limits, self.values[m.RCC_PLLCFGR]
         if not self.is_ready(source):
-            self.report(
+            self._tell(
                 f"switched the PLL on before its source, the {source.name}, was ready",
-                "The PLL of a real chip does not lock without its source (section 6.2.3).",
+                "The PLL of a real chip does not lock without its source ({manual} section 6.2.3).",
                 f"Switch the {source.name} on and wait for its ready bit, for a bounded time.",
             )
         factors = {"M": (cfg & 0x3F, (2, 63)), "N": (cfg >> 6 & 0x1FF, limits.pll_n)}
@@ -276,14 +290,14 @@ class Rcc(Registers):
             ("at its output P", self._pll_p(), (0, self.mcu.core_hz)),
         ):
             if not low <= hz <= high:
-                allowed = f"{megahertz(low)} to {megahertz(high)}"
-                self._report_pll(f"{megahertz(hz)} {name}; {allowed} is allowed")
+                allowed = f"{low / MHZ:g} to" if low else "at most"
+                self._report_pll(f"{megahertz(hz)} {name}; {allowed} {megahertz(high)} is allowed")
 
     def _report_pll(self, setting: str) -> None:
         low, high = (hz / MHZ for hz in self.limits.vco_hz)
-        self.report(
+        self._tell(
             f"switched the PLL on with {setting} on the {self.mcu.name.upper()}",
-            UNSTABLE.format(manual=self.limits.manual, data_sheet=self.limits.data_sheet),
+            UNSTABLE,
             PLL_FIX.format(low=low, high=high, top=self.mcu.core_hz / MHZ),
         )
 
@@ -292,25 +306,33 @@ class Rcc(Registers):
         broken = {kind: args for kind, *args in self._broken_limits()}
         for kind, args in broken.items():
             if kind not in self._broken:
-                self.report(*args)
+                self._tell(*args)
         self._broken = set(broken)
         self.on_change()
 
     def _broken_limits(self) -> Iterator[tuple[str, str, str, str]]:
-        chip, sheet = self.mcu.name.upper(), self.limits.data_sheet
+        chip = self.mcu.name.upper()
         for name, hz, limit, field in (
             ("SYSCLK", self.system_hz(), self.mcu.core_hz, "the factors in RCC_PLLCFGR"),
-            ("PCLK1, the clock of the APB1 bus,", self.apb1_hz(), self.mcu.apb1_hz, "PPRE1"),
-            ("PCLK2, the clock of the APB2 bus,", self.apb2_hz(), self.mcu.apb2_hz, "PPRE2"),
+            (
+                "PCLK1, the clock of the APB1 bus,",
+                self.apb1_hz(),
+                self.mcu.apb1_hz,
+                "PPRE1 in RCC_CFGR",
+            ),
+            (
+                "PCLK2, the clock of the APB2 bus,",
+                self.apb2_hz(),
+                self.mcu.apb2_hz,
+                "PPRE2 in RCC_CFGR",
+            ),
         ):
             if hz > limit:
                 yield (
                     field,
                     f"made {name} {megahertz(hz)}, and the {chip} allows {megahertz(limit)}",
-                    f"What runs on it may fail on a real chip ({sheet}, general operating "
-                    "conditions).",
-                    f"Set {field}{' in RCC_CFGR' if 'PPRE' in field else ''} before switching to "
-                    "the faster clock.",
+                    "What runs on it may fail on a real chip ({sheet}, operating conditions).",
+                    f"Set {field} before switching to the faster clock.",
                 )
         yield from self._too_little_voltage()
         yield from self._too_few_wait_states()
@@ -326,8 +348,7 @@ class Rcc(Registers):
                 f"ran the core at {megahertz(core)} in voltage scale {scale}{mode}, which is good "
                 f"for {megahertz(limits[boosted])}",
                 "A real chip computes wrongly or stops: its logic is too slow at this core voltage "
-                f"({self.limits.manual} section 5.1.3; {self.limits.data_sheet}, general operating "
-                "conditions).",
+                "({manual} section 5.1.3; {sheet}, operating conditions).",
                 f"Before switching the clock: VOS in PWR_CR while the PLL is off{boost}.",
             )
 
@@ -337,26 +358,26 @@ class Rcc(Registers):
         if states < needed:
             yield (
                 "wait states",
-                f"ran the core at {megahertz(core)} with {states} wait states of the flash, which "
-                f"needs {needed}",
+                f"ran the core at {megahertz(core)} with {states} wait "
+                f"state{'s' * (states != 1)} of the flash, which needs {needed}",
                 "A real chip reads wrong instructions from its flash and goes astray "
-                f"({self.limits.manual} section 3.4.1).",
+                "({manual} section 3.4.1).",
                 f"Set LATENCY in FLASH_ACR to {needed} before the clock rises, and lower it only "
                 "after the clock has fallen.",
             )
 
 
-class Power(Registers):
+class Power(_Ruled):
     """Power control (chapter 5): voltage scale and over-drive."""
 
     def __init__(self, rcc: Rcc) -> None:
-        super().__init__({m.PWR_CR: rcc.limits.vos_at_reset << 14})
+        super().__init__(rcc.limits, {m.PWR_CR: rcc.limits.vos_at_reset << 14})
         self.rcc = rcc
 
     def scale(self) -> tuple[int, int, int]:
         """The voltage scale, and the highest HCLK in it; scale 3 while the PLL is off (5.1.3)."""
         pll_on = self.rcc.values[m.RCC_CR] >> m.PLL.on & 1
-        return self.rcc.limits.scales[self.values[m.PWR_CR] >> 14 & 0b11 if pll_on else 1]
+        return self.limits.scales[self.values[m.PWR_CR] >> 14 & 0b11 if pll_on else 1]
 
     def _ready(self, switch: m.Switch) -> bool:
         return "overdrive" not in self.rcc.absent and self.rcc.passed(switch)
@@ -382,9 +403,9 @@ class Power(Registers):
     def _voltage(self, value: int) -> int:
         changed = (self.values[m.PWR_CR] ^ value) & m.VOS
         if changed and self.rcc.values[m.RCC_CR] >> m.PLL.on & 1:
-            self.report(
+            self._tell(
                 "changed the voltage scale (VOS in PWR_CR) while the PLL was on",
-                "A real chip ignores that (section 5.4.1).",
+                "A real chip ignores that ({manual} section 5.4.1).",
                 "Set VOS first, then switch the PLL on.",
             )
             return value ^ changed
@@ -396,7 +417,7 @@ class Power(Registers):
         changed = (self.values[m.PWR_CR] ^ value) & (oden | odswen)
         if not changed:
             return value
-        if not self.rcc.limits.overdrive:
+        if not self.limits.overdrive:
             rule = "asked for over-drive, which the STM32F401 does not have", "5.4.1"
             fix = "Leave ODEN and ODSWEN alone: 84 MHz needs voltage scale 2 only."
         elif self.rcc.running() is m.PLL:
@@ -407,15 +428,15 @@ class Power(Registers):
             fix = "Set ODEN, wait for ODRDY in PWR_CSR, set ODSWEN, wait for ODSWRDY."
         else:
             return value
-        self.report(rule[0], f"A real chip ignores or mishandles that (section {rule[1]}).", fix)
+        self._tell(rule[0], f"A real chip does not do that ({{manual}} section {rule[1]}).", fix)
         return value ^ changed
 
 
-class FlashInterface(Registers):
+class FlashInterface(_Ruled):
     """Flash interface (chapter 3): wait states and the lock; a program cannot change its flash."""
 
     def __init__(self, rcc: Rcc) -> None:
-        super().__init__(m.FLASH_RESETS)
+        super().__init__(rcc.limits, m.FLASH_RESETS)
         self.rcc, self.keys = rcc, 0
 
     def reset(self) -> None:
@@ -437,7 +458,7 @@ class FlashInterface(Registers):
         elif offset == m.FLASH_ACR:
             self._access(value)
         elif offset in (m.FLASH_OPTKEYR, m.FLASH_OPTCR):
-            self.report(
+            self._tell(
                 "tried to change the option bytes",
                 "A real chip can; the virtual board has none to change.",
                 "Use a programming tool for option bytes.",
@@ -449,10 +470,10 @@ class FlashInterface(Registers):
             self.keys += 1
         elif not (0 < self.keys < 3 and value == m.FLASH_KEYS[self.keys - 1]):
             self.keys = 3
-            self.report(
+            self._tell(
                 f"wrote 0x{value:08x} to FLASH_KEYR, which is not the next key",
                 "A real chip answers with a bus error and keeps the flash locked until the next "
-                "reset (section 3.5.1).",
+                "reset ({manual} section 3.5.1).",
                 "Write 0x45670123, then 0xCDEF89AB, once each.",
             )
         locked = self.keys != 2
@@ -460,15 +481,15 @@ class FlashInterface(Registers):
 
     def _control(self, value: int) -> None:
         if self.values[m.FLASH_CR] & m.LOCK:
-            self.report(
+            self._tell(
                 "wrote to FLASH_CR while it was locked",
-                "A real chip ignores that (section 3.5.1).",
+                "A real chip ignores that ({manual} section 3.5.1).",
                 "Write 0x45670123, then 0xCDEF89AB to FLASH_KEYR first.",
             )
         elif value & m.PROGRAM_OR_ERASE:
-            self.report(
+            self._tell(
                 "began to program or erase the flash",
-                "A real chip does so (section 3.5); the virtual board's flash changes by "
+                "A real chip does so ({manual} section 3.5); the virtual board's flash changes by "
                 "`kit flash` only.",
                 "Keep what changes in RAM.",
             )
@@ -479,9 +500,9 @@ class FlashInterface(Registers):
     def _access(self, value: int) -> None:
         for enable, reset, name in m.CACHES:
             if value >> reset & 1 and (value | self.values[m.FLASH_ACR]) >> enable & 1:
-                self.report(
+                self._tell(
                     f"reset the flash's {name} cache while it was enabled",
-                    "A real chip ignores that (section 3.8.1).",
+                    "A real chip ignores that ({manual} section 3.8.1).",
                     "Clear the cache's enable bit in FLASH_ACR first.",
                 )
         self.values[m.FLASH_ACR] = value

@@ -15,9 +15,9 @@ class Options:
     """How strict a virtual board is, and what on it is broken.
 
     `strict`: a program that breaks a rule of the chip is stopped with a fault; off, the chip goes
-    on as silicon does, and the port's `complaints` have the sentences. `uninitialized`: whether to
-    "allow" or to "refuse" loads from RAM that was never stored to. `hse`, `pll`, `overdrive`: off, that part never
-    becomes ready.
+    on as silicon does, and the port's `complaints` have the sentences. `uninitialized`: "allow", or
+    "refuse" to refuse loads from RAM that was never stored to. `hse`, `pll`, `overdrive`: off, that
+    part never becomes ready.
     """
 
     strict: bool = True
