@@ -3,37 +3,45 @@
 #include "frame.h"
 #include "requests.h"
 
-#define ID_BYTES (sizeof BUILD_ID - 1)
-#define REPORT_BYTES (1U + 4U * 4U + 8U * 4U + ID_BYTES)
+#define LONGEST_ID 16U
+#define REPORT_BYTES (1U + 4U * 4U + 8U * 4U + LONGEST_ID)
 #define REQUEST_BYTES 16U /* enough for RESET; what is longer is answered as well */
 
-static uint32_t put_u32(uint8_t *to, uint32_t value)
+typedef struct {
+    uint8_t bytes[FRAME_HEADER_BYTES + REPORT_BYTES + FRAME_CRC_BYTES];
+    uint32_t length;
+} report;
+
+static void put_u8(report *r, uint32_t value)
 {
-    for (uint32_t i = 0; i < 4; i++) {
-        to[i] = (uint8_t)(value >> (8 * i));
+    r->bytes[r->length++] = (uint8_t)value;
+}
+
+static void put_u32(report *r, uint32_t value)
+{
+    for (uint32_t shift = 0; shift < 32; shift += 8) {
+        put_u8(r, value >> shift);
     }
-    return 4;
 }
 
 static void send_report(const board_crash *crash, uint8_t sequence)
 {
-    uint8_t bytes[FRAME_HEADER_BYTES + REPORT_BYTES + FRAME_CRC_BYTES];
-    const uint32_t status[] = {crash->cfsr, crash->hfsr, crash->mmfar, crash->bfar};
-    uint32_t length = 0;
-    bytes[length++] = REPLY_FAULT;
-    bytes[length++] = sequence;
-    bytes[length++] = (uint8_t)crash->exception;
-    for (uint32_t i = 0; i < 4; i++) {
-        length += put_u32(bytes + length, status[i]);
-    }
+    report r = {.length = 0};
+    put_u8(&r, REPLY_FAULT);
+    put_u8(&r, sequence);
+    put_u8(&r, crash->exception);
+    put_u32(&r, crash->cfsr);
+    put_u32(&r, crash->hfsr);
+    put_u32(&r, crash->mmfar);
+    put_u32(&r, crash->bfar);
     for (uint32_t i = 0; i < 8; i++) {
-        length += put_u32(bytes + length, crash->stacked[i]);
+        put_u32(&r, crash->stacked[i]);
     }
-    for (uint32_t i = 0; i < ID_BYTES; i++) {
-        bytes[length++] = (uint8_t)build_id[i];
+    for (uint32_t i = 0; i < LONGEST_ID && build_id[i] != '\0'; i++) {
+        put_u8(&r, (uint8_t)build_id[i]);
     }
     board_send(0); /* ends the reply that was perhaps begun */
-    frame_send(bytes, length);
+    frame_send(r.bytes, r.length);
 }
 
 static void answer(const board_crash *crash, frame_status status, const frame *request)

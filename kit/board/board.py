@@ -1,5 +1,6 @@
 """What you can ask a board. It knows nothing but a pyserial URL."""
 
+import contextlib
 import struct
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -10,8 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from kit.board import link
+from kit.board.crash import CrashError, crash_error, parse
 from kit.board.ports import open_port
+from kit.compile.firmware import build_id_of
 from kit.digits import check_image
+from kit.errors import KitError
+from kit.paths import build
 
 PROTOCOL_VERSION = 2
 CLOCK_SOURCES = ("HSI", "PLL from HSI", "PLL from HSE")
@@ -164,7 +169,7 @@ class Board:
         self.url = url
         self.fastest = fastest
         self.port = open_port(url)
-        self.link = link.Link(self.port)
+        self.link = link.Link(self.port, crash=_crash_error)
         self._hello: Hello | None = None
 
     def __enter__(self) -> Self:
@@ -283,10 +288,23 @@ class Board:
         return Checksum(fields.number("I"), fields.number("I"))
 
     def reset(self) -> None:
-        """Restart the program on the board. It says hello again before the next request."""
-        self.link.request(link.RESET)
+        """Restart the program on the board, a crashed one too.
+
+        It says hello again before the next request.
+        """
+        with contextlib.suppress(CrashError):  # the reply of a crashed program, which restarts
+            self.link.request(link.RESET)
         self.link.fall_back()
         self._hello = None
+
+
+def _crash_error(payload: bytes) -> KitError:
+    """The error for a FAULT frame, with source lines if the program was built here."""
+    crash = parse(payload)
+    build_id = crash.build_id if crash else ""
+    candidates = [build() / "firmware.elf", *build().glob("virtual/*/firmware.elf")]
+    files = [path for path in candidates if build_id and path.is_file()]
+    return crash_error(payload, next((f for f in files if build_id_of(f) == build_id), None))
 
 
 def _check_length(payload: bytes, output: BoardTensor) -> bytes:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import serial
 from cobs import cobs
 
+from kit.board.crash import crash_error
 from kit.errors import KitError
 
 HELLO, LAYER, RECOGNIZE, RUN, MEASURE, WATCH, RESET, BAUD, STATUS, CHECKSUM = range(1, 11)
@@ -85,15 +86,6 @@ class FrameReader:
         self._rest = b""
 
 
-def crashed(payload: bytes) -> KitError:
-    """The error for a FAULT frame where nobody knows more about the program on the board."""
-    return LinkError(
-        "The program on the board crashed.",
-        f"Its fault handler sent {payload.hex()}.",
-        "Reset the board (black button).",
-    )
-
-
 class Link:
     """Requests over an open pyserial port, each answered or an error.
 
@@ -112,7 +104,7 @@ class Link:
         self,
         port: serial.SerialBase,
         reply_seconds: float = REPLY_SECONDS,
-        crash: Callable[[bytes], KitError] = crashed,
+        crash: Callable[[bytes], KitError] = crash_error,
     ) -> None:
         self.port = port
         self.reply_seconds = reply_seconds
@@ -222,13 +214,18 @@ class Link:
         while time.monotonic() < deadline:
             data = self.port.read(max(1, self.port.in_waiting))
             self.last_received += data
-            for frame in self._reader.feed(data):
-                if frame is None:
-                    return None
-                if frame.type == FAULT:
-                    raise getattr(self.port, "failure", None) or self._crash(frame.payload)
-                if self._belongs(frame):
-                    return frame
+            frames = self._reader.feed(data)
+            reply = self._reply_among(frames)
+            if reply or None in frames:
+                return reply
+        return None
+
+    def _reply_among(self, frames: list[Frame | None]) -> Frame | None:
+        for frame in filter(None, frames):
+            if frame.type == FAULT:
+                raise getattr(self.port, "failure", None) or self._crash(frame.payload)
+            if self._belongs(frame):
+                return frame
         return None
 
     def _belongs(self, frame: Frame) -> bool:

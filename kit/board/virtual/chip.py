@@ -47,13 +47,14 @@ from unicorn.arm_const import (
 )
 
 from kit.board.virtual import memory_map as m
-from kit.board.virtual.clocks import FlashInterface, Power, Rcc
+from kit.board.virtual.clocks import Rcc
 from kit.board.virtual.counter import SLICE, Counter, Dwt
 from kit.board.virtual.faults import BoardFault, board_fault
 from kit.board.virtual.peripherals import Gpio, SystemControl, SysTick
-from kit.board.virtual.registers import Bus, Registers
+from kit.board.virtual.registers import Bus, Place, Registers
 from kit.board.virtual.usart import Usart, UsartBus
 from kit.errors import KitError
+from kit.mcu import DEFAULT, Mcu
 
 TRANSLATION_BUFFER = 32 << 20  # bytes; Unicorn's own default reserves 1 GB for each chip
 SLICE_SECONDS = 0.02  # the longest time without a look at the clock, or at Ctrl-C
@@ -126,9 +127,23 @@ class Chip:
     Args:
         flash: FLASH_SIZE bytes.
         elf: the program's ELF for source lines in faults; it may be missing.
+        strict: stop where the program breaks a rule of the chip. Otherwise the chip does what
+            silicon does, and the rule goes to `complaints`.
+        mcu: which chip it is.
+        absent: what on it never becomes ready: "hse", "pll", "overdrive".
     """
 
-    def __init__(self, flash: bytes, elf: Path) -> None:
+    def __init__(
+        self,
+        flash: bytes,
+        elf: Path,
+        strict: bool = True,
+        uninitialized: str = "allow",
+        mcu: Mcu = DEFAULT,
+        absent: frozenset[str] = frozenset(),
+    ) -> None:
+        self.strict, self.mcu, self.absent = strict, mcu, absent
+        self.complaints: list[str] = []
         self.elf, self.empty = elf, flash[:8] == ERASED
         self.failure: KitError | None = None
         self.led_changes = 0
@@ -155,13 +170,13 @@ class Chip:
         pointer = ctypes.addressof(self._pinned)
         for base in (m.FLASH_BASE, m.FLASH_ALIAS):
             self._uc.mem_map_ptr(base, m.FLASH_SIZE, UC_PROT_READ | UC_PROT_EXEC, pointer)
-        self._uc.mem_map(m.RAM_BASE, m.RAM_SIZE)
+        self._uc.mem_map(m.RAM_BASE, self.mcu.ram_bytes)
         vectors = struct.unpack_from("<5I", flash, 8)  # NMI to UsageFault: PM0214 table 17
         self._handlers = {address & ~1 for address in vectors if address & 1}
 
     def _make_peripherals(self) -> None:
         self.counter = Counter(self._uc)
-        self.rcc = Rcc()
+        self.rcc = Rcc(self.mcu, self.absent)
         self.gpioa, self.gpiob = Gpio(m.GPIOA_RESETS), Gpio(m.GPIOB_RESETS)
         self.gpioc = Gpio(external=1 << m.BUTTON_PIN)
         self.usart = Usart(self.rcc.apb1_hz, self._on_idle)
@@ -173,12 +188,10 @@ class Chip:
             self._on_fpu,
         )
         self.dwt = Dwt(self.counter, self._on_trace)
-        self.power, self.flash_interface = Power(), FlashInterface(m.FLASH_RESETS)
+        self.power, self.flash_interface = self.rcc.power, self.rcc.flash
         self._led = False
         self.rcc.on_change = self.usart.retune
         self.gpioa.on_change = self._on_pins
-        for block in self._blocks():
-            block.report = self._refuse
 
     def _blocks(self) -> tuple[Registers, ...]:
         ports = (self.gpioa, self.gpiob, self.gpioc)
@@ -186,23 +199,30 @@ class Chip:
         return (*clocks, *ports, self.system, self.dwt, self.usart)
 
     def _map_peripherals(self) -> None:
-        """Each 4 KB page with its register blocks: KB number, start in the page, clock enable."""
-        ports = (self.gpioa, self.gpiob, self.gpioc)
-        gpio = {i: (port, i << 10, (m.RCC_AHB1ENR, i)) for i, port in enumerate(ports)}
-        core = dict.fromkeys(range(4), (self.system, 0, None))
-        pages: dict[int, dict[int, Any]] = {
-            m.USART2 & ~0xFFF: {1: (self.usart, 0x400, (m.RCC_APB1ENR, 17))},
-            m.PWR: {0: (self.power, 0, (m.RCC_APB1ENR, 28))},
-            m.GPIOA: gpio,
-            m.RCC & ~0xFFF: {2: (self.rcc, 0x800, None), 3: (self.flash_interface, 0xC00, None)},
-            m.DBGMCU: {0: (Registers(m.DBGMCU_RESETS), 0, None)},
-            m.DWT: {0: (self.dwt, 0, None)},
-            m.SCS: core,
+        """Each 4 KB page with the register blocks in it."""
+        identity = {m.DBGMCU_IDCODE: m.REVISION_A | self.mcu.device_id}
+        blocks: dict[str, Registers] = {
+            "USART2": self.usart,
+            "PWR": self.power,
+            "GPIOA": self.gpioa,
+            "GPIOB": self.gpiob,
+            "GPIOC": self.gpioc,
+            "RCC": self.rcc,
+            "FLASH": self.flash_interface,
+            "DBGMCU": Registers(identity),
+            "DWT": self.dwt,
+            "SCS": self.system,
         }
-        for page, blocks in pages.items():
-            bus = Bus(page, blocks, self.rcc.clocked, self._on_unknown)
+        pages: dict[int, dict[int, Place]] = {}
+        for name, block in blocks.items():
+            place = Place(name, block, self.rcc.limits.absent.get(name, ""))
+            block.report = self._refuse
+            pages.setdefault(place.where.base & ~0xFFF, {})[place.start >> 10] = place
+        pages[m.SCS] = dict.fromkeys(range(4), pages[m.SCS][0])
+        for page, places in pages.items():
+            bus = Bus(page, places, self.rcc.clocked, self._on_unknown)
             if page == m.USART2 & ~0xFFF:
-                bus = UsartBus(page, blocks, self.rcc.clocked, self._on_unknown)
+                bus = UsartBus(page, places, self.rcc.clocked, self._on_unknown)
                 bus.serve(self.usart)
             self._uc.mmio_map(page, 0x1000, bus.read, None, bus.write, None)
 
@@ -217,11 +237,12 @@ class Chip:
         """B1 pulls PC13 low."""
         self.gpioc.external = 0 if pressed else 1 << m.BUTTON_PIN
 
-    def reset(self) -> None:
+    def reset(self, cause: int = m.PINRSTF) -> None:
         """As after power-on, but RAM keeps its content: vectors to SP and PC, peripherals fresh.
 
-        What the program had sent stays readable.
+        What the program had sent stays readable. `cause` is a flag of RCC_CSR.
         """
+        self.rcc.causes |= cause | m.PINRSTF
         self.usart.transmit()
         if self.counter.counting:
             self.counter.remove()
@@ -284,7 +305,7 @@ class Chip:
             self._fail(error)
         elif self._restart:
             self._restart = False
-            self.reset()
+            self.reset(m.SFTRSTF)
         else:
             self._count_or_not()
 
@@ -339,8 +360,8 @@ class Chip:
         self._refuse("enabled an interrupt, and the virtual board has none", NO_INTERRUPTS)
 
     def _on_unknown(self, address: int, verb: str) -> None:
-        what = f"{verb} 0x{address:08x}, a peripheral that is not modeled"
-        self._refuse(what, NOT_MODELED)
+        where, effect = self._nothing_at(address)
+        self._refuse(f"{verb} 0x{address:08x}, {where}", effect)
 
     def _on_fpu(self) -> None:
         """Unicorn's FPU is always on, but its registers tell whether the program used it."""
@@ -366,8 +387,18 @@ class Chip:
         self._refuse(what, effect)
 
     def _refuse(self, what: str, effect: str, fix: str = "") -> None:
+        """A rule is broken: stop, or go on as silicon does and keep the sentences."""
+        if not self.strict:
+            self._complain(f"The program {what}. {effect} {fix}".rstrip())
+            return
+        if self._refusal:  # the first is the cause
+            return
         self._refusal, self._effect, self._fix = what, effect, fix
         self._uc.emu_stop()
+
+    def _complain(self, sentence: str) -> None:
+        if sentence not in self.complaints:  # a store may be executed twice
+            self.complaints.append(sentence)
 
     # Faults
 
@@ -401,6 +432,9 @@ class Chip:
 
     def _nothing_at(self, address: int) -> tuple[str, str]:
         """What is at an address where the virtual board has nothing, and what a real chip does."""
+        name = m.peripheral_at(address, self.mcu.name)
+        if name:
+            return f"which is {name}, and the virtual board does not model it", NOT_MODELED
         if any(low <= address < high for low, high in m.NOT_MODELED):
             return "which the virtual board does not model", NOT_MODELED
         if m.RAM_BASE - 0x1000 <= address < m.RAM_BASE:

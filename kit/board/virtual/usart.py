@@ -127,7 +127,7 @@ class UsartBus(Bus):
 
     def read(self, uc: Any, offset: int, size: int, data: Any) -> int:
         """Unicorn's read callback."""
-        if self.clocked(m.RCC_APB1ENR, 17):
+        if size > 1 and self.clocked(m.RCC_APB1ENR, 17):
             if offset == 0x400:
                 return self.usart.status()
             if offset == 0x404:
