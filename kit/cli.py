@@ -165,14 +165,37 @@ def _show_build(made: Any) -> None:
           f"RAM {made['ram_bytes']:,} of {mcu.ram_bytes:,} bytes")  # fmt: skip
 
 
+def boards(args: argparse.Namespace) -> Any:
+    """List the boards that are plugged in, and the virtual ones that have a program."""
+    from kit.board.probes import boards as look
+
+    return look()
+
+
+def _show_boards(found: Any) -> None:
+    rows = [[p.port, p.board, p.kind, p.serial_number, p.drive.path if p.drive else ""]
+            for p in found.probes]  # fmt: skip
+    rows += [["(no port known)", drive.board, "", "", drive.path] for drive in found.drives]
+    rows += [[url, board, "virtual", "", ""] for url, board in found.virtual]
+    if rows:
+        names = ["address", "board", "ST-LINK", "serial number", "drive"]
+        console.print(_table("Boards", names, rows))
+    print(f"{len(found.other_ports)} other serial ports")
+    if not found.probes:
+        print(f"No board is plugged in. {found.advice()}.")
+
+
 def flash(args: argparse.Namespace) -> Any:
     """Put the firmware into a board's flash and greet it."""
     from kit.board import Board
     from kit.board import flash as put
 
-    how = put(args.board, args.elf or paths.build() / FIRMWARE)
-    with Board(args.board) as board:
-        return {"board": args.board, "how": how, "hello": board.hello()}
+    done = put(args.board, args.elf or paths.build() / FIRMWARE, args.tool)
+    made = {"board": done.url, "how": str(done), "command": done.command}
+    if done.hello:
+        return made | {"hello": done.hello}
+    with Board(done.url) as board:
+        return made | {"hello": board.hello()}
 
 
 def _show_flash(result: Any) -> None:
@@ -281,7 +304,7 @@ def _add_road(add: Any) -> None:
 
 def _add_board(add: Any) -> None:
     def add_url(command: argparse.ArgumentParser) -> None:
-        help_text = "COM5, /dev/ttyACM0, ... (default: virtual://)"
+        help_text = "COM5, /dev/ttyACM0, auto, ... (default: virtual://)"
         command.add_argument("--board", default="virtual://", help=help_text)
 
     command = add(build, _show_build)
@@ -289,8 +312,11 @@ def _add_board(add: Any) -> None:
     command.add_argument("--out", help="folder for firmware.elf and .bin; default: build")
     command.add_argument("--mcu", default=DEFAULT.name, help=f"default: {DEFAULT.name}")
     command.add_argument("--compiler", default="zig", help="zig (default), or gcc, if installed")
+    add(boards, _show_boards)
     command = add(flash, _show_flash)
     command.add_argument("--elf", help="default: build/firmware.elf")
+    ways = "STM32_Programmer_CLI, openocd, st-flash, pyocd or drive; default: the first found"
+    command.add_argument("--tool", help=ways)
     add_url(command)
     command = add(recognize, _show_recognize)
     command.add_argument("image", help=".png or .npy, 28 x 28, light digit on black")
@@ -322,11 +348,20 @@ def _json(result: Any) -> str:
     return json.dumps(result, default=_plain, indent=2)
 
 
+def _resolve_board(args: argparse.Namespace) -> None:
+    """`--board auto` becomes the address of a board, once for the whole command."""
+    if getattr(args, "board", None) == "auto":
+        from kit.board.ports import resolve
+
+        args.board = resolve(args.board)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code is 0, 1 after a KitError or a failed check, 130 after
     Ctrl-C, or 2 for a wrong command line."""
     args = _parser().parse_args(arguments)
     try:
+        _resolve_board(args)
         result = args.action(args)
         print(_json(result)) if args.json else args.show(result)
     except KitError as error:

@@ -22,10 +22,9 @@ from rich.text import Text
 
 from kit.errors import KitError
 from kit.paths import ROOT, build
+from kit.programs import execute, find, system
 
 GIGABYTE = 1_000_000_000
-ST_LINK = 0x0483
-"""USB vendor number of STMicroelectronics; every ST-LINK has it."""
 
 INSTALL = "python3 workshop.py doctor (it installs what is locked)"
 
@@ -80,7 +79,7 @@ def examine(board_url: str | None = None) -> Examination:
     Args:
         board_url: also greet the board there, for example "virtual://" or "COM5".
     """
-    looks = [python, packages, compiler, *_build_tools(), virtual_board, serial_ports, board_drive]
+    looks = [python, packages, compiler, *_build_tools(), virtual_board, board_on_usb, board_drive]
     looks += [flashing_tools, st_edge_ai, gnu_compiler, chromium, memory, disk]
     checks = Examination(look() for look in looks)
     if board_url is not None:
@@ -155,7 +154,7 @@ def locked_versions() -> dict[str, set[str]]:
 
 def compiler() -> Check:
     """zig, which comes as a Python package."""
-    version = _first_line([sys.executable, "-m", "ziglang", "version"])
+    version = _printed([sys.executable, "-m", "ziglang", "version"])
     return Check("C compiler (zig)", bool(version), version, "required", INSTALL)
 
 
@@ -176,31 +175,33 @@ def virtual_board() -> Check:
     return Check("virtual board (Unicorn)", True, detail, "required", INSTALL)
 
 
-def serial_ports() -> Check:
-    """The serial ports whose USB vendor is ST; other ports are counted."""
-    ports = list(import_module("serial.tools.list_ports").comports())
-    boards = [port.device for port in ports if port.vid == ST_LINK]
-    detail = ", ".join(boards) or "no serial port of an ST-LINK"
-    return Check("board on USB (ST-LINK)", bool(boards), detail, "optional", _HOW_PORT[_system()])
+def board_on_usb() -> Check:
+    """The ST-LINKs that have a serial port."""
+    from kit.board.probes import PLUG_IN, probes
+
+    found = ", ".join(f"{probe.board} at {probe.port}" for probe in probes())
+    detail = found or "no serial port of an ST-LINK"
+    return Check("board on USB (ST-LINK)", bool(found), detail, "optional", PLUG_IN[system()])
 
 
 def board_drive() -> Check:
     """The drive that a NUCLEO shows; a .bin copied there is flashed."""
-    from kit.board.flash import nucleo_drives
+    from kit.board.probes import probe_drives
 
-    places = nucleo_drives()
+    places = [drive.path for drive in probe_drives()]
     detail = ", ".join(map(str, places))
     how = "Plug in a NUCLEO-F446RE: it shows as the drive NODE_F446RE"
     return Check("drive of the board", bool(places), detail, "optional", how)
 
 
 def flashing_tools() -> Check:
-    """Programs that can flash a board; the drive needs none of them."""
-    from kit.board.flash import TOOLS, find_program
+    """Programs that can flash a board, the preferred one first; the drive needs none of them."""
+    from kit.board.tools import installed
 
     how = "Not needed while the board shows a drive; else install STM32CubeProgrammer"
-    found = [Path(place) for tool in TOOLS if (place := find_program(tool.program))]
-    detail = ", ".join(f"{_number(path)} {short(path)}".strip() for path in found)
+    found = installed()
+    words = [(tool.name, _number(path), short(path)) for tool, path in found]
+    detail = ", ".join(" ".join(filter(None, parts)) for parts in words)
     return Check("flashing tools", bool(found), detail, "optional", how)
 
 
@@ -217,7 +218,7 @@ def gnu_compiler() -> Check:
     """arm-none-eabi-gcc: on PATH, or where an installer puts it."""
     from kit.compile.toolchain import GET_GCC, find_gcc
 
-    how = f"Only X-CUBE-AI and `kit build --compiler gcc` need it: {GET_GCC[_system()]}"
+    how = f"Only X-CUBE-AI and `kit build --compiler gcc` need it: {GET_GCC[system()]}"
     path = find_gcc()
     detail = f"{_number(path)} {short(path)}".strip() if path else ""
     return Check("arm-none-eabi-gcc", bool(path), detail, "optional", how)
@@ -257,33 +258,24 @@ def board(url: str) -> Check:
 
 
 def _program(name: str, candidates: list[str], needed: str, how: str) -> Check:
-    found = [path for candidate in candidates if (path := which(candidate))]
+    found = [path for candidate in candidates if (path := find(candidate, beside=True))]
     detail = ", ".join(f"{_number(path)} {short(path)}".strip() for path in found)
     return Check(name, bool(found), detail, needed, how)
 
 
-def which(program: str) -> Path | None:
-    """Beside this Python first (CMake and Ninja come as packages), then on PATH."""
-    search = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    place = shutil.which(program, path=search)
-    return Path(place) if place else None
-
-
 def _number(program: Path) -> str:
     """The first thing like a version in what `--version` prints."""
-    found = re.search(r"\d+(\.\d+)+", _first_line([str(program), "--version"]))
+    found = re.search(r"\d+(\.\d+)+", _printed([str(program), "--version"]))
     return found.group() if found else ""
 
 
-def _first_line(command: list[str]) -> str:
-    """What a program prints first; nothing when it fails or hangs."""
+def _printed(command: list[str]) -> str:
+    """What a program prints; nothing when it fails or hangs."""
     try:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20
-        )
-    except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
+        code, printed = execute(command, 20)
+    except (OSError, subprocess.TimeoutExpired):
         return ""
-    return next(iter(done.stdout.splitlines()), "") if done.returncode == 0 else ""
+    return printed.strip() if code == 0 else ""
 
 
 def short(path: Path) -> str:
@@ -292,14 +284,3 @@ def short(path: Path) -> str:
         if path.is_relative_to(base):
             return str(sign / path.relative_to(base))
     return str(path)
-
-
-def _system() -> str:
-    return platform.system() if platform.system() in ("Windows", "Darwin") else "Linux"
-
-
-_HOW_PORT = {
-    "Windows": "Plug in the board with a data cable; Windows 10 and later have the driver",
-    "Darwin": "Plug in the board with a data cable; no driver is needed",
-    "Linux": "Plug in the board with a data cable; for permission: sudo usermod -aG dialout $USER",
-}

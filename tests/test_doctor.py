@@ -8,7 +8,6 @@ import platform
 import stat
 import sys
 from collections import namedtuple
-from importlib import import_module
 
 import pytest
 from rich.console import Console
@@ -105,18 +104,18 @@ def test_a_tool_that_fails_to_start_does_not_stop_the_doctor(tmp_path, monkeypat
     tool.write_text("#!/nowhere\n")
     tool.chmod(tool.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert doctor.flashing_tools().detail == doctor.short(tool)
+    assert doctor.flashing_tools().detail == f"pyOCD {doctor.short(tool)}"
 
 
-Port = namedtuple("Port", "device vid")
+Port = namedtuple("Port", "device vid pid serial_number location", defaults=("066E", None))
 
 
 def test_an_st_link_is_told_from_other_ports(monkeypatch):
-    """By the USB vendor number, which is the same in every ST-LINK."""
-    ports = [Port("COM1", None), Port("COM7", 0x0483), Port("COM8", 0x2341)]
+    """By its USB numbers: ST's vendor number is also that of programs on an STM32's own USB."""
+    ports = [Port("COM1", None, None), Port("COM7", 0x0483, 0x374B), Port("COM8", 0x0483, 0x5740)]
     monkeypatch.setattr("serial.tools.list_ports.comports", lambda: iter(ports))
-    check = doctor.serial_ports()
-    assert check.found and check.detail == "COM7"
+    check = doctor.board_on_usb()
+    assert check.found and check.detail.endswith(" at COM7")
 
 
 def test_the_drive_of_a_board_is_known_by_its_file(tmp_path, monkeypatch):
@@ -124,9 +123,7 @@ def test_the_drive_of_a_board_is_known_by_its_file(tmp_path, monkeypatch):
     for name in ("stick", "NODE_F446RE"):
         (tmp_path / name).mkdir()
     (tmp_path / "NODE_F446RE" / "MBED.HTM").touch()
-    monkeypatch.setattr(
-        import_module("kit.board.flash"), "drives", lambda: sorted(tmp_path.iterdir())
-    )
+    monkeypatch.setattr("kit.board.probes.places", lambda: sorted(tmp_path.iterdir()))
     assert doctor.board_drive().detail == str(tmp_path / "NODE_F446RE")
 
 
@@ -143,7 +140,6 @@ def test_st_tools_are_found_where_their_variable_points(tmp_path, monkeypatch):
 def test_advice_fits_the_system(monkeypatch, system):
     """Nobody on Windows is told to use apt; an unknown system gets Linux's advice."""
     monkeypatch.setattr(platform, "system", lambda: system)
-    monkeypatch.setattr(doctor, "which", lambda program: None)
     assert ("apt" in doctor.gnu_compiler().how_to_get) == (system in ("Linux", "FreeBSD"))
 
 

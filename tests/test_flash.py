@@ -1,111 +1,488 @@
-"""Flashing a real board uses the tool at hand and says what happened.
+"""Flashing a real board uses the tool at hand, says what happened, and looks whether it is there.
 
-No probe is needed: the tools are stand-ins, small scripts that keep how they were called.
+No probe is needed: the tools are stand-ins, small scripts that keep how they were called, the drive
+is a folder, and the board is a virtual one behind a network port.
 """
 
 import os
+import shutil
+import socket
+import threading
+import time
+from contextlib import suppress
 from importlib import import_module
 
 import pytest
+import serial
 from networks import Spec, make
 
-from kit.board import flash
+from kit import cli
+from kit.board import Board, confirm, flash, probes, tools
 from kit.compile import build
+from kit.compile.firmware import build_id_of
 from kit.errors import KitError
 from kit.generate import generate
+from kit.mcu import STM32F401RE
 
 FLASH = import_module("kit.board.flash")  # the package gives the function of that name
 PORT = "COM5"  # any real port: the ST-LINK is found by the tool
-TOOLS = ["STM32_Programmer_CLI", "openocd", "st-flash", "pyocd"]  # in the order of preference
+PROGRAMS = ["STM32_Programmer_CLI", "openocd", "st-flash", "pyocd"]  # in the order of preference
+SUCCESS = {  # what each prints last, as in tests/test_tools.py
+    "STM32_Programmer_CLI": "Download verified successfully",
+    "openocd": "** Verified OK **",
+    "st-flash": "2020-07-28T22:36:20 INFO common.c: Flash written and verified! jolly good!",
+    "pyocd": "0001286 I Erased 1024 bytes (1 sector), programmed 1024 bytes (1 page) [loader]",
+}
+DRIVE_HTM = '<meta http-equiv="refresh" content="0; url=http://mbed.org/device/?code=%s0221"/>'
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the stand-ins are shell scripts")
 
 
+def program(folder, outputs):
+    """A program around a network with `outputs` outputs; each number makes another one."""
+    spec = Spec(20, (outputs,), None, True, True, True, True, 0.3, 1)
+    model = make(spec, folder / f"{outputs}.tflite")
+    return build(generate(model, folder / f"network{outputs}"), folder / f"built{outputs}").elf
+
+
 @pytest.fixture(scope="module")
 def elf(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("a path with spaces")
-    spec = Spec(20, (5,), None, True, True, True, True, 0.3, 1)
-    return build(generate(make(spec, folder / "small.tflite"), folder / "network"), folder).elf
+    return program(tmp_path_factory.mktemp("a path with spaces"), 5)
+
+
+@pytest.fixture(scope="module")
+def other_elf(tmp_path_factory):
+    return program(tmp_path_factory.mktemp("other"), 6)
 
 
 @pytest.fixture
 def computer(tmp_path, monkeypatch):
-    """A computer with no flashing tool and no board; tools can be added."""
+    """A computer with no flashing tool, no board and no patience; all can be added."""
     bin_folder = tmp_path / "bin"
     bin_folder.mkdir()
     (tmp_path / "drives").mkdir()
     monkeypatch.setenv("PATH", str(bin_folder))
-    monkeypatch.setattr(FLASH, "CUBE_FOLDERS", ())
-    monkeypatch.setattr(FLASH, "drives", lambda: sorted((tmp_path / "drives").iterdir()))
+    monkeypatch.setattr(tools, "CUBE_FOLDERS", ())
+    monkeypatch.setattr(probes, "places", lambda: sorted((tmp_path / "drives").iterdir()))
+    monkeypatch.setattr(probes.list_ports, "comports", list)
+    monkeypatch.setattr(FLASH, "BACK_SECONDS", 1.0)
     return tmp_path
 
 
-def add_tool(computer, name, code=0):
+@pytest.fixture
+def trusting(monkeypatch):
+    """No board answers at the port of a stand-in, so its hello is left out."""
+    monkeypatch.setattr(FLASH, "_greet", lambda url, elf, how: None)
+
+
+def add_tool(computer, name, code=0, says=None):
     """A stand-in: keeps its arguments and a copy of the file it was given."""
     script = computer / "bin" / name
+    (computer / f"{name}.says").write_text(SUCCESS[name] if says is None else says)
     script.write_text(
         f'#!/bin/sh\nprintf "%s\\n" "$@" > "{computer}/{name}.called"\n'
         f'for word in "$@"; do [ -f "$word" ] && /bin/cp "$word" "{computer}/{name}.file"; done\n'
-        f'echo "{name} speaking"\nexit {code}\n'
+        f'/bin/cat "{computer}/{name}.says"\nexit {code}\n'
     )
     script.chmod(0o755)
 
 
-def add_drive(computer, name="NODE_F446RE"):
+def add_drive(computer, name="NODE_F446RE", code="0777"):
     folder = computer / "drives" / name
     folder.mkdir()
-    (folder / "MBED.HTM").touch()
+    (folder / "MBED.HTM").write_text(DRIVE_HTM % code)
+    (folder / "DETAILS.TXT").write_text("Version: 0221\r\nBuild:   Sep 18 2018 11:09:21\r\n")
     return folder
 
 
-@pytest.mark.parametrize("name", TOOLS)
-def test_each_tool_gets_the_program(computer, elf, name):
-    """The file that the tool is given holds the program; st-flash takes the flat image."""
+class Port:
+    """A serial port as pyserial lists it."""
+
+    def __init__(self, device, serial_number="066E", pid=0x374B, location="1-1:1.2", vid=0x0483):
+        self.device, self.serial_number, self.pid, self.vid = device, serial_number, pid, vid
+        self.location, self.description = location, "STM32 STLink"
+
+
+def plug_in(monkeypatch, *ports):
+    monkeypatch.setattr(probes.list_ports, "comports", lambda: list(ports))
+
+
+# --- By a tool ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_each_tool_gets_the_program(computer, elf, trusting, capsys, name):
+    """The file that the tool is given holds the program, flat or as ELF; what is picked and its
+    command line are said before it runs, and in the result."""
     add_tool(computer, name)
-    assert name in flash(PORT, elf)
+    done = flash(PORT, elf)
+    err = capsys.readouterr().err
+    assert done.command in str(done) and done.command in err and name in err
     called = (computer / f"{name}.called").read_text()
     if name == "openocd":
         assert f"program {{{elf.as_posix()}}} verify reset exit" in called
         return
-    flat = name == "st-flash"
+    flat = name in ("st-flash", "STM32_Programmer_CLI")
     given = (computer / f"{name}.file").read_bytes()
     assert given == (elf.with_suffix(".bin") if flat else elf).read_bytes()
 
 
-@pytest.mark.parametrize("first", range(len(TOOLS)))
-def test_the_first_of_several_tools_is_used(computer, elf, first):
-    for name in TOOLS[first:]:
+@pytest.mark.parametrize("first", range(len(PROGRAMS)))
+def test_the_first_of_several_tools_is_used(computer, elf, trusting, first):
+    """In the order of the README, whatever else is there."""
+    for name in PROGRAMS[first:]:
         add_tool(computer, name)
     flash(PORT, elf)
-    assert [path.stem for path in computer.glob("*.called")] == [TOOLS[first]]
+    assert [path.stem for path in computer.glob("*.called")] == [PROGRAMS[first]]
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_tool_can_be_chosen(computer, elf, trusting, name):
+    """`--tool` overrules the order."""
+    for other in PROGRAMS:
+        add_tool(computer, other)
+    flash(PORT, elf, tool=name)
+    assert [path.stem for path in computer.glob("*.called")] == [name]
+
+
+@pytest.mark.parametrize(("name", "what"), [("openocd", "not found"), ("dfu", "no flashing tool")])
+def test_a_tool_that_cannot_be_chosen(computer, elf, name, what):
+    """Not installed, or not known: nothing else is used in its place."""
+    add_tool(computer, "st-flash")
+    with pytest.raises(KitError, match=what):
+        flash(PORT, elf, tool=name)
+    assert not list(computer.glob("*.called"))
 
 
 def test_a_tool_that_fails_is_quoted(computer, elf):
-    """Its words, the command, and what to look at; no other tool is tried behind its back."""
-    add_tool(computer, "openocd", code=1)
+    """Its words, the command, and another way; none is tried behind its back."""
+    add_tool(computer, "openocd", code=1, says="Error: init mode failed")
     add_tool(computer, "st-flash")
-    with pytest.raises(KitError, match="OpenOCD could not write") as error:
+    with pytest.raises(KitError, match="does not reach the chip") as error:
         flash(PORT, elf)
-    assert "openocd speaking" in error.value.why and "-f board/st_nucleo_f4.cfg" in error.value.why
-    assert "cable" in error.value.next_step
+    assert "Error: init mode failed" in error.value.why
+    assert "-f board/st_nucleo_f4.cfg" in error.value.why
+    assert "kit flash --tool st-flash" in error.value.next_step
     assert not (computer / "st-flash.called").exists()
 
 
-def test_without_a_tool_the_drive_takes_the_image(computer, elf):
+def test_without_a_probe_no_other_tool_is_recommended(computer, elf):
+    """None of them could find what is not there."""
+    add_tool(computer, "openocd", code=1, says="Error: open failed")
+    add_tool(computer, "st-flash")
+    with pytest.raises(KitError, match="OpenOCD finds no ST-LINK") as error:
+        flash(PORT, elf)
+    assert "--tool" not in error.value.next_step
+
+
+def test_the_image_beside_the_program_is_used(computer, elf, trusting, tmp_path):
+    """A shown command line can be typed again; an older image is not written by mistake."""
+    add_tool(computer, "st-flash")
+    assert str(elf.with_suffix(".bin")) in flash(PORT, elf).command
+    moved = tmp_path / "firmware.elf"
+    moved.write_bytes(elf.read_bytes())
+    (tmp_path / "firmware.bin").write_bytes(b"older")
+    assert str(tmp_path / "firmware.bin") not in flash(PORT, moved).command
+    assert (computer / "st-flash.file").read_bytes() == elf.with_suffix(".bin").read_bytes()
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_tool_that_did_not_compare_is_not_believed(computer, elf, name):
+    """Exit code 0 alone is no success: some versions end so after an error."""
+    add_tool(computer, name, says="Error: Unable to get core ID")
+    with pytest.raises(KitError, match="does not reach the chip"):
+        flash(PORT, elf)
+
+
+def test_a_tool_that_hangs_is_ended(computer, elf, monkeypatch):
+    """After a bounded time, with what it said until then."""
+    add_tool(computer, "openocd")
+    (computer / "bin" / "openocd").write_text("#!/bin/sh\necho so far\nexec /bin/sleep 60\n")
+    monkeypatch.setattr(FLASH, "TIME_LIMIT", 0.5)
+    with pytest.raises(KitError, match="did not come to an end") as error:
+        flash(PORT, elf)
+    assert "so far" in error.value.why
+
+
+def test_a_tool_that_cannot_start(computer, elf):
+    """A broken installation is told from a missing board."""
+    add_tool(computer, "openocd")
+    (computer / "bin" / "openocd").write_text("#!/nowhere\n")
+    with pytest.raises(KitError, match="cannot be started"):
+        flash(PORT, elf)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("STM32_Programmer_CLI", "Device ID   : 0x433"), ("openocd", "Info : device id = 0x10006433")],
+)
+def test_another_chip_is_noticed_by_its_device_id(computer, elf, name, says):
+    """The tools write any STM32F4; a program for the F446 on an F401 would only not run."""
+    add_tool(computer, name, says=f"{says}\n{SUCCESS[name]}")
+    with pytest.raises(KitError, match="another chip: STM32F401RE") as error:
+        flash(PORT, elf)
+    assert "--mcu" in error.value.next_step
+
+
+@pytest.mark.parametrize("says", ["Device ID   : 0x421", "Info : device id = 0x10006421", ""])
+def test_the_right_chip_is_accepted(computer, elf, trusting, says):
+    """The revision in the high bits does not matter."""
+    add_tool(computer, "openocd", says=f"{says}\n{SUCCESS['openocd']}")
+    assert flash(PORT, elf)
+
+
+# --- Which board ----------------------------------------------------------------------------------
+
+TWO = (Port("/dev/ttyACM0", "0A"), Port("/dev/ttyACM1", "0B", location="1-2:1.2"))
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("port", TWO, ids=lambda port: port.device)
+def test_of_several_boards_the_one_at_the_port_is_written(
+    computer, elf, trusting, monkeypatch, name, port
+):
+    """The tool is told the serial number of the ST-LINK whose port was named."""
+    plug_in(monkeypatch, *TWO)
+    add_tool(computer, name)
+    flash(port.device, elf)
+    words = (computer / f"{name}.called").read_text()
+    assert port.serial_number in words.replace("=", " ").replace("}", " ").split()
+
+
+def test_one_board_needs_no_serial_number(computer, elf, trusting, monkeypatch):
+    """Very old ST-LINKs have numbers that no command line can hold."""
+    plug_in(monkeypatch, TWO[0])
+    add_tool(computer, "openocd")
+    flash("/dev/ttyACM0", elf)
+    assert "serial" not in (computer / "openocd.called").read_text()
+
+
+def test_a_port_of_no_board_among_several_is_refused(computer, elf, monkeypatch):
+    """Any of them could be meant; writing the wrong one would destroy what it holds."""
+    plug_in(monkeypatch, *TWO)
+    add_tool(computer, "openocd")
+    with pytest.raises(KitError, match="not known") as error:
+        flash("/dev/ttyUSB7", elf)
+    assert "/dev/ttyACM1" in error.value.why and not list(computer.glob("*.called"))
+
+
+def test_a_board_with_another_chip_is_not_written(computer, elf, monkeypatch):
+    """Its drive names the board: nothing has to be destroyed to find out."""
+    plug_in(monkeypatch, TWO[0])
+    add_drive(computer, "NODE_F401RE", "0720")
+    add_tool(computer, "openocd")
+    with pytest.raises(KitError, match="another chip: NUCLEO-F401RE"):
+        flash("/dev/ttyACM0", elf)
+    assert not list(computer.glob("*.called"))
+
+
+# --- By the drive ---------------------------------------------------------------------------------
+
+
+class StLink(threading.Thread):
+    """Plays the ST-LINK behind a drive: when a file has come whole, the drive vanishes and is back
+    after a moment, without the file, and with FAIL.TXT when something failed."""
+
+    def __init__(self, drive, fail=""):
+        super().__init__(daemon=True)
+        self.drive, self.fail, self.written = drive, fail, b""
+        self.start()
+
+    def run(self):
+        copied = self.drive / "firmware.bin"
+        while not (copied.exists() and copied.stat().st_size):
+            time.sleep(0.01)
+        time.sleep(0.1)
+        self.written = copied.read_bytes()
+        away = self.drive.parent.parent / "away"
+        self.drive.rename(away)
+        time.sleep(0.3)
+        (away / "firmware.bin").unlink()
+        (away / "FAIL.TXT").unlink(missing_ok=True)
+        if self.fail:
+            (away / "FAIL.TXT").write_text(self.fail)
+        away.rename(self.drive)
+
+
+def test_without_a_tool_the_drive_takes_the_image(computer, elf, trusting, capsys):
+    """The whole image is copied; flash() waits until the drive is back."""
     drive = add_drive(computer)
     (computer / "drives" / "stick").mkdir()
-    assert str(drive) in flash(PORT, elf)
-    assert (drive / "firmware.bin").read_bytes() == elf.with_suffix(".bin").read_bytes()
+    st_link = StLink(drive)
+    done = flash(PORT, elf)
+    assert str(drive) in str(done) and str(drive) in capsys.readouterr().err
+    assert st_link.written == elf.with_suffix(".bin").read_bytes()
+    assert (drive / "MBED.HTM").exists()
+
+
+def test_the_drive_can_be_chosen(computer, elf, trusting):
+    """`--tool drive`, also where a tool is there."""
+    add_tool(computer, "openocd")
+    st_link = StLink(add_drive(computer))
+    flash(PORT, elf, tool="drive")
+    assert st_link.written and not list(computer.glob("*.called"))
+
+
+@pytest.mark.parametrize("stale", [False, True])
+def test_the_drives_own_words_are_read(computer, elf, stale):
+    """FAIL.TXT is the only way in which an ST-LINK says that it did not write."""
+    drive, words = add_drive(computer), "The interface firmware FAILED to reset/halt the target MCU"
+    if stale:
+        (drive / "FAIL.TXT").write_text(words)
+    StLink(drive, words)
+    with pytest.raises(KitError, match="does not reach the chip") as error:
+        flash(PORT, elf)
+    assert words in error.value.why and "CN2" in error.value.next_step
+
+
+def test_an_old_fail_txt_is_not_believed(computer, elf, trusting):
+    """What failed yesterday is gone when the drive comes back without it."""
+    drive = add_drive(computer)
+    (drive / "FAIL.TXT").write_text("SWD ERROR")
+    StLink(drive)
+    assert flash(PORT, elf)
+
+
+def test_a_drive_that_never_comes_back_is_waited_for_and_no_longer(computer, elf, trusting):
+    """A computer without a desktop mounts nothing; whether it worked, the board will say."""
+    drive = add_drive(computer)
+    threading.Timer(0.3, lambda: drive.rename(computer / "gone")).start()
+    assert flash(PORT, elf)
+
+
+def test_a_full_drive_is_explained(computer, elf, monkeypatch):
+    """An ST-LINK without a chip shows a drive of a few kilobytes: that is the reason to give."""
+    add_drive(computer)
+
+    def full(image, copied):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(FLASH, "_store", full)
+    with pytest.raises(KitError, match="drive of the board is full") as error:
+        flash(PORT, elf)
+    assert "does not reach the chip" in error.value.why
 
 
 def test_two_boards_are_not_guessed_at(computer, elf):
-    for name in ("NODE_F446RE", "NODE_F401RE"):
+    """Two drives of the right kind, and nothing that tells them apart."""
+    for name in ("NODE_F446RE", "NODE_F446RE1"):
         add_drive(computer, name)
     with pytest.raises(KitError, match="Several boards"):
         flash(PORT, elf)
 
 
+def test_of_two_kinds_of_boards_the_fitting_one_is_written(computer, elf, trusting):
+    """The program is for one of them."""
+    add_drive(computer, "NODE_F401RE", "0720")
+    st_link = StLink(add_drive(computer))
+    flash(PORT, elf)
+    assert st_link.written
+
+
+def test_no_other_drive_is_written_to(computer, elf):
+    """Other makers' boards have MBED.HTM, too."""
+    add_drive(computer, "MBED", "1010")
+    with pytest.raises(KitError, match="another chip") as error:
+        flash(PORT, elf)
+    assert "MBED" in error.value.what
+    assert not (computer / "drives" / "MBED" / "firmware.bin").exists()
+
+
 def test_nothing_to_flash_with(computer, elf):
+    """The ways out are named, the virtual board among them."""
     with pytest.raises(KitError, match="nothing to flash") as error:
         flash(PORT, elf)
     assert "virtual://" in error.value.next_step
+
+
+# --- Afterwards -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def line():
+    """A virtual board behind a network port: `line(elf)` programs it and gives its URL."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def talk(connection, port):
+        connection.settimeout(0.01)
+        while True:
+            with suppress(TimeoutError):
+                data = connection.recv(4096)
+                if not data:
+                    return
+                port.write(data)
+            connection.sendall(port.read(4096))
+
+    def run():
+        with suppress(OSError):  # the server is closed at the end
+            while True:
+                connection, _ = server.accept()
+                url = "virtual://behind-a-line"
+                with connection, serial.serial_for_url(url, timeout=0.05) as port:
+                    port.baudrate = 115200
+                    talk(connection, port)
+
+    def start(elf):
+        if elf:
+            flash("virtual://behind-a-line", elf)
+        threading.Thread(target=run, daemon=True).start()
+        return f"socket://127.0.0.1:{server.getsockname()[1]}"
+
+    yield start
+    server.close()
+
+
+def test_the_board_says_hello_after_flashing(computer, elf, line):
+    """The whole way: a tool writes, and the board that answers has the program."""
+    add_tool(computer, "st-flash")
+    done = flash(line(elf), elf)
+    assert done.hello.build_id == build_id_of(elf)
+    assert done.url.startswith("socket://") and "st-flash" in done.how
+
+
+def test_a_board_with_another_program_is_an_error(computer, elf, other_elf, line):
+    """What the tool believes does not count, what the board says does."""
+    add_tool(computer, "st-flash")
+    with pytest.raises(KitError, match="runs another program") as error:
+        flash(line(other_elf), elf)
+    assert "black button" in error.value.next_step
+
+
+def test_a_board_that_stays_silent_is_an_error(computer, elf):
+    """The tool wrote, but nobody answers: both is said."""
+    add_tool(computer, "st-flash")
+    with pytest.raises(KitError, match="was written, but the board on COM5 does not") as error:
+        flash(PORT, elf)
+    assert "st-flash wrote it" in error.value.why
+
+
+def test_confirm_compares_build_and_content(elf, other_elf, tmp_path):
+    """The build id alone would miss a program whose bytes were damaged on the way."""
+    flash("virtual://confirmed", elf)
+    damaged = tmp_path / "firmware.elf"
+    content = bytearray(elf.read_bytes())
+    content[content.index(elf.with_suffix(".bin").read_bytes()[:64]) + 32] ^= 1
+    damaged.write_bytes(content)
+    with Board("virtual://confirmed") as board:
+        assert confirm(board, elf).build_id == build_id_of(elf) == build_id_of(damaged)
+        for wrong in (other_elf, damaged):
+            with pytest.raises(KitError, match="another program"):
+                confirm(board, wrong)
+
+
+def test_the_command_flashes_and_tells(computer, elf, line, capsys):
+    """`kit flash --tool`: the line of the tool on stderr, the hello on stdout, exit code 0."""
+    add_tool(computer, "st-flash")
+    words = ["flash", "--board", line(elf), "--elf", str(elf), "--tool", "st-flash"]
+    assert cli.main(words) == 0
+    out, err = capsys.readouterr()
+    assert "says hello" in out and "Flashing with st-flash" in err
+
+
+def test_a_program_for_the_other_board_goes_to_its_drive(computer, elf, trusting, monkeypatch):
+    """The chip of the program decides, not the default."""
+    monkeypatch.setattr(FLASH, "mcu_of", lambda elf: STM32F401RE)
+    add_drive(computer)
+    st_link = StLink(add_drive(computer, "NODE_F401RE", "0720"))
+    flash(PORT, elf)
+    assert st_link.written and shutil.which("openocd") is None

@@ -10,7 +10,7 @@ from kit.board.board import (
     Measurement,
     Status,
 )
-from kit.board.flash import flash
+from kit.board.flash import Flashed, confirm, flash
 from kit.board.link import LinkError
 
 __all__ = [
@@ -19,9 +19,11 @@ __all__ = [
     "BoardLayer",
     "BoardTensor",
     "Checksum",
+    "Flashed",
     "Hello",
     "LinkError",
     "Measurement",
     "Status",
+    "confirm",
     "flash",
 ]

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from kit.board import link
 from kit.board.crash import CrashError, crash_error, parse
-from kit.board.ports import open_port
+from kit.board.ports import open_port, resolve
 from kit.compile.firmware import build_id_of
 from kit.digits import check_image
 from kit.errors import KitError
@@ -158,7 +158,8 @@ class Board:
     """A board that runs the kit's firmware, real or virtual; use it in a `with` block.
 
     Args:
-        url: any pyserial URL: `virtual://`, `COM5`, `/dev/ttyACM0`, `socket://…`.
+        url: any pyserial URL: `virtual://`, `COM5`, `/dev/ttyACM0`, `socket://…`; or "auto": the
+            one board that is there (`kit.board.ports.resolve`).
         fastest: the highest baud rate to agree on after the first HELLO; 115200 means: stay.
 
     Raises:
@@ -166,9 +167,9 @@ class Board:
     """
 
     def __init__(self, url: str = "virtual://", fastest: int = link.FASTER_BAUDS[0]) -> None:
-        self.url = url
+        self.url = resolve(url)
         self.fastest = fastest
-        self.port = open_port(url)
+        self.port = open_port(self.url)
         self.link = link.Link(self.port, crash=_crash_error)
         self._hello: Hello | None = None
 

@@ -1,156 +1,290 @@
 """Put a program into the flash of a board: the virtual one, or a real one by the tool at hand."""
 
+import binascii
+import errno
 import os
 import re
-import shutil
-import string
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from kit.board import probes, tools
+from kit.board.board import Board, Hello
+from kit.board.ports import resolve
+from kit.board.tools import Job, Tool, explain, wrong_chip
 from kit.board.virtual import flash_store
-from kit.compile.firmware import flash_image
+from kit.compile.firmware import build_id_of, flash_image, mcu_of
 from kit.compile.memory import check_fits, memory_use
 from kit.errors import KitError
+from kit.mcu import MCUS, Mcu
+from kit.programs import execute, system
 
-TIME_LIMIT = 120  # seconds
-CUBE_FOLDERS = (
-    "C:/Program Files/STMicroelectronics/STM32Cube/STM32CubeProgrammer/bin",
-    "/Applications/STMicroelectronics/STM32Cube/STM32CubeProgrammer/"
-    "STM32CubeProgrammer.app/Contents/MacOs/bin",
-    str(Path.home() / "STMicroelectronics/STM32Cube/STM32CubeProgrammer/bin"),
-)
+TIME_LIMIT = 120  # seconds for a tool
+BACK_SECONDS = 15.0  # for the drive to come back, and for the board to answer
+LOOK_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
-class Tool:
-    """A flashing tool: its program, and its arguments for an ELF file and for a flat image."""
+class Flashed:
+    """What was done; as text, one line. `command` is empty where no tool was needed, `hello` is
+    what the board said afterwards, None for a virtual one."""
 
-    name: str
-    program: str
-    arguments: Callable[[Path, Path], list[str]]
+    how: str
+    url: str
+    command: str = ""
+    hello: Hello | None = None
 
-
-TOOLS = (
-    Tool(
-        "STM32CubeProgrammer",
-        "STM32_Programmer_CLI",
-        lambda elf, _: ["-c", "port=SWD", "-w", str(elf), "-v", "-rst"],
-    ),
-    Tool(
-        "OpenOCD",
-        "openocd",
-        lambda elf, _: [
-            *("-f", "board/st_nucleo_f4.cfg"),
-            *("-c", f"program {{{elf.as_posix()}}} verify reset exit"),
-        ],
-    ),
-    Tool("st-flash", "st-flash", lambda _, image: ["--reset", "write", str(image), "0x08000000"]),
-    Tool("pyOCD", "pyocd", lambda elf, _: ["load", "--target", "stm32f446retx", str(elf)]),
-)
+    def __str__(self) -> str:
+        return self.how
 
 
-def find_program(name: str) -> str | None:
-    """Where a flashing program is: on PATH, or where its installer puts it."""
-    return shutil.which(name) or shutil.which(name, path=os.pathsep.join(CUBE_FOLDERS))
+class Mismatch(KitError):
+    """The board runs another program than the one that was to be written."""
 
 
-def nucleo_drives() -> list[Path]:
-    """The drives as which the ST-LINKs of Nucleo boards show themselves: each has MBED.HTM."""
-    return [place for place in drives() if _exists(place / "MBED.HTM")]
-
-
-def drives() -> list[Path]:
-    """Where this system shows USB drives."""
-    if sys.platform == "win32":
-        return [Path(f"{letter}:/") for letter in string.ascii_uppercase[3:]]
-    patterns = ("Volumes/*", "media/*", "media/*/*", "run/media/*/*")
-    return sorted(place for pattern in patterns for place in Path("/").glob(pattern))
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # an empty card reader, another user's drive
-        return False
-
-
-def flash(url: str, elf: str | Path) -> str:
-    """Put a program into a board's flash.
+def flash(url: str, elf: str | Path, tool: str | None = None) -> Flashed:
+    """Put a program into a board's flash, and see that it is there.
 
     Args:
-        url: `virtual://` for the virtual board. Any other URL means the real board on an
-            ST-LINK: the first tool found of STM32CubeProgrammer, OpenOCD, st-flash and pyOCD
-            writes it, else it is copied to the board's drive.
+        url: `virtual://` for the virtual board, "auto" for the one that is there. Any other URL
+            means a real board on an ST-LINK: the first tool found of STM32CubeProgrammer, OpenOCD,
+            st-flash and pyOCD writes it, else it is copied to the board's drive.
         elf: the program, as `kit.compile.build` leaves it.
-
-    Returns:
-        how it was done, in one line.
+        tool: one of `kit.board.tools.NAMES` to use that one.
 
     Raises:
-        KitError: the program is unusable or too large, no tool or board is there, or the tool
-            fails; the tool's own words are in it.
+        KitError: the program is unusable, too large or for another chip, no tool or board is
+            there, the tool fails (its own words are in it), or the board does not run the
+            program afterwards.
     """
-    elf = Path(elf)
-    check_fits(memory_use(elf))
+    elf, url, mcu = Path(elf), resolve(url), mcu_of(elf)
+    check_fits(memory_use(elf), mcu)
     if re.match("virtual:", url, re.IGNORECASE):
         written = flash_store.program(flash_store.board_name(url), elf)
-        return f"{written:,} bytes written to the flash of {url}"
+        return Flashed(f"{written:,} bytes written to the flash of {url}", url)
+    with _flat(elf) as image:
+        how, command = _write(url, elf, image, mcu, tool)
+    return Flashed(how, url, command, _greet(url, elf, how))
+
+
+@contextmanager
+def _flat(elf: Path) -> Iterator[Path]:
+    """The flat image of a program: the file beside it, so that a command line that is shown can be
+    typed again, or for the time of the block one of its own."""
+    beside, content = elf.with_suffix(".bin"), flash_image(elf)
+    if beside.is_file() and beside.read_bytes() == content:
+        yield beside
+        return
     with tempfile.TemporaryDirectory(prefix="kit-") as folder:
-        image = Path(folder) / elf.with_suffix(".bin").name
-        image.write_bytes(flash_image(elf))
-        for tool in TOOLS:
-            program = find_program(tool.program)
-            if program:
-                return _run(tool, [program, *tool.arguments(elf, image)])
-        return _copy(image)
+        image = Path(folder) / beside.name
+        image.write_bytes(content)
+        yield image
 
 
-def _run(tool: Tool, command: list[str]) -> str:
-    try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=TIME_LIMIT,
-            encoding="utf-8",
-            errors="replace",
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise _failed(tool, command, str(error)) from error
-    if done.returncode != 0:
-        raise _failed(tool, command, done.stdout.strip()[-2000:])
-    return f"{tool.name} wrote it: {subprocess.list2cmdline(command)}"
+def confirm(board: Board, elf: str | Path) -> Hello:
+    """Who answers, after comparing the program on a board with an ELF file: by the build id, and
+    by the CRC-32 that the board works out over its flash.
 
-
-def _failed(tool: Tool, command: list[str], why: str) -> KitError:
-    return KitError(
-        f"{tool.name} could not write to the board.",
-        f"It said:\n{why}\nThe command was: {subprocess.list2cmdline(command)}",
-        "Check the USB cable (it must carry data), the red LED of the ST-LINK, and that no "
-        "debugger uses the board; on Linux, the udev rules of the ST-LINK.",
+    Raises:
+        Mismatch: it is another program.
+        KitError: the board does not answer.
+    """
+    elf, hello = Path(elf), board.hello()
+    image, there = flash_image(elf), board.checksum()
+    same_build = hello.build_id == build_id_of(elf)
+    if same_build and (there.bytes, there.crc32) == (len(image), binascii.crc32(image)):
+        return hello
+    raise Mismatch(
+        f"The board on {board.url} runs another program than {elf.name}.",
+        f"It says build {hello.build_id}, {there.bytes:,} bytes, CRC-32 {there.crc32:#010x}; the "
+        f"file has {len(image):,} bytes, CRC-32 {binascii.crc32(image):#010x}.",
+        f"Flash it: `kit flash --board {board.url}`. If you just did, press the black button, and "
+        "see with `kit boards` whether this is the board that was written.",
     )
 
 
-def _copy(image: Path) -> str:
-    drives = nucleo_drives()
-    if not drives:
+def _greet(url: str, elf: Path, how: str) -> Hello:
+    """Confirm as soon as the board answers: its port may be away for a moment after flashing."""
+    deadline = time.monotonic() + BACK_SECONDS
+    while True:
+        try:
+            with Board(url) as board:
+                return confirm(board, elf)
+        except Mismatch:
+            raise
+        except KitError as error:
+            if time.monotonic() > deadline:
+                raise KitError(
+                    f"The program was written, but the board on {url} does not answer.",
+                    f"{how}. Then: {error.what} {error.why}",
+                    "Press the black button and try `kit doctor --board` with this port. "
+                    f"{error.next_step}",
+                ) from error
+            time.sleep(LOOK_SECONDS)
+
+
+def _write(url: str, elf: Path, image: Path, mcu: Mcu, name: str | None) -> tuple[str, str]:
+    """Write by a tool or by the drive; how, in one line, and the command line."""
+    probe, several = _probe(url)
+    if probe and probe.drive and probe.drive.board and probe.drive.board != mcu.board:
+        raise wrong_chip(probe.drive.board, mcu, f"The drive {probe.drive.path} says so.")
+    job = Job(elf, image, mcu, probe.serial_number if probe and several else "")
+    for tool, place in _chosen(name):
+        return _run(tool, [str(place), *tool.arguments(job)], mcu)
+    return _copy(job, probe)
+
+
+def _probe(url: str) -> tuple[probes.Probe | None, bool]:
+    """The ST-LINK of a port, where it is known, and whether there are several."""
+    found, probe = probes.probes(), probes.probe_at(url)
+    if probe is None and len(found) > 1:
         raise KitError(
-            "There is nothing to flash a real board with.",
-            f"None of {', '.join(tool.name for tool in TOOLS)} was found, and no board shows a "
-            "drive.",
-            "Plug the board in: its drive appears. Or install OpenOCD. Or use the virtual "
-            "board: `--board virtual://`.",
+            "Which board is meant is not known.",
+            f"{url} is the port of none of these: {', '.join(map(str, found))}.",
+            "Name the port of one of them, or unplug all but one.",
         )
-    if len(drives) > 1:
+    return probe, len(found) > 1
+
+
+def _chosen(name: str | None) -> list[tuple[Tool, Path]]:
+    """The tools to use, the best first; empty means the drive."""
+    found = tools.installed()
+    if name is None or name == tools.DRIVE:
+        return [] if name else found
+    if name not in tools.NAMES:
+        raise KitError(
+            f"There is no flashing tool {name!r}.",
+            f"The kit knows {', '.join(tools.NAMES)}.",
+            "Choose one of them, or none: then the best that is there is used.",
+        )
+    chosen = [(tool, place) for tool, place in found if tool.program == name]
+    if not chosen:
+        raise KitError(
+            f"{name} was not found.",
+            "It is not on PATH, nor where its installer puts it.",
+            "Install it, or leave `--tool` out: then the best that is there is used.",
+        )
+    return chosen
+
+
+def _run(tool: Tool, command: list[str], mcu: Mcu) -> tuple[str, str]:
+    shown = subprocess.list2cmdline(command)
+    print(f"Flashing with {tool.name}: {shown}", file=sys.stderr)
+    try:
+        code, said = execute(command, TIME_LIMIT)
+    except subprocess.TimeoutExpired as error:
+        said = _decoded(error.stdout) + f"\n(timed out: no end within {TIME_LIMIT} seconds)"
+        code = -1
+    except OSError as error:
+        code, said = -1, str(error)
+    if code != 0 or not re.search(tool.done, said):
+        plugged_in = bool(probes.probes())
+        raise explain(tool.name, said, shown, mcu, plugged_in, _alternatives(tool))
+    _check_chip(said, mcu, tool.name)
+    return f"{tool.name} wrote it and compared it: {shown}", shown
+
+
+def _decoded(output: bytes | str | None) -> str:
+    return output.decode(errors="replace") if isinstance(output, bytes) else output or ""
+
+
+def _alternatives(tool: Tool) -> str:
+    """What else this computer could flash with."""
+    names = [other.program for other, _ in tools.installed() if other is not tool]
+    names += [tools.DRIVE] if probes.probe_drives() else []
+    return f"Another way that is here: `kit flash --tool {names[0]}`." if names else ""
+
+
+def _check_chip(said: str, mcu: Mcu, tool: str) -> None:
+    """The device id, where a tool prints it, must be that of the program's chip."""
+    printed = re.search(tools.DEVICE_ID, said, re.IGNORECASE)
+    number = int(printed[1], 16) & 0xFFF if printed else mcu.device_id
+    if number != mcu.device_id:
+        known = [other.name.upper() for other in MCUS.values() if other.device_id == number]
+        raise wrong_chip("".join(known) or f"device id {number:#x}", mcu, f"{tool} says so.")
+
+
+# --- The drive ------------------------------------------------------------------------------------
+
+
+def _copy(job: Job, probe: probes.Probe | None) -> tuple[str, str]:
+    """Copy to the drive. The ST-LINK writes what it gets into the chip; then the drive vanishes
+    and comes back, with FAIL.TXT on it when it could not."""
+    drive = _drive(job.mcu, probe)
+    copied = drive / job.image.name
+    command = f"copy {job.image.name} to {drive}"
+    print(f"Flashing by the drive: {command}", file=sys.stderr)
+    before = _read_fail(drive)
+    try:
+        _store(job.image, copied)
+        said = ""
+    except OSError as error:
+        refused = error.errno in (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM)
+        said = str(error) if refused else ""  # else it vanished early, and the hello will tell
+    said = _settle(copied, before) or said
+    if said:
+        raise explain("The drive", said, command, job.mcu, plugged_in=True)
+    return f"copied to the drive {drive}", command
+
+
+def _drive(mcu: Mcu, probe: probes.Probe | None) -> Path:
+    """The drive of the board that is meant."""
+    if probe and probe.drive:
+        return probe.drive.path
+    drives = probes.probe_drives()
+    fitting = [drive.path for drive in drives if drive.board == mcu.board]
+    if len(fitting) == 1:
+        return fitting[0]
+    shown = ", ".join(f"{drive.path} ({drive.board or 'unknown'})" for drive in drives)
+    if fitting:
         raise KitError(
             "Several boards show a drive.",
-            f"They are {', '.join(map(str, drives))}, and which one is meant is not known.",
+            f"They are {shown}, and which one is meant is not known.",
             "Unplug all but one.",
         )
-    shutil.copyfile(image, drives[0] / image.name)
-    return f"copied to {drives[0]}"
+    if drives:
+        raise wrong_chip(shown, mcu, "Their drives say so.")
+    names = ", ".join(tool.name for tool in tools.TOOLS)
+    without = "" if tools.installed() else f", and none of {names} was found"
+    raise KitError(
+        "There is nothing to flash a real board with.",
+        f"No board shows a drive{without}.",
+        f"{probes.PLUG_IN[system()]}. Its drive {mcu.drive} appears then. Or install OpenOCD. Or "
+        "use the virtual board: `--board virtual://`.",
+    )
+
+
+def _store(image: Path, copied: Path) -> None:
+    with copied.open("wb") as file:
+        file.write(image.read_bytes())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _settle(copied: Path, before: str) -> str:
+    """Wait until the drive has vanished and come back; what FAIL.TXT says then, or nothing.
+
+    Where the drive does not come back in time, the board's hello will tell.
+    """
+    drive, gone = copied.parent, False
+    deadline = time.monotonic() + BACK_SECONDS
+    while time.monotonic() < deadline:
+        there = (drive / "MBED.HTM").is_file()
+        if there and (gone or not copied.exists() or _read_fail(drive) != before):
+            return _read_fail(drive)
+        gone = gone or not there
+        time.sleep(LOOK_SECONDS)
+    return _read_fail(drive)
+
+
+def _read_fail(drive: Path) -> str:
+    """What FAIL.TXT says: the ST-LINK's own words on why it did not write."""
+    try:
+        return (drive / "FAIL.TXT").read_text(encoding="ascii", errors="replace").strip()
+    except OSError:
+        return ""

@@ -1,25 +1,99 @@
-"""Serial ports: opening one, and an error that helps when it does not open."""
+"""Serial ports: the one that is meant, opening it, and errors that help when it does not open."""
+
+import errno
+import os
+import re
+import sys
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
 
 import serial
 from serial.tools import list_ports
 
 import kit.board.virtual  # registers virtual://  # noqa: F401
+from kit.board.probes import PLUG_IN, Probe, probes
 from kit.errors import KitError
+from kit.programs import system
 
 BAUD = 115200
 READ_SECONDS = 0.2
+AUTO = "auto"
+VIRTUAL = "virtual://"
+TRIES = 3  # answers to a question
+SUSPECTS = {
+    "Windows": "PuTTY, Tera Term, the serial monitor of an IDE",
+    "Darwin": "screen, the serial monitor of an IDE",
+    "Linux": "screen, minicom, the serial monitor of an IDE, ModemManager",
+}
 
 
-def _present() -> str:
-    ports = [f"{port.device} ({port.description})" for port in list_ports.comports()]
-    return ", ".join(ports) or "none"
+# --- Which one ------------------------------------------------------------------------------------
+
+
+def resolve(url: str) -> str:
+    """The URL of the board that is meant: any but "auto" is returned as it is.
+
+    "auto" is the one Nucleo that is plugged in. When there are several, a person at a terminal is
+    asked, once; when there is none, it is the virtual board, which is said on stderr, once.
+
+    Raises:
+        KitError: there are several, and nobody can be asked.
+    """
+    if url != AUTO:
+        return url
+    found = tuple(probes())
+    if not found:
+        _say_virtual()
+        return VIRTUAL
+    return found[0].port if len(found) == 1 else _ask(found)
+
+
+@cache
+def _say_virtual() -> None:
+    print(f"No board is plugged in: using the virtual one, {VIRTUAL}", file=sys.stderr)
+
+
+@cache
+def _ask(found: tuple[Probe, ...]) -> str:
+    """The port that a person chooses."""
+    if not (_is_terminal(sys.stdin) and _is_terminal(sys.stderr)):
+        raise _ambiguous(found)
+    for number, probe in enumerate(found, 1):
+        print(f"{number}: {probe}", file=sys.stderr)
+    for _ in range(TRIES):
+        print(f"Which board, 1 to {len(found)}? ", end="", file=sys.stderr, flush=True)
+        answer = sys.stdin.readline().strip()
+        if answer.isdecimal() and 1 <= int(answer) <= len(found):
+            return found[int(answer) - 1].port
+    raise _ambiguous(found)
+
+
+def _is_terminal(stream: Any) -> bool:
+    try:
+        return bool(stream.isatty())
+    except (AttributeError, ValueError):  # there is none, or it is closed
+        return False
+
+
+def _ambiguous(found: tuple[Probe, ...]) -> KitError:
+    ports = [probe.port for probe in found]
+    return KitError(
+        "Several boards are plugged in, and which one is meant is not known.",
+        f"They are {', '.join(map(str, found))}.",
+        f'Name one: BOARD = "{ports[0]}" in a notebook, `--board {ports[0]}` in a command.',
+    )
+
+
+# --- Opening it -----------------------------------------------------------------------------------
 
 
 def open_port(url: str) -> serial.SerialBase:
     """Open a port by its pyserial URL: `COM5`, `/dev/ttyACM0`, `socket://…`, `virtual://`.
 
     Raises:
-        KitError: there is no such port, or another program uses it.
+        KitError: there is no such port, another program uses it, or this user may not.
     """
     try:
         port = serial.serial_for_url(url, do_not_open=True, timeout=READ_SECONDS)
@@ -30,10 +104,66 @@ def open_port(url: str) -> serial.SerialBase:
     except KitError:
         raise
     except (serial.SerialException, ValueError, OSError) as error:
-        raise KitError(
-            f"The port {url} cannot be opened.",
-            f"{error}. Ports on this computer: {_present()}.",
-            "Plug the board in and close other programs that use it (a serial terminal, a "
-            "notebook), or use the virtual board: `virtual://`.",
-        ) from error
+        raise _explain(url, error) from error
     return port
+
+
+def _explain(url: str, error: Exception) -> KitError:
+    """The error for a port that did not open, by the system's error number.
+
+    Windows gives none, but its words hold the name of a Python exception and, at the end, its own
+    number: 5 is "access is denied", which there means that another program has the port.
+    """
+    text = str(error)
+    found = re.search(r"\[Errno (\d+)\]", text)
+    number = getattr(error, "errno", None) or (int(found[1]) if found else 0)
+    if "PermissionError(13" in text or number in (errno.EAGAIN, errno.EBUSY):
+        return _busy(url, text)
+    if number in (errno.EACCES, errno.EPERM):
+        return _forbidden(url, text)
+    return _absent(url, text)
+
+
+def _busy(url: str, text: str) -> KitError:
+    users = _users(url)
+    known = f"It is {', '.join(users)}." if users else f"It may be {SUSPECTS[system()]}."
+    own = f"process {os.getpid()})"
+    here = any(own in user for user in users)
+    close = "Close the board there (`board.close()`, or restart the notebook's kernel)."
+    return KitError(
+        f"The port {url} is in use.",
+        f"Another program has it open. {known} The system says: {text}",
+        close if here else "Close that program, or the other notebook's kernel, and try again.",
+    )
+
+
+def _users(url: str) -> list[str]:
+    """The programs that have a port open, as far as Linux tells this user."""
+    device, found = os.path.realpath(url), set()
+    for link in Path("/proc").glob("[0-9]*/fd/*"):
+        with suppress(OSError):
+            if str(link.readlink()) == device:
+                process = link.parent.parent
+                name = (process / "comm").read_text(encoding="utf-8", errors="replace").strip()
+                found.add(f"{name} (process {process.name})")
+    return sorted(found)
+
+
+def _forbidden(url: str, text: str) -> KitError:
+    group = "dialout"
+    with suppress(OSError, KeyError, NotImplementedError):
+        group = Path(url).group()  # uucp on Arch, dialout on Debian and Fedora
+    return KitError(
+        f"You may not use the port {url}.",
+        f"Only members of the group {group} may use it. The system says: {text}",
+        f"Run `sudo usermod -aG {group} $USER`, log out and in again.",
+    )
+
+
+def _absent(url: str, text: str) -> KitError:
+    ports = [f"{port.device} ({port.description})" for port in list_ports.comports()]
+    return KitError(
+        f"The port {url} cannot be opened.",
+        f"{text}. Ports on this computer: {', '.join(ports) or 'none'}.",
+        f"{PLUG_IN[system()]}. `kit boards` lists what is there; `{VIRTUAL}` is the virtual board.",
+    )

@@ -1,7 +1,6 @@
 """The chip's program: a generated network, the kernels, the board and the application."""
 
 import shutil
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from kit.errors import KitError
 from kit.generate import Generated, load
 from kit.mcu import DEFAULT, Mcu, find_mcu
 from kit.paths import FIRMWARE, making
+from kit.programs import find
 
 COMPILERS = {  # where it is, its toolchain file, and what that file calls the program
     "zig": (zig, "zig.cmake", "ZIG"),
@@ -29,10 +29,9 @@ class Firmware:
     mcu: Mcu
 
 
-def _tool(name: str) -> str:
+def _tool(name: str) -> Path:
     """A build tool, from this Python's environment first."""
-    beside = shutil.which(name, path=str(Path(sys.executable).parent))
-    found = beside or shutil.which(name)
+    found = find(name, beside=True)
     if found is None:
         raise KitError(
             f"{name} is missing.",

@@ -1,9 +1,7 @@
 """The compilers: zig, which is always there, and running one with a readable error."""
 
 import os
-import platform
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -11,6 +9,7 @@ from pathlib import Path
 
 from kit.errors import KitError
 from kit.paths import build
+from kit.programs import execute, find, system
 
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Werror"]
 GCC_PLACES = (  # from the drive or the home folder, on Windows, macOS and Linux
@@ -66,13 +65,12 @@ def gcc() -> Path:
     """
     found = find_gcc()
     if found is None:
-        system = platform.system()
         raise KitError(
             "arm-none-eabi-gcc was not found.",
             "It is neither on PATH nor where the Arm GNU Toolchain, STM32CubeIDE and STM32CubeCLT "
             "put it.",
             "Build with zig, which is always there (no --compiler). Or install it: "
-            f"{GET_GCC.get(system, GET_GCC['Linux'])}.",
+            f"{GET_GCC[system()]}.",
         )
     return found
 
@@ -84,8 +82,7 @@ def find_gcc() -> Path | None:
         place for start in _starts() for pattern in GCC_PLACES for place in start.glob(pattern)
     ]
     newest_first = sorted(map(str, places), key=_version, reverse=True)
-    found = shutil.which(name) or shutil.which(name, path=os.pathsep.join(newest_first))
-    return Path(found) if found else None
+    return find(name, newest_first)
 
 
 def _starts() -> tuple[Path, Path]:
@@ -109,29 +106,19 @@ def run(command: Sequence[str | Path], what: str, cwd: Path | None = None) -> st
     Raises:
         KitError: it failed, could not be started, or took longer than TIME_LIMIT.
     """
-    words = [str(word) for word in command]
+    name = Path(command[0]).name
     try:
-        done = subprocess.run(
-            words,
-            cwd=cwd,
-            env=environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=TIME_LIMIT,
-            encoding="utf-8",
-            errors="replace",
-        )
+        code, printed = execute(command, TIME_LIMIT, cwd, environment())
     except (OSError, subprocess.TimeoutExpired) as error:
         raise KitError(
             f"{what} failed.",
-            f"{Path(words[0]).name} could not be run to its end: {error}",
+            f"{name} could not be run to its end: {error}",
             "Try again; if it stays so, run `kit doctor`: it says whether the compiler works.",
         ) from error
-    if done.returncode != 0:
+    if code != 0:
         raise KitError(
             f"{what} failed.",
-            f"{Path(words[0]).name} says:\n{done.stdout.strip()[-4000:]}",
+            f"{name} says:\n{printed.strip()[-4000:]}",
             "If you changed C, look at the line named above.",
         )
-    return done.stdout
+    return printed

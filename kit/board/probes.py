@@ -1,0 +1,188 @@
+"""What is plugged in: ST-LINKs, their serial ports, and the drives as which they show themselves.
+
+Every Nucleo carries an ST-LINK: one USB device with a probe, a serial port and, mostly, a drive.
+"""
+
+import os
+import re
+import string
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+from serial.tools import list_ports
+
+from kit.board.virtual import flash_store
+from kit.compile.firmware import mcu_of
+from kit.mcu import MCUS
+from kit.paths import build
+from kit.programs import system
+
+ST = 0x0483
+"""USB vendor number of STMicroelectronics."""
+PROBES = {  # USB product numbers of the ST-LINKs that have a serial port: ST TN1235
+    0x374A: "ST-LINK/V2-1",
+    0x374B: "ST-LINK/V2-1",
+    0x3752: "ST-LINK/V2-1",
+    0x374E: "ST-LINK/V3",
+    0x374F: "ST-LINK/V3",
+    0x3753: "ST-LINK/V3",
+    0x3754: "ST-LINK/V3",
+    0x3755: "ST-LINK/V3",
+    0x3757: "ST-LINK/V3",
+}
+WITHOUT_DRIVE = (0x3752, 0x3753, 0x3754)
+MBED_CODES = {"0777": "NUCLEO-F446RE", "0720": "NUCLEO-F401RE"}  # in MBED.HTM: ?code=0777…
+SYSFS = Path("/sys/class/block")
+PLUG_IN = {
+    "Windows": "Plug in the board with a data cable; Windows 10 and later have the driver",
+    "Darwin": "Plug in the board with a data cable; no driver is needed",
+    "Linux": "Plug in the board with a data cable; for permission: sudo usermod -aG dialout $USER",
+}
+
+
+@dataclass(frozen=True)
+class Drive:
+    """A drive of an ST-LINK; `board` is empty when it is none that is known, `details` is what
+    DETAILS.TXT says of the ST-LINK's firmware."""
+
+    path: Path
+    board: str
+    details: str
+
+
+@dataclass(frozen=True)
+class Probe:
+    """An ST-LINK with a serial port; `drive` is the one that is known to be its own."""
+
+    port: str
+    kind: str
+    serial_number: str
+    drive: Drive | None
+
+    @property
+    def board(self) -> str:
+        """The name of the board, or that it is not known."""
+        return (self.drive and self.drive.board) or "a board with an ST-LINK"
+
+    def __str__(self) -> str:
+        return f"{self.port} ({self.board}, serial number {self.serial_number or 'unknown'})"
+
+
+@dataclass(frozen=True)
+class Boards:
+    """What `kit boards` lists. `drives` are those whose port is not known, `other_ports` serial
+    ports that belong to no ST-LINK, `virtual` pairs of URL and board."""
+
+    probes: tuple[Probe, ...]
+    drives: tuple[Drive, ...]
+    other_ports: tuple[str, ...]
+    virtual: tuple[tuple[str, str], ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON; each probe with the name of its board."""
+        named = [asdict(probe) | {"board": probe.board} for probe in self.probes]
+        return asdict(self) | {"probes": named}
+
+    def advice(self) -> str:
+        """How to plug a board in, when none is."""
+        return "" if self.probes else PLUG_IN[system()]
+
+
+def boards() -> Boards:
+    """Look for boards; opens and changes nothing."""
+    found = probes()
+    paired = {probe.drive for probe in found}
+    others = [port.device for port in list_ports.comports() if not _is_probe(port)]
+    drives = [drive for drive in probe_drives() if drive not in paired]
+    return Boards(tuple(found), tuple(drives), tuple(others), tuple(virtual_boards()))
+
+
+def probes() -> list[Probe]:
+    """The ST-LINKs that have a serial port, in the order of their ports."""
+    devices: dict[str, Any] = {}
+    for port in sorted(filter(_is_probe, list_ports.comports()), key=lambda port: port.device):
+        devices.setdefault(port.serial_number or port.device, port)  # some have two ports
+    ports = list(devices.values())
+    drives = probe_drives()
+    owner = {drive: port for drive in drives for port in ports if _same_device(port, drive)}
+    free_ports = [p for p in ports if p not in owner.values() and p.pid not in WITHOUT_DRIVE]
+    free_drives = [drive for drive in drives if drive not in owner]
+    if len(free_ports) == len(free_drives) == 1:
+        owner[free_drives[0]] = free_ports[0]
+    drive_of = {port.device: drive for drive, port in owner.items()}
+    return [
+        Probe(p.device, PROBES[p.pid], p.serial_number or "", drive_of.get(p.device)) for p in ports
+    ]
+
+
+def probe_at(url: str) -> Probe | None:
+    """The ST-LINK whose serial port a URL names, under any of its names."""
+    return next((probe for probe in probes() if _device(probe.port) == _device(url)), None)
+
+
+def virtual_boards() -> list[tuple[str, str]]:
+    """URL and board of each virtual board that has a program."""
+    names = sorted(path.parent.name for path in (build() / "virtual").glob("*/firmware.elf"))
+    default = flash_store.DEFAULT
+    return [
+        (f"virtual://{'' if name == default else name}", mcu_of(flash_store.source(name)).board)
+        for name in names
+    ]
+
+
+def probe_drives() -> list[Drive]:
+    """The drives with MBED.HTM: ST-LINKs have it, other USB sticks have not."""
+    texts = {place: _text(place / "MBED.HTM") for place in places()}
+    return [_drive(place, text) for place, text in texts.items() if text is not None]
+
+
+def places() -> list[Path]:
+    """Where this system shows USB drives."""
+    if sys.platform == "win32":
+        return [Path(f"{letter}:/") for letter in string.ascii_uppercase[3:]]
+    patterns = ("Volumes/*", "media/*", "media/*/*", "run/media/*/*")
+    return sorted(place for pattern in patterns for place in Path("/").glob(pattern))
+
+
+def _is_probe(port: Any) -> bool:
+    return port.vid == ST and port.pid in PROBES
+
+
+def _device(url: str) -> str:
+    """One name for a port: by-id links followed, macOS's two names made one, COM5 like com5."""
+    if "://" in url or os.name == "nt":
+        return url.casefold()
+    return os.path.realpath(url).replace("/dev/tty.", "/dev/cu.")
+
+
+def _text(path: Path) -> str | None:
+    """What a small file says; None when it cannot be read."""
+    try:
+        return path.read_text(encoding="ascii", errors="replace")
+    except OSError:  # an empty card reader, another user's drive
+        return None
+
+
+def _drive(place: Path, htm: str) -> Drive:
+    """The board's name is in MBED.HTM as a code or in words, or in the label of the drive."""
+    code = re.search(r"\?code=([0-9A-F]{4})", htm, re.IGNORECASE)
+    named = re.search(r"nucleo[-_](\w+)", htm, re.IGNORECASE) or re.match(
+        r"NODE?_(\w+)", place.name
+    )
+    labels = {mcu.drive: mcu.board for mcu in MCUS.values()}
+    name = MBED_CODES.get(code[1] if code else "") or labels.get(place.name)
+    if not name and named:
+        name = f"NUCLEO-{named[1].upper()}"
+    return Drive(place, name or "", " ".join((_text(place / "DETAILS.TXT") or "").split()))
+
+
+def _same_device(port: Any, drive: Drive) -> bool:
+    """Whether a port and a drive are one USB device; Linux's /sys knows, elsewhere False."""
+    mounted = [p for p in psutil.disk_partitions() if p.mountpoint == str(drive.path)]
+    if not mounted or not port.location:
+        return False
+    usb_device = port.location.split(":")[0]
+    return usb_device in (SYSFS / Path(mounted[0].device).name).resolve().parts
