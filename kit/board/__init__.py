@@ -1,6 +1,15 @@
 """A board, real or virtual: flash it, and ask it."""
 
-from kit.board.board import Answer, Board, BoardLayer, BoardTensor, Hello, Measurement
+from kit.board.board import (
+    Answer,
+    Board,
+    BoardLayer,
+    BoardTensor,
+    Hello,
+    LayerProfile,
+    Measurement,
+    Profile,
+)
 from kit.board.flash import flash
 from kit.board.link import LinkError
 
@@ -10,7 +19,9 @@ __all__ = [
     "BoardLayer",
     "BoardTensor",
     "Hello",
+    "LayerProfile",
     "LinkError",
     "Measurement",
+    "Profile",
     "flash",
 ]
