@@ -7,7 +7,9 @@ from kit.board.board import (
     BoardTensor,
     Checksum,
     Hello,
+    LayerProfile,
     Measurement,
+    Profile,
     Status,
 )
 from kit.board.flash import flash
@@ -20,8 +22,10 @@ __all__ = [
     "BoardTensor",
     "Checksum",
     "Hello",
+    "LayerProfile",
     "LinkError",
     "Measurement",
+    "Profile",
     "Status",
     "flash",
 ]
