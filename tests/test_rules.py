@@ -223,6 +223,19 @@ def test_a_part_that_is_off_never_becomes_ready(board, option, stage):  # noqa: 
     assert port.complaints == []
 
 
+@pytest.mark.parametrize(
+    "letter, cause",
+    [(b"p", "PA2 does not belong"), (b"e", "UE in USART2_CR1"), (b"b", "USART2_BRR")],
+)
+def test_a_byte_that_cannot_leave_is_a_complaint(board, letter, cause):  # noqa: F811
+    """A silent UART stops no program; the port knows which part of its setting is missing."""
+    port = board("rules")
+    assert ask(port, letter, 2) == b"y"
+    (sentence,) = port.complaints
+    assert "sent a byte through USART2 while" in sentence and cause in sentence
+    assert "GPIOA_AFRL" in sentence and f"line {marked_line('mute')} of rules.c" in sentence
+
+
 # The URL
 
 
