@@ -7,10 +7,6 @@
 #include "requests.h"
 #include "sample.h"
 
-#ifndef BUILD_ID
-#define BUILD_ID "unknown"
-#endif
-
 /* In a file of its own, away from its use: the host looks for it in the ELF file, and a compiler
  * that sees both keeps no text but stores its letters one by one. */
 const char build_id[] = BUILD_ID;

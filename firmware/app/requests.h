@@ -4,6 +4,10 @@
 
 #include "frame.h"
 
+#ifndef BUILD_ID
+#define BUILD_ID "unknown"
+#endif
+
 #define PROTOCOL_VERSION 2U
 
 typedef enum {

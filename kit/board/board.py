@@ -13,6 +13,7 @@ import numpy.typing as npt
 from kit.board import link
 from kit.board.crash import CrashError, crash_error, parse
 from kit.board.ports import open_port
+from kit.compile.firmware import build_id_of
 from kit.digits import check_image
 from kit.errors import KitError
 from kit.paths import build
@@ -359,10 +360,10 @@ class Board:
 def _crash_error(payload: bytes) -> KitError:
     """The error for a FAULT frame, with source lines if the program was built here."""
     crash = parse(payload)
-    build_id = crash.build_id.encode() if crash else b""
+    build_id = crash.build_id if crash else ""
     candidates = [build() / "firmware.elf", *build().glob("virtual/*/firmware.elf")]
     files = [path for path in candidates if build_id and path.is_file()]
-    return crash_error(payload, next((f for f in files if build_id in f.read_bytes()), None))
+    return crash_error(payload, next((f for f in files if build_id_of(f) == build_id), None))
 
 
 def _check_length(payload: bytes, output: BoardTensor) -> bytes:
