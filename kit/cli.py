@@ -265,6 +265,18 @@ def _show_evaluate(result: Any) -> None:
     print(f"{result['right']:,} of {result['images']:,} right: {result['accuracy']:.2%}")
 
 
+def selftest(args: argparse.Namespace) -> Any:
+    """Ask a board everything it can be asked: a page to paste into a report."""
+    from kit.lesson.progress import each
+    from kit.selftest import selftest as check
+
+    return check(args.board, each("asking the board"))
+
+
+def _show_selftest(result: Any) -> None:
+    print(result)
+
+
 def _count(most: int, what: str) -> Callable[[str], int]:
     """An argparse type: a whole number from 1 to `most`."""
 
@@ -345,6 +357,7 @@ def _add_board(add: Any) -> None:
     command = add(evaluate, _show_evaluate)
     command.add_argument("--images", type=_image_count, default=10_000, help="default: all 10000")
     add_url(command)
+    add_url(add(selftest, _show_selftest))
 
 
 def _failed(result: Any) -> bool:

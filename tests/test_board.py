@@ -309,6 +309,59 @@ def test_another_program_on_the_port_is_told_apart(monkeypatch, board):
         board.hello()
 
 
+def test_a_board_with_another_protocol_is_told_what_to_do(monkeypatch, board):
+    monkeypatch.setattr(board.link, "request", lambda *_, **__: b"\x03 whatever comes later")
+    with pytest.raises(LinkError, match="version 3") as caught:
+        board.hello()
+    assert "kit flash" in caught.value.next_step
+
+
+@pytest.mark.parametrize("size", [0, 9, 11])
+def test_an_output_of_another_length_is_an_error(monkeypatch, board, images, size):
+    """Another program than the one that said hello; its bytes are not taken for scores."""
+    inputs = np.zeros((1, 784), np.int8)
+    board.hello()
+    monkeypatch.setattr(board.link, "request", lambda *_, **__: bytes(size))
+    for ask in (lambda: board.recognize(images[0]), lambda: board.run(inputs)):
+        with pytest.raises(LinkError, match=f"sent {size} bytes of output, not 10"):
+            ask()
+    with pytest.raises(LinkError, match="bytes of output"):
+        board.measure(images[0])
+
+
+def test_a_port_that_cannot_change_its_rate_stays_at_the_safe_one():
+    """Some drivers refuse a rate; the board, which has changed, is brought back."""
+
+    class Fixed(Line):
+        baudrate = property(lambda self: 115_200, lambda self, rate: self.refuse(rate))
+
+        def refuse(self, rate):
+            if rate != 115_200:
+                raise ValueError(f"{rate} is not supported")
+
+    kinds = []
+
+    def peer(request, count):
+        kinds.append(request.type)
+        return good(request)
+
+    made = Link(Fixed(peer), 0.05)
+    made.speed_up(460_800)
+    assert made.baud == 115_200
+    assert kinds == [link.BAUD, link.HELLO] * 2  # 460,800 and 230,400, each given up with a HELLO
+
+
+def test_after_a_failure_the_host_stays_at_the_safe_rate():
+    """The second try already goes out at 115200."""
+    line = Line(lambda request, count: b"" if count == 3 else good(request))
+    line.baudrate = 115_200
+    made = Link(line, 0.05)
+    made.speed_up(921_600)
+    assert line.baudrate == made.baud == 921_600
+    assert made.request(link.STATUS) == b"yes"
+    assert line.baudrate == made.baud == 115_200
+
+
 # --- Bad input -----------------------------------------------------------------------------------
 
 

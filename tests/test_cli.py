@@ -25,7 +25,7 @@ from kit.model import Reference, pixels_to_input, read
 
 SMALL = Spec(784, (12, 10), "relu", True, True, True, True, 0.05, 3)
 COMMANDS = ("run", "refresh", "lab", "doctor", "generate", "validate", "build", "flash",
-            "recognize", "evaluate")  # fmt: skip
+            "recognize", "evaluate", "boards")  # fmt: skip
 Done = namedtuple("Done", "code out err")
 
 
@@ -203,6 +203,7 @@ def test_json_is_all_there_is_on_stdout(kit):
         "build --network network --out elsewhere",
         "flash --board virtual://other --elf build/firmware.elf",
         "doctor --board virtual://",
+        "boards",
     ):
         done = kit(*line.split(), "--json")
         assert done.code == 0 and json.loads(done.out, parse_constant=pytest.fail).keys()

@@ -156,14 +156,34 @@ def test_a_tool_that_cannot_be_chosen(computer, elf, name, what):
 
 def test_a_tool_that_fails_is_quoted(computer, elf):
     """Its words, the command, and another way; none is tried behind its back."""
+    add_tool(computer, "openocd", code=1, says="Error: init mode failed")
+    add_tool(computer, "st-flash")
+    with pytest.raises(KitError, match="does not reach the chip") as error:
+        flash(PORT, elf)
+    assert "Error: init mode failed" in error.value.why
+    assert "-f board/st_nucleo_f4.cfg" in error.value.why
+    assert "kit flash --tool st-flash" in error.value.next_step
+    assert not (computer / "st-flash.called").exists()
+
+
+def test_without_a_probe_no_other_tool_is_recommended(computer, elf):
+    """None of them could find what is not there."""
     add_tool(computer, "openocd", code=1, says="Error: open failed")
     add_tool(computer, "st-flash")
     with pytest.raises(KitError, match="OpenOCD finds no ST-LINK") as error:
         flash(PORT, elf)
-    assert "Error: open failed" in error.value.why
-    assert "-f board/st_nucleo_f4.cfg" in error.value.why
-    assert "kit flash --tool st-flash" in error.value.next_step
-    assert not (computer / "st-flash.called").exists()
+    assert "--tool" not in error.value.next_step
+
+
+def test_the_image_beside_the_program_is_used(computer, elf, trusting, tmp_path):
+    """A shown command line can be typed again; an older image is not written by mistake."""
+    add_tool(computer, "st-flash")
+    assert str(elf.with_suffix(".bin")) in flash(PORT, elf).command
+    moved = tmp_path / "firmware.elf"
+    moved.write_bytes(elf.read_bytes())
+    (tmp_path / "firmware.bin").write_bytes(b"older")
+    assert str(tmp_path / "firmware.bin") not in flash(PORT, moved).command
+    assert (computer / "st-flash.file").read_bytes() == elf.with_suffix(".bin").read_bytes()
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

@@ -1,8 +1,8 @@
 /* From the 16 MHz after reset to the chip's full speed, or back if anything does not become ready.
  *
- *   HSE 8 MHz (from the ST-LINK) / 4 \
- *                                     > 2 MHz * N = VCO / P = core and AHB, / divider = APB1, APB2
- *   HSI 16 MHz                   / 8 /
+ *   HSE 8 MHz (from the ST-LINK) / M \
+ *                                     > 1 or 2 MHz * N = VCO, / P = core and AHB, / divider = APBs
+ *   HSI 16 MHz                   / M /
  *
  * The order is that of RM0390 section 5.1.4 (entering over-drive mode) and 3.4.1 (wait states). */
 #include "chip.h"
@@ -12,9 +12,8 @@
 #include <stdbool.h>
 
 #define HSI_HZ 16000000U
-#define HSE_HZ 8000000U       /* the ST-LINK's MCO output: UM1724 section 6.7.1 */
-#define PLL_INPUT_HZ 2000000U /* RM0390 section 6.3.2 recommends 2 MHz against jitter */
-#define USB_HZ 48000000U      /* the limit of the PLL's output Q, which is not used */
+#define HSE_HZ 8000000U  /* the ST-LINK's MCO output: UM1724 section 6.7.1 */
+#define USB_HZ 48000000U /* the limit of the PLL's output Q, which is not used */
 #define CORE_HZ (CHIP_VCO_HZ / CHIP_PLL_P)
 #define WAIT_LIMIT 200000U /* looks at a register: some 0.1 s at 16 MHz */
 
@@ -54,8 +53,8 @@ static bool start_hse(void)
 
 static void configure_pll(bool from_hse)
 {
-    const uint32_t m = (from_hse ? HSE_HZ : HSI_HZ) / PLL_INPUT_HZ;
-    const uint32_t n = CHIP_VCO_HZ / PLL_INPUT_HZ;
+    const uint32_t m = (from_hse ? HSE_HZ : HSI_HZ) / CHIP_PLL_INPUT_HZ;
+    const uint32_t n = CHIP_VCO_HZ / CHIP_PLL_INPUT_HZ;
     const uint32_t q = (CHIP_VCO_HZ + USB_HZ - 1) / USB_HZ;
     set_field(&RCC_PLLCFGR, PLL_FIELDS,
               m << RCC_PLLCFGR_PLLM_POS | n << RCC_PLLCFGR_PLLN_POS |

@@ -9,7 +9,9 @@ from kit.board.board import (
     BoardTensor,
     Checksum,
     Hello,
+    LayerProfile,
     Measurement,
+    Profile,
     Status,
 )
 from kit.board.flash import Flashed, confirm, flash
@@ -26,8 +28,10 @@ __all__ = [
     "Checksum",
     "Flashed",
     "Hello",
+    "LayerProfile",
     "LinkError",
     "Measurement",
+    "Profile",
     "Status",
     "confirm",
     "flash",

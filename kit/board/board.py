@@ -132,6 +132,45 @@ class Checksum:
     crc32: int
 
 
+@dataclass(frozen=True)
+class LayerProfile:
+    """What one layer takes.
+
+    `cycles` are measured on a chip and an estimate on the virtual board, which alone counts
+    `instructions` (0 on a chip). `microseconds` are those cycles at the core's clock.
+    """
+
+    name: str
+    operator: str
+    macs: int
+    instructions: int
+    cycles: int
+    microseconds: float
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What one inference takes, layer by layer.
+
+    `estimated` says that `cycles` are an estimate: kit/board/virtual/timing.py has the model and
+    its limits. `core_hz` is the clock of the core in Hz.
+    """
+
+    layers: tuple[LayerProfile, ...]
+    estimated: bool
+    core_hz: int
+
+    @property
+    def cycles(self) -> int:
+        """Cycles of all layers."""
+        return sum(layer.cycles for layer in self.layers)
+
+    @property
+    def microseconds(self) -> float:
+        """Time of all layers in microseconds."""
+        return sum(layer.microseconds for layer in self.layers)
+
+
 class _Fields:
     """Takes a reply apart, field by field, in the order of firmware/app/requests.c."""
 
@@ -260,6 +299,26 @@ class Board:
         layers = tuple(fields.number("I") for _ in range(hello.layers))
         unit = getattr(self.port, "counts", "cycles")
         return Measurement(answer, sum(layers), layers, unit)
+
+    def profile(self, image: npt.NDArray[np.uint8]) -> Profile:
+        """Recognize one image and say what each layer takes, in cycles and microseconds.
+
+        Raises:
+            KitError: as `measure`.
+        """
+        estimates = getattr(self.port, "take_cycle_estimates", None)
+        if estimates:
+            estimates()  # what was read before does not belong to this image
+        counts = self.measure(image).layers
+        cycles = estimates()[-len(counts) :] if estimates else counts
+        hz = self.described.core_hz
+        layers = []
+        for number, (count, spent) in enumerate(zip(counts, cycles, strict=True)):
+            layer = self.layer(number)
+            instructions = count if estimates else 0
+            work = layer.name, layer.operator, layer.macs, instructions, spent
+            layers.append(LayerProfile(*work, microseconds=spent / hz * 1e6))
+        return Profile(tuple(layers), bool(estimates), hz)
 
     def scores(self, images: npt.NDArray[np.uint8], progress: Progress = iter) -> npt.NDArray[Any]:
         """The ten scores for each of many images.

@@ -50,6 +50,7 @@ HFSR = {
 }
 # Exceptions that are no faults: PM0214 table 17.
 EXCEPTIONS = {2: "NMI", 11: "SVCall", 12: "Debug monitor", 14: "PendSV", 15: "SysTick"}
+SVCALL = 11
 ENTRY = "Reset_Handler"  # the function that calls main() and ends in an undefined instruction
 WITHOUT_PC = ("IACCVIOL", "IBUSERR", "INVSTATE")  # pc is where it went, not where it came from
 
@@ -143,7 +144,7 @@ def _places(crash: Crash, elf: Path | None, name: str) -> tuple[Location, Locati
     caller = _locate(elf, (crash.lr & ~1) - 2)
     if name in WITHOUT_PC:
         return caller, Location()
-    location = _locate(elf, crash.pc)
+    location = _locate(elf, crash.pc - 2 * (crash.exception == SVCALL))  # which returns after it
     distinct = caller.function not in ("", location.function)
     return location, caller if distinct and location.function != ENTRY else Location()
 

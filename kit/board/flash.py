@@ -8,6 +8,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,11 +71,23 @@ def flash(url: str, elf: str | Path, tool: str | None = None) -> Flashed:
     if re.match("replay:", url, re.IGNORECASE):
         played = recording.read(recording.file_of(url))
         return Flashed(f"nothing is written: {url} is a recording ({played})", url)
-    with tempfile.TemporaryDirectory(prefix="kit-") as folder:
-        image = Path(folder) / elf.with_suffix(".bin").name
-        image.write_bytes(flash_image(elf))
+    with _flat(elf) as image:
         how, command = _write(url, elf, image, mcu, tool)
     return Flashed(how, url, command, _greet(url, elf, how))
+
+
+@contextmanager
+def _flat(elf: Path) -> Iterator[Path]:
+    """The flat image of a program: the file beside it, so that a command line that is shown can be
+    typed again, or for the time of the block one of its own."""
+    beside, content = elf.with_suffix(".bin"), flash_image(elf)
+    if beside.is_file() and beside.read_bytes() == content:
+        yield beside
+        return
+    with tempfile.TemporaryDirectory(prefix="kit-") as folder:
+        image = Path(folder) / beside.name
+        image.write_bytes(content)
+        yield image
 
 
 def confirm(board: Board, elf: str | Path) -> Hello:
@@ -239,12 +253,13 @@ def _drive(mcu: Mcu, probe: probes.Probe | None) -> Path:
         )
     if drives:
         raise wrong_chip(shown, mcu, "Their drives say so.")
+    names = ", ".join(tool.name for tool in tools.TOOLS)
+    without = "" if tools.installed() else f", and none of {names} was found"
     raise KitError(
         "There is nothing to flash a real board with.",
-        f"None of {', '.join(tool.name for tool in tools.TOOLS)} was found, and no board shows a "
-        "drive.",
-        f"{probes.PLUG_IN[system()]}: its drive {mcu.drive} appears. Or install OpenOCD. "
-        "Or use the virtual board: `--board virtual://`.",
+        f"No board shows a drive{without}.",
+        f"{probes.PLUG_IN[system()]}. Its drive {mcu.drive} appears then. Or install OpenOCD. Or "
+        "use the virtual board: `--board virtual://`.",
     )
 
 

@@ -270,13 +270,18 @@ class Link:
         while time.monotonic() < deadline:
             data = self.port.read(max(1, self.port.in_waiting))
             self.last_received += data
-            for frame in self._reader.feed(data):
-                if frame is None:
-                    return None
-                if frame.type == FAULT:
-                    raise getattr(self.port, "failure", None) or self._crash(frame.payload)
-                if self._belongs(frame):
-                    return frame
+            frames = self._reader.feed(data)
+            reply = self._reply_among(frames)
+            if reply or None in frames:
+                return reply
+        return None
+
+    def _reply_among(self, frames: list[Frame | None]) -> Frame | None:
+        for frame in filter(None, frames):
+            if frame.type == FAULT:
+                raise getattr(self.port, "failure", None) or self._crash(frame.payload)
+            if self._belongs(frame):
+                return frame
         return None
 
     def _belongs(self, frame: Frame) -> bool:

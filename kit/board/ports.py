@@ -159,7 +159,7 @@ def _forbidden(url: str, text: str) -> KitError:
         group = Path(url).group()  # uucp on Arch, dialout on Debian and Fedora
     return KitError(
         f"You may not use the port {url}.",
-        f"It belongs to the group {group}, of which you are no member. The system says: {text}",
+        f"Only members of the group {group} may use it. The system says: {text}",
         f"Run `sudo usermod -aG {group} $USER`, log out and in again.",
     )
 

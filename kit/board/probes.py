@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 from serial.tools import list_ports
 
-from kit.board.virtual import flash_store
+from kit.board.virtual import flash_store, options
 from kit.compile.firmware import mcu_of
 from kit.mcu import MCUS
 from kit.paths import build
@@ -22,7 +22,7 @@ from kit.programs import system
 
 ST = 0x0483
 """USB vendor number of STMicroelectronics."""
-PROBES = {  # USB product numbers of the ST-LINKs that have a serial port: ST TN1235, table 2
+PROBES = {  # USB product numbers of the ST-LINKs that have a serial port: ST TN1235
     0x374A: "ST-LINK/V2-1",
     0x374B: "ST-LINK/V2-1",
     0x3752: "ST-LINK/V2-1",
@@ -126,9 +126,11 @@ def probe_at(url: str) -> Probe | None:
 def virtual_boards() -> list[tuple[str, str]]:
     """URL and board of each virtual board that has a program."""
     names = sorted(path.parent.name for path in (build() / "virtual").glob("*/firmware.elf"))
-    default = flash_store.DEFAULT
     return [
-        (f"virtual://{'' if name == default else name}", mcu_of(flash_store.source(name)).board)
+        (
+            f"virtual://{'' if name == options.DEFAULT else name}",
+            mcu_of(flash_store.source(name)).board,
+        )
         for name in names
     ]
 

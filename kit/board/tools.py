@@ -281,7 +281,7 @@ def explain(
         command: its command line.
         mcu: the chip that was to be written.
         plugged_in: an ST-LINK is there, whatever the tool says.
-        others: what else could be tried, one sentence.
+        others: what else could be tried where there is an ST-LINK, one sentence.
     """
     said = re.sub(r"\x1b\[[0-9;]*m", "", said).strip()
     failure = meaning(said)
@@ -294,7 +294,7 @@ def explain(
         if field.name != "pattern"
     }
     quoted = f"{text['why']} It said:\n{said[-2000:]}\nThe command was: {command}"
-    steps = (text["next"], text[system().lower()], others)
+    steps = (text["next"], text[system().lower()], "" if failure is NO_PROBE else others)
     return KitError(text["what"], quoted, " ".join(filter(None, steps)))
 
 

@@ -13,6 +13,7 @@ from serial import SerialBase
 
 from kit.board.virtual import flash_store
 from kit.board.virtual.chip import Chip
+from kit.board.virtual.options import parse
 from kit.errors import KitError
 
 GLANCE = 0.01  # seconds a call that must not block may run the program
@@ -30,9 +31,9 @@ class PortError(KitError, serial.SerialException):  # type: ignore[misc]
 class Serial(SerialBase):  # type: ignore[misc]
     """The serial port of a virtual NUCLEO-F446RE; `serial.serial_for_url` makes one.
 
-    Beyond pyserial it has `led`, `led_changes`, `press_button()` and `reset()`. A fault of the
-    program is raised by read() and write() as kit.board.virtual.faults.BoardFault. `counts` is
-    what its cycle counter counts.
+    Beyond pyserial it has `led`, `led_changes`, `complaints`, `press_button()` and `reset()`. A
+    fault of the program is raised by read() and write() as kit.board.virtual.faults.BoardFault.
+    `counts` is what its cycle counter counts.
     """
 
     counts = "instructions"
@@ -49,10 +50,18 @@ class Serial(SerialBase):  # type: ignore[misc]
         if self.is_open:
             raise serial.SerialException("Port is already open.")
         try:
-            name = flash_store.board_name(self._port)
+            name, options = parse(self._port)
+            mcu = flash_store.mcu(name)
         except KitError as error:
             raise PortError(error) from None
-        self._chip = Chip(flash_store.read(name), flash_store.source(name))
+        self._chip = Chip(
+            flash_store.read(name),
+            flash_store.source(name),
+            strict=options.strict,
+            uninitialized=options.uninitialized,
+            mcu=mcu,
+            absent=options.absent,
+        )
         self._reconfigure_port()
         self.is_open = True
 
@@ -119,10 +128,10 @@ class Serial(SerialBase):  # type: ignore[misc]
     def write(self, data: Any) -> int:
         """Queue bytes for the program, which reads them while the host reads or flushes."""
         chip = self._programmed()
-        if chip.failure:
+        if chip.failure and chip.stopped:
             raise chip.failure
         content = serial.to_bytes(data)
-        chip.usart.incoming.extend(content)
+        chip.send(content)
         return len(content)
 
     def flush(self) -> None:
@@ -140,8 +149,7 @@ class Serial(SerialBase):  # type: ignore[misc]
     @property
     def out_waiting(self) -> int:
         """Bytes written that the program has not read."""
-        usart = self._powered().usart
-        return len(usart.incoming) - usart.taken
+        return self._powered().usart.unread
 
     def reset_input_buffer(self) -> None:
         """Forget what the program has sent."""
@@ -149,11 +157,28 @@ class Serial(SerialBase):  # type: ignore[misc]
 
     def reset_output_buffer(self) -> None:
         """Forget what the program has not read."""
-        usart = self._powered().usart
-        usart.incoming.clear()
-        usart.taken = False
+        self._powered().usart.forget()
 
     # The board
+
+    @property
+    def failure(self) -> KitError | None:
+        """The fault of the program, which read() raises once everything it sent is read."""
+        return self._powered().failure
+
+    @property
+    def complaints(self) -> list[str]:
+        """What went wrong without stopping the program: bytes lost or garbled, and with
+        `strict=off` the rules it broke."""
+        return self._powered().complaints
+
+    def take_cycle_estimates(self) -> list[int]:
+        """For each read of CYCCNT by the program since the last call, the estimated cycles since
+        the counter was set to zero."""
+        estimates = self._powered().dwt.estimates
+        taken = list(estimates)
+        estimates.clear()
+        return taken
 
     @property
     def led(self) -> bool:

@@ -1,0 +1,280 @@
+"""Everything a board can be asked, on one page of plain text to paste into a report.
+
+Each part opens the board anew, so that one that fails leaves the next a fresh start. Nothing on
+the page is about the person: ports and folders are left out.
+"""
+
+import importlib.metadata
+import platform
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kit.board import Board, LinkError, Status, link
+from kit.compile import HostNetwork
+from kit.compile.firmware import build_id_of, flash_image, mcu_of
+from kit.compile.memory import memory_use
+from kit.digits import load
+from kit.errors import KitError
+from kit.generate import generate
+from kit.mcu import Mcu, find_mcu
+from kit.model import Reference
+from kit.paths import build
+from kit.validate import compare, random_inputs, test_images
+
+BAUDS = (link.SAFE_BAUD, *reversed(link.FASTER_BAUDS))
+FRAMES = 48
+VECTORS = 10  # random ones, and as many images
+IMAGES = 1_000
+
+
+@dataclass(frozen=True)
+class Line:
+    """One thing looked at: what, what was found, and whether it is as it should be."""
+
+    what: str
+    result: str
+    ok: bool
+
+
+@dataclass(frozen=True)
+class Selftest:
+    """The page. `board` is the kind of its address, such as "serial port" or "virtual://"."""
+
+    kit: str
+    board: str
+    lines: tuple[Line, ...]
+
+    @property
+    def right(self) -> bool:
+        """True when every line is as it should be."""
+        return all(line.ok for line in self.lines)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: the fields, and the verdict."""
+        return asdict(self) | {"right": self.right}
+
+    def __str__(self) -> str:
+        rows = [
+            f"{'ok' if line.ok else 'FAILED':7} {line.what:16} {line.result}" for line in self.lines
+        ]
+        failed = sum(not line.ok for line in self.lines)
+        verdict = f"{failed} of {len(rows)} FAILED." if failed else f"All {len(rows)} are ok."
+        return "\n".join([f"kit selftest: {self.kit}, on a board at {self.board}", *rows, verdict])
+
+
+Part = Callable[[Board], Iterator[Line]]
+
+
+def selftest(url: str, progress: Any = iter) -> Selftest:
+    """Ask a board that runs the kit's firmware everything it can be asked.
+
+    The model and the program are those of the notebooks: the model file that the board names and
+    firmware.elf, both in `kit.paths.build()`.
+
+    Args:
+        url: the board; it is not flashed.
+        progress: wraps the iteration over the test images, for a progress bar.
+    """
+    parts: list[tuple[str, Part, int]] = [
+        ("program", _program, BAUDS[-1]),
+        ("clock", _clock, BAUDS[-1]),
+        *((f"{baud} baud", _line_at(baud), baud) for baud in BAUDS),
+        ("golden vectors", _golden_vectors, BAUDS[-1]),
+        ("test images", lambda board: _test_images(board, progress), BAUDS[-1]),
+        ("cycles", _cycles, BAUDS[-1]),
+        ("stack", _stack, BAUDS[-1]),
+    ]
+    lines = _attempt("hello", _hello, url, BAUDS[-1])
+    if lines[0].ok:  # who does not say hello answers nothing else
+        lines += [line for name, part, fast in parts for line in _attempt(name, part, url, fast)]
+    return Selftest(_this_kit(), _kind(url), tuple(lines))
+
+
+def _attempt(name: str, part: Part, url: str, fastest: int) -> list[Line]:
+    """The lines of a part; where it breaks off, one that says why ends them."""
+    lines = []
+    try:
+        with Board(url, fastest) as board:
+            for line in part(board):
+                lines.append(line)
+    except KitError as error:
+        lines.append(Line(name, _plain(f"{error.what} {error.why}", url), False))
+    except Exception as error:  # whatever a broken board sends: the page is finished all the same
+        lines.append(Line(name, _plain(f"{type(error).__name__}: {error}", url), False))
+    if not all(line.ok for line in lines):
+        with suppress(Exception), Board(url) as board:
+            board.reset()  # out of a fault, back to the usual baud rate
+    return lines
+
+
+def _plain(text: str, url: str) -> str:
+    """On one line, without the names of ports and folders."""
+    return " ".join(text.replace(url, "the port").replace(str(Path.home()), "~").split())
+
+
+def _this_kit() -> str:
+    try:
+        version = importlib.metadata.version("digits-on-stm32")
+    except importlib.metadata.PackageNotFoundError:  # run from its folder, not installed
+        version = "not installed"
+    return f"kit {version}, Python {platform.python_version()}, {platform.system()}"
+
+
+def _kind(url: str) -> str:
+    scheme, separator, _ = url.partition("://")
+    return f"{scheme}://" if separator else "a serial port"
+
+
+# Who answers
+
+
+def _hello(board: Board) -> Iterator[Line]:
+    hello = board.hello()
+    text = f"{hello.mcu}, build {hello.build_id}, engine {hello.engine}, network {hello.network}"
+    yield Line("hello", f"{text}, {hello.layers} layers, {hello.macs:,} MACs", True)
+
+
+def _program(board: Board) -> Iterator[Line]:
+    """The program on the board is that of firmware.elf, to the last byte."""
+    elf, hello = build() / "firmware.elf", board.hello()
+    if not elf.is_file() or build_id_of(elf) != hello.build_id:
+        raise KitError(
+            "Another program is on the board:",
+            "it is not build/firmware.elf. Run `kit flash` first.",
+        )
+    found, image, use, mcu = board.checksum(), flash_image(elf), memory_use(elf), mcu_of(elf)
+    same = (found.bytes, found.crc32) == (len(image), link.crc32(image))
+    wanted = f"firmware.elf has {len(image):,} bytes, CRC-32 {link.crc32(image):08x}"
+    text = f"{found.bytes:,} bytes, CRC-32 {found.crc32:08x}"
+    yield Line("program", f"{text}, as firmware.elf" if same else f"{text}; {wanted}", same)
+    fits = use.flash_bytes <= mcu.flash_bytes and use.ram_bytes <= mcu.ram_bytes
+    yield Line("memory", f"{use.flash_bytes:,} of {mcu.flash_bytes:,} bytes of flash, "
+               f"{use.ram_bytes:,} of {mcu.ram_bytes:,} of RAM", fits)  # fmt: skip
+
+
+def _clock(board: Board) -> Iterator[Line]:
+    mcu, status = find_mcu(board.hello().mcu), board.status()
+    device = status.device_id & 0xFFF
+    wanted = "" if device == mcu.device_id else f"; the program is for {mcu.device_id:#x}"
+    yield Line("chip", f"device {device:#x}, revision {status.device_id >> 16:#x}, reset by "
+               f"{' and '.join(status.reset_causes) or 'nothing'}{wanted}", not wanted)  # fmt: skip
+    yield Line("clock", f"{status.core_hz:,} Hz from {status.clock_source}, APB1 "
+               f"{status.apb1_hz:,} Hz, {status.flash_wait_states} wait states",
+               _full_speed(status, mcu))  # fmt: skip
+
+
+def _full_speed(status: Status, mcu: Mcu) -> bool:
+    """One wait state for every 30 MHz, at 2.7 to 3.6 V: RM0390 and RM0368, section 3.4.1."""
+    clocks = (status.core_hz, status.apb1_hz) == (mcu.core_hz, mcu.apb1_hz)
+    return clocks and status.flash_wait_states == (status.core_hz - 1) // 30_000_000
+
+
+def _stack(board: Board) -> Iterator[Line]:
+    status = board.status()
+    text = f"at most {status.stack_used:,} of {status.stack_reserved:,} bytes used"
+    yield Line("stack", text, 0 < status.stack_used < status.stack_reserved)
+
+
+# The line
+
+
+def _line_at(baud: int) -> Part:
+    """Frames at one rate: a layer's number and an input to the board, its output back."""
+
+    def part(board: Board) -> Iterator[Line]:
+        _agree(board, baud)
+        before = board.status()
+        lost = sum(not _frame(board, baud) for _ in range(FRAMES))
+        after = board.status()
+        noted = sum(_noted(after)) - sum(_noted(before))
+        text = f"{FRAMES} frames, {lost} lost; the chip noted {noted} errors; its rate is "
+        text += f"{after.baud:,} ({after.baud / baud - 1:+.2%})"
+        yield Line(f"{baud} baud", text, not lost and not noted)
+
+    return part
+
+
+def _agree(board: Board, baud: int) -> None:
+    board.hello()
+    if board.link.baud != baud:
+        raise LinkError("The board and this computer did not agree on it;",
+                        f"they stay at {board.link.baud}.")  # fmt: skip
+
+
+def _frame(board: Board, baud: int) -> bool:
+    """Whether one request is answered at once; after a failure the line is put right again."""
+    size = board.described.input.bytes
+    payload = b"\0" + (bytes(range(256)) * (size // 256 + 1))[:size]  # every byte there is
+    reply = board.link.exchange(link.WATCH, payload)
+    if reply is not None and reply.type == link.WATCH | link.REPLY:
+        return True
+    board.link.fall_back()
+    board.link.request(link.HELLO, waking=True)
+    board.link.speed_up(baud)
+    _agree(board, baud)
+    return False
+
+
+def _noted(status: Status) -> tuple[int, int, int]:
+    return status.overruns, status.line_errors, status.damaged_frames
+
+
+# The network
+
+
+def _model(board: Board) -> Path:
+    """The file that the network on the board was generated from."""
+    path = build() / board.hello().network
+    if not path.is_file():
+        raise KitError(f"build/{path.name} is not there;", "`kit run 02` makes it.")
+    return path
+
+
+def _golden_vectors(board: Board) -> Iterator[Line]:
+    """Each layer against the C on this computer, and the output against LiteRT."""
+    model = _model(board)
+    network = HostNetwork(generate(model, build() / "selftest"))
+    inputs = np.concatenate([random_inputs(model, VECTORS), test_images(model, VECTORS)])
+    here = [network.layers(one) for one in inputs]
+    for number, layer in enumerate(network.network.layers):
+        rows = np.stack([board.watch(number, one) for one in inputs])
+        wanted = np.stack([found[number].reshape(-1) for found in here])
+        name = f"{layer.name}, {layer.operator}"
+        yield _agreement(f"layer {number}", name, rows, wanted, "the C here")
+    reference = Reference(model).run(inputs).reshape(len(inputs), -1)
+    yield _agreement("output", "the same inputs", board.run(inputs), reference, "LiteRT")
+
+
+def _agreement(
+    what: str, name: str, rows: npt.NDArray[Any], wanted: npt.NDArray[Any], whose: str
+) -> Line:
+    found = compare(what, rows, wanted)
+    text = f"{name}: {found.mismatches} of {found.rows:,} differ from {whose}"
+    return Line(what, text, found.mismatches == 0)
+
+
+def _test_images(board: Board, progress: Any) -> Iterator[Line]:
+    model = _model(board)
+    reference = Reference(model).run(test_images(model, IMAGES)).reshape(IMAGES, -1)
+    _, (images, labels) = load()
+    scores = board.scores(images[:IMAGES], progress)
+    right = float((scores.argmax(axis=1) == labels[:IMAGES]).mean())
+    yield _agreement("test images", f"{right:.1%} read right", scores, reference, "LiteRT")
+
+
+def _cycles(board: Board) -> Iterator[Line]:
+    """The core multiplies and adds at most two pairs at once, so it needs half a cycle for each."""
+    measured = board.measure(load()[1][0][0])
+    hello = board.hello()
+    for number, cycles in enumerate(measured.layers):
+        layer = board.layer(number)
+        text = f"{layer.name}: {cycles:,} {measured.unit}, {layer.macs:,} MACs"
+        yield Line(f"layer {number} time", text, cycles > layer.macs / 2)
+    text = f"in all {measured.total:,} {measured.unit} at {hello.core_hz:,} Hz"
+    yield Line("inference time", text, measured.total > hello.macs / 2)

@@ -1,0 +1,198 @@
+"""The page that a user with a real board sends: right on a right board, and each line can fail."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import pytest
+from networks import Spec, make
+
+from kit import paths, selftest
+from kit.board import Board, flash, link
+from kit.board.virtual import flash_store, protocol_virtual
+from kit.cli import main
+from kit.compile import build, host, toolchain
+from kit.generate import generate
+
+SPEC = Spec(784, (12, 10), "relu", True, True, True, True, 0.05, 1)
+URL = "virtual://selftest"
+FAST = ["230400 baud", "460800 baud", "921600 baud"]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The model, the C and the program of a small network for images."""
+    folder = tmp_path_factory.mktemp("made")
+    network = generate(make(SPEC, folder / "small.tflite"), folder / "network")
+    build(network, folder)
+    return folder
+
+
+@pytest.fixture
+def home(made, tmp_path, monkeypatch):
+    """The user's build folder: its program is on the board. Everything is done, but less often."""
+    cache, folder = paths.build(), tmp_path / "build"
+    folder.mkdir()
+    for name in ("small.tflite", "firmware.elf"):
+        shutil.copyfile(made / name, folder / name)
+    monkeypatch.setenv("KIT_BUILD", str(folder))
+    monkeypatch.setattr(toolchain, "build", lambda: cache)  # without its cache zig takes long
+    monkeypatch.setattr(host, "build", lambda: cache)
+    for name, count in {"FRAMES": 6, "VECTORS": 2, "IMAGES": 10}.items():
+        monkeypatch.setattr(selftest, name, count)
+    flash(URL, folder / "firmware.elf")
+    return folder
+
+
+def failed(lines):
+    return [line.what for line in lines if not line.ok]
+
+
+def part(one):
+    """The lines of a part alone."""
+    return selftest._attempt("part", one, URL, link.SAFE_BAUD)
+
+
+def test_a_right_board(home, capsys, monkeypatch):
+    """Text and JSON, exit code 0, on a screen or two, and no names of the user's things."""
+    monkeypatch.setenv("HOME", str(home.parent))
+    assert main(["selftest", "--board", URL]) == 0
+    text = capsys.readouterr().out
+    assert "FAILED" not in text and "0 of 10 differ from LiteRT" in text
+    assert len(text.splitlines()) < 50
+    assert str(home.parent) not in text and URL not in text
+    assert main(["selftest", "--board", URL, "--json"]) == 0
+    page = json.loads(capsys.readouterr().out)
+    assert page["right"] and all(line["ok"] for line in page["lines"])
+    whats = [line["what"] for line in page["lines"]]
+    for part in ("hello", "program", "clock", "115200 baud", *FAST, "layer 0", "layer 2",
+                 "output", "test images", "layer 0 time", "inference time", "stack"):  # fmt: skip
+        assert part in whats, whats
+
+
+def test_a_wrong_weight(made, home, tmp_path, capsys):
+    """The program is whole and is firmware.elf, but it does not compute what the model says."""
+    broken = tmp_path / "broken"
+    shutil.copytree(made / "network", broken)
+    data = (broken / "network_data.c").read_text()
+    start = data.index("{", data.index("layer_0_weights")) + 1
+    (broken / "network_data.c").write_text(data[:start] + " 99 +" + data[start:])
+    flash(URL, build(broken).elf)
+    page = selftest.selftest(URL)
+    assert {"layer 0"} <= set(failed(page.lines)) <= {f"layer {n}" for n in range(3)} | {
+        "output", "test images"}  # fmt: skip
+    assert main(["selftest", "--board", URL]) == 1
+    assert "FAILED  layer 0" in capsys.readouterr().out
+
+
+def test_another_program(home, tmp_path):
+    """What firmware.elf is compared with must be what is on the board."""
+    network = generate(make(replace(SPEC, seed=2), tmp_path / "other.tflite"), tmp_path / "network")
+    build(network)
+    page = selftest.selftest(URL)
+    assert failed(page.lines) == ["program"]
+    assert "kit flash" in str(page)
+
+
+def test_a_damaged_flash(home):
+    """One bit of a byte that nothing else reads: the checksum tells."""
+    place = flash_store.folder("selftest") / "flash.bin"
+    content = bytearray(place.read_bytes())
+    content[content.index(b"stm32f446re") + len("stm32f446re")] ^= 1  # the NUL after a text
+    place.write_bytes(content)
+    page = selftest.selftest(URL)
+    assert "program" in failed(page.lines)
+    assert "firmware.elf has" in str(page)
+
+
+def test_a_noisy_line(home, monkeypatch):
+    """Every ninth frame is damaged: the lines say so, and no answer is wrong."""
+    write, count = protocol_virtual.Serial.write, iter(range(10**6))
+
+    def damage(port, data):
+        content = bytearray(data)
+        if next(count) % 9 == 8:
+            content[len(content) // 2] ^= 0x10
+        return write(port, bytes(content))
+
+    monkeypatch.setattr(protocol_virtual.Serial, "write", damage)
+    page = selftest.selftest(URL)
+    assert failed(page.lines), page
+    assert all(what.endswith("baud") for what in failed(page.lines)), page
+
+
+def test_a_port_that_refuses_fast_rates(home, monkeypatch):
+    """The usual rate works, the others fail by name, and all else is done at the usual one."""
+    reconfigure = protocol_virtual.Serial._reconfigure_port
+
+    def refuse(port):
+        if port.baudrate > link.SAFE_BAUD:
+            raise ValueError("not supported")
+        reconfigure(port)
+
+    monkeypatch.setattr(protocol_virtual.Serial, "_reconfigure_port", refuse)
+    page = selftest.selftest(URL)
+    assert failed(page.lines) == FAST
+    assert "stay at 115200" in str(page)
+
+
+@pytest.mark.parametrize(
+    ("changes", "whats"),
+    [
+        ({}, []),
+        ({"device_id": 0x10006433}, ["chip"]),
+        ({"core_hz": 16_000_000, "flash_wait_states": 0}, ["clock"]),
+        ({"apb1_hz": 90_000_000}, ["clock"]),
+        ({"flash_wait_states": 4}, ["clock"]),
+        ({"stack_used": 4096}, ["stack"]),
+        ({"stack_used": 0}, ["stack"]),
+    ],
+)
+def test_a_status_that_is_not_right(home, monkeypatch, changes, whats):
+    """Another chip, a clock that fell back, too few wait states, a stack used to its end."""
+    status = Board.status
+    monkeypatch.setattr(Board, "status", lambda board: replace(status(board), **changes))
+    assert failed(part(selftest._clock) + part(selftest._stack)) == whats
+
+
+def test_errors_that_the_chip_noted(home, monkeypatch):
+    """Frames that came through are no proof that no byte was late."""
+    assert failed(part(selftest._line_at(link.SAFE_BAUD))) == []
+    status, count = Board.status, iter(range(100))
+    monkeypatch.setattr(Board, "status", lambda board: replace(status(board), overruns=next(count)))
+    assert failed(part(selftest._line_at(link.SAFE_BAUD))) == ["115200 baud"]
+
+
+def test_a_cycle_counter_that_stands_still(home, monkeypatch):
+    """No network runs in no time."""
+    measure, none = Board.measure, {"layers": (0, 0, 0), "total": 0}
+    monkeypatch.setattr(Board, "measure", lambda *asked: replace(measure(*asked), **none))
+    assert failed(part(selftest._cycles))[-1] == "inference time"
+
+
+def test_a_part_that_breaks_off(home, monkeypatch):
+    """A board that crashes or sends nonsense in one part answers in the next."""
+
+    def nonsense(board, layer, one):
+        raise IndexError("nonsense")
+
+    monkeypatch.setattr(Board, "watch", nonsense)
+    page = selftest.selftest(URL)
+    assert failed(page.lines) == ["golden vectors"]
+    assert "IndexError: nonsense" in str(page)
+
+
+def test_nobody_answers(home, capsys):
+    """An empty board, a port that is not there: one line, and no waiting for the others."""
+    for url in ("virtual://empty", "/dev/no-such-port"):
+        assert main(["selftest", "--board", url]) == 1
+        text = capsys.readouterr().out
+        assert "FAILED  hello" in text and "1 of 1 FAILED" in text and url not in text
+
+
+def test_without_the_model(home):
+    """What needs it says how to get it."""
+    (home / "small.tflite").unlink()
+    page = selftest.selftest(URL)
+    assert failed(page.lines) == ["golden vectors", "test images"]
+    assert "kit run 02" in str(page)
