@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 from serial.tools import list_ports
 
-from kit.board.virtual import flash_store
+from kit.board.virtual import flash_store, options
 from kit.compile.firmware import mcu_of
 from kit.mcu import MCUS
 from kit.paths import build
@@ -126,7 +126,7 @@ def probe_at(url: str) -> Probe | None:
 def virtual_boards() -> list[tuple[str, str]]:
     """URL and board of each virtual board that has a program."""
     names = sorted(path.parent.name for path in (build() / "virtual").glob("*/firmware.elf"))
-    default = flash_store.DEFAULT
+    default = options.DEFAULT
     return [
         (f"virtual://{'' if name == default else name}", mcu_of(flash_store.source(name)).board)
         for name in names
