@@ -23,6 +23,7 @@ from kit.mcu import DEFAULT, find_mcu
 Printer = Callable[[Any], None]
 console = Console()
 FIRMWARE = "firmware.elf"
+ASKING = ("04", "05")  # the notebooks that ask a board
 
 
 def _plain(value: Any) -> Any:
@@ -52,7 +53,12 @@ def run(args: argparse.Namespace) -> Any:
     """Execute the notebooks in order; copies and their HTML land in build/notebooks."""
     from kit.lesson import run as lesson
 
-    return lesson.run(args.notebooks or None)
+    if args.board is None:
+        return lesson.run(args.notebooks or None)
+    from kit.board.ports import resolve
+    from kit.board.recording import absolute
+
+    return lesson.run(args.notebooks or ASKING, board=absolute(resolve(args.board)))
 
 
 def _show_run(result: Any) -> None:
@@ -61,6 +67,26 @@ def _show_run(result: Any) -> None:
     console.print(table(result["report"]))
     made = [*result["artifacts"], *result["html"], str(paths.build() / "report.json")]
     console.print(_table("What was made", ["file"], [[path] for path in made]))
+
+
+def record(args: argparse.Namespace) -> Any:
+    """Run notebooks on a board and record what it says: replay://FILE plays it back."""
+    from kit.board import recording
+    from kit.board.ports import resolve
+    from kit.lesson import run as lesson
+
+    file = Path(args.file).resolve()
+    with recording.recording(file):
+        lesson.run(args.notebooks or ASKING, board=resolve(args.board))
+    made = recording.read(file)
+    url = f"replay://{file.as_posix()}"
+    return {"file": file, "url": url, "sessions": len(made.sessions), "hello": made.hello}
+
+
+def _show_record(result: Any) -> None:
+    size = result["file"].stat().st_size
+    print(f"{result['file']}: {result['sessions']} sessions, {size:,} bytes\n"
+          f'To play it: BOARD = "{result["url"]}"')  # fmt: skip
 
 
 def refresh(args: argparse.Namespace) -> Any:
@@ -287,6 +313,8 @@ def _add_road(add: Any) -> None:
     for action, show in ((run, _show_run), (refresh, _show_refresh)):
         command = add(action, show)
         command.add_argument("notebooks", nargs="*", help="such as 02; all when none is named")
+        if action is run:
+            command.add_argument("--board", help="ask this board; 04 and 05 when none is named")
     add(lab, _show_lab).add_argument("options", nargs="*", help="for JupyterLab (after --)")
     command = add(doctor, _show_doctor)
     command.add_argument("--board", help="also greet this board")
@@ -307,6 +335,10 @@ def _add_board(add: Any) -> None:
         help_text = "COM5, /dev/ttyACM0, auto, ... (default: virtual://)"
         command.add_argument("--board", default="virtual://", help=help_text)
 
+    command = add(record, _show_record)
+    command.add_argument("file", help="such as lesson.rec; replaced when all went well")
+    command.add_argument("notebooks", nargs="*", help="default: 04 05")
+    add_url(command)
     command = add(build, _show_build)
     command.add_argument("--network", help="folder of the generated C; default: build/network")
     command.add_argument("--out", help="folder for firmware.elf and .bin; default: build")

@@ -224,6 +224,13 @@ class Line:
 
     def __init__(self, peer):
         self.peer, self.waiting, self.requests = peer, b"", 0
+        self.baudrate, self.opened = 115200, 1
+
+    def open(self):
+        self.opened += 1
+
+    def close(self):
+        self.waiting = b""
 
     def write(self, data):
         self.requests += 1

@@ -442,7 +442,7 @@ def test_the_board_says_hello_after_flashing(computer, elf, line, monkeypatch):
 
 
 def test_behind_a_network_nothing_is_written(computer, elf, other_elf, line):
-    """A tool would write to whatever ST-LINK is on this computer: the board must have it already."""
+    """A tool would write to whatever ST-LINK is on this computer; the board must have it."""
     add_tool(computer, "st-flash")
     url = line(elf)
     assert "nothing is written" in str(flash(url, elf))

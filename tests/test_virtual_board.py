@@ -243,10 +243,13 @@ def test_float_instructions_compute_right(board):
 
 
 def test_float_without_switching_the_unit_on_is_a_fault(board):
-    """On a real chip this program stops at its first float; here too, with the remedy."""
+    """On a real chip this program stops at its first float; here too, at that line."""
+    port = board("float_off")
+    assert port.read(2) == b"a"
     with pytest.raises(BoardFault, match="floating-point unit while it was off") as caught:
-        board("float_off").read(2)
-    assert "CPACR" in caught.value.why
+        port.read(1)
+    assert caught.value.location.line == marked_line("main", "float_off.c")
+    assert "NOCP" in caught.value.why and "CPACR" in caught.value.next_step
 
 
 COUNTS = [1, 4, 4, 32, 6, 9, 5, 4, 3001, 30001, 5, 835587, 5, 3, 2, 4]
@@ -271,9 +274,9 @@ def test_counting_is_exact_while_host_and_program_take_turns(board):
 
 
 def test_stopping_anywhere_loses_and_doubles_nothing(board, monkeypatch):
-    """The clock may stop the CPU within any load or store: every byte still crosses once."""
-    monkeypatch.setattr(chip, "SLICE_SECONDS", 0.0001)
-    port, message = board("echo"), np.random.default_rng(0).bytes(20_000)
+    """The CPU may stop between any two blocks of code: every byte still crosses once."""
+    monkeypatch.setattr(chip, "SLICE", 5)
+    port, message = board("echo"), np.random.default_rng(0).bytes(2_000)
     assert ask(port, message, len(message)) == message
 
 
@@ -421,9 +424,9 @@ FAULTS = {
 }
 
 
-def marked_line(function):
-    """The line of faults.c that carries the mark of a function."""
-    lines = (SOURCES / "faults.c").read_text().splitlines()
+def marked_line(function, file="faults.c"):
+    """The line of a test program that carries the mark of a function."""
+    lines = (SOURCES / file).read_text().splitlines()
     return next(i for i, text in enumerate(lines, 1) if f"/* line: {function} */" in text)
 
 

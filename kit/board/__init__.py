@@ -1,4 +1,6 @@
-"""A board, real or virtual: flash it, and ask it."""
+"""A board, real, virtual or recorded: flash it, and ask it."""
+
+import serial
 
 from kit.board.board import (
     Answer,
@@ -7,11 +9,16 @@ from kit.board.board import (
     BoardTensor,
     Checksum,
     Hello,
+    LayerProfile,
     Measurement,
+    Profile,
     Status,
 )
 from kit.board.flash import Flashed, confirm, flash
 from kit.board.link import LinkError
+
+if __name__ not in serial.protocol_handler_packages:
+    serial.protocol_handler_packages.append(__name__)  # pyserial finds protocol_replay.py here
 
 __all__ = [
     "Answer",
@@ -21,8 +28,10 @@ __all__ = [
     "Checksum",
     "Flashed",
     "Hello",
+    "LayerProfile",
     "LinkError",
     "Measurement",
+    "Profile",
     "Status",
     "confirm",
     "flash",

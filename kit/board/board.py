@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
+from weakref import WeakValueDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -131,6 +132,45 @@ class Checksum:
     crc32: int
 
 
+@dataclass(frozen=True)
+class LayerProfile:
+    """What one layer takes.
+
+    `cycles` are measured on a chip and an estimate on the virtual board, which alone counts
+    `instructions` (0 on a chip). `microseconds` are those cycles at the core's clock.
+    """
+
+    name: str
+    operator: str
+    macs: int
+    instructions: int
+    cycles: int
+    microseconds: float
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What one inference takes, layer by layer.
+
+    `estimated` says that `cycles` are an estimate: kit/board/virtual/timing.py has the model and
+    its limits. `core_hz` is the clock of the core in Hz.
+    """
+
+    layers: tuple[LayerProfile, ...]
+    estimated: bool
+    core_hz: int
+
+    @property
+    def cycles(self) -> int:
+        """Cycles of all layers."""
+        return sum(layer.cycles for layer in self.layers)
+
+    @property
+    def microseconds(self) -> float:
+        """Time of all layers in microseconds."""
+        return sum(layer.microseconds for layer in self.layers)
+
+
 class _Fields:
     """Takes a reply apart, field by field, in the order of firmware/app/requests.c."""
 
@@ -154,12 +194,19 @@ class _Fields:
         return BoardTensor(dtype, elements, size, self.number("f"), self.number("i"))
 
 
+_boards: WeakValueDictionary[str, "Board"] = WeakValueDictionary()
+"""The board that this process opened last at each address."""
+
+
 class Board:
     """A board that runs the kit's firmware, real or virtual; use it in a `with` block.
 
+    Opening an address again closes the board that this process had opened there: a cell that opens
+    a board can be run twice. A board that was unplugged is opened again by the next request.
+
     Args:
-        url: any pyserial URL: `virtual://`, `COM5`, `/dev/ttyACM0`, `socket://…`; or "auto": the
-            one board that is there (`kit.board.ports.resolve`).
+        url: any pyserial URL: `virtual://`, `COM5`, `/dev/ttyACM0`, `socket://…`; `replay://FILE`,
+            a recording; or "auto": the one board that is there (`kit.board.ports.resolve`).
         fastest: the highest baud rate to agree on after the first HELLO; 115200 means: stay.
 
     Raises:
@@ -168,10 +215,13 @@ class Board:
 
     def __init__(self, url: str = "virtual://", fastest: int = link.FASTER_BAUDS[0]) -> None:
         self.url = resolve(url)
+        if earlier := _boards.get(self.url):
+            earlier.close()
         self.fastest = fastest
         self.port = open_port(self.url)
         self.link = link.Link(self.port, crash=_crash_error)
         self._hello: Hello | None = None
+        _boards[self.url] = self
 
     def __enter__(self) -> Self:
         return self
@@ -186,10 +236,7 @@ class Board:
 
     def close(self) -> None:
         """Leave the board at the baud rate that the next program expects, and close the port."""
-        try:
-            self.link.slow_down()
-        finally:
-            self.port.close()
+        self.link.close()
 
     def hello(self) -> Hello:
         """Who answers. The first time, the fastest baud rate that works is agreed on, too.
@@ -197,7 +244,8 @@ class Board:
         Raises:
             LinkError: nobody does, or it is not the kit's firmware.
         """
-        first = self._hello is None
+        first = self._hello is None or self.link.reopened
+        self.link.reopened = False
         self._hello = self._understand(self.link.request(link.HELLO, waking=first))
         if first:
             self.link.speed_up(self.fastest)
@@ -206,7 +254,7 @@ class Board:
     def _understand(self, payload: bytes) -> Hello:
         try:
             if payload[:1] == bytes([PROTOCOL_VERSION]):
-                return _hello(_Fields(payload))
+                return read_hello(payload)
             why = f"It speaks version {payload[0]} of it, and this kit version {PROTOCOL_VERSION}."
         except (struct.error, KeyError, IndexError) as error:
             why = f"Its answer to HELLO makes no sense ({error})."
@@ -219,7 +267,9 @@ class Board:
     @property
     def described(self) -> Hello:
         """What `hello` said, asked once."""
-        return self._hello or self.hello()
+        if self._hello is None or self.link.reopened:
+            return self.hello()
+        return self._hello
 
     def layer(self, number: int) -> BoardLayer:
         """The description of layer `number`, from 0."""
@@ -247,8 +297,28 @@ class Board:
         answer = _answer(payload[4 * hello.layers :], hello.output)
         fields = _Fields(payload)
         layers = tuple(fields.number("I") for _ in range(hello.layers))
-        unit = "instructions" if self.url.startswith("virtual:") else "cycles"
+        unit = getattr(self.port, "counts", "cycles")
         return Measurement(answer, sum(layers), layers, unit)
+
+    def profile(self, image: npt.NDArray[np.uint8]) -> Profile:
+        """Recognize one image and say what each layer takes, in cycles and microseconds.
+
+        Raises:
+            KitError: as `measure`.
+        """
+        estimates = getattr(self.port, "take_cycle_estimates", None)
+        if estimates:
+            estimates()  # what was read before does not belong to this image
+        counts = self.measure(image).layers
+        cycles = estimates()[-len(counts) :] if estimates else counts
+        hz = self.described.core_hz
+        layers = []
+        for number, (count, spent) in enumerate(zip(counts, cycles, strict=True)):
+            layer = self.layer(number)
+            instructions = count if estimates else 0
+            work = layer.name, layer.operator, layer.macs, instructions, spent
+            layers.append(LayerProfile(*work, microseconds=spent / hz * 1e6))
+        return Profile(tuple(layers), bool(estimates), hz)
 
     def scores(self, images: npt.NDArray[np.uint8], progress: Progress = iter) -> npt.NDArray[Any]:
         """The ten scores for each of many images.
@@ -324,7 +394,9 @@ def _answer(payload: bytes, output: BoardTensor) -> Answer:
     return Answer(int(scores.argmax()), scores)
 
 
-def _hello(fields: _Fields) -> Hello:
+def read_hello(payload: bytes) -> Hello:
+    """The reply to HELLO, taken apart; struct.error or KeyError when it is none."""
+    fields = _Fields(payload)
     return Hello(
         protocol=fields.number("B"),
         build_id=fields.text(),

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from kit.board import probes, tools
+from kit.board import probes, recording, tools
 from kit.board.board import Board, Hello
 from kit.board.ports import resolve
 from kit.board.tools import Job, Tool, explain, wrong_chip
@@ -52,11 +52,11 @@ def flash(url: str, elf: str | Path, tool: str | None = None) -> Flashed:
     """Put a program into a board's flash, and see that it is there.
 
     Args:
-        url: `virtual://` for the virtual board, "auto" for the one that is there. Behind
-            `socket://` and `rfc2217://` is only a serial line: nothing is written, the board must
-            run the program already. Any other URL means a real board on an ST-LINK: the first
-            tool found of STM32CubeProgrammer, OpenOCD, st-flash and pyOCD writes it, else it is
-            copied to the board's drive.
+        url: `virtual://` for the virtual board, `replay://FILE` for a recording, which is left as
+            it is, "auto" for the board that is there. Behind `socket://` and `rfc2217://` is only a
+            serial line: nothing is written, the board must run the program already. Any other URL
+            means a real board on an ST-LINK: the first tool found of STM32CubeProgrammer, OpenOCD,
+            st-flash and pyOCD writes it, else it is copied to the board's drive.
         elf: the program, as `kit.compile.build` leaves it.
         tool: one of `kit.board.tools.NAMES` to use that one.
 
@@ -70,6 +70,9 @@ def flash(url: str, elf: str | Path, tool: str | None = None) -> Flashed:
     if re.match("virtual:", url, re.IGNORECASE):
         written = flash_store.program(flash_store.board_name(url), elf)
         return Flashed(f"{written:,} bytes written to the flash of {url}", url)
+    if re.match("replay:", url, re.IGNORECASE):
+        played = recording.read(recording.file_of(url))
+        return Flashed(f"nothing is written: {url} is a recording ({played})", url)
     if url.lower().startswith(NETWORK):
         return Flashed(f"nothing is written: {url} runs it already", url, hello=_there(url, elf))
     with _flat(elf) as image:

@@ -2,6 +2,7 @@
 
 import binascii
 import contextlib
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,9 +33,20 @@ GLANCE_SECONDS = 0.3  # for a request that is likely to get lost, such as the fi
 SAFE_BAUD = 115_200  # the rate of the firmware after a reset, and after any error on the line
 FASTER_BAUDS = (921_600, 460_800, 230_400)
 
+BROKEN: tuple[type[Exception], ...] = (serial.SerialException, OSError)
+if sys.platform != "win32":
+    import termios
+
+    BROKEN += (termios.error,)  # pyserial lets it through when a device has vanished
+REFUSED: tuple[type[Exception], ...] = (*BROKEN, ValueError)  # of a baud rate
+
 
 class LinkError(KitError):
     """The board did not answer, or answered with an error."""
+
+
+class BrokenLine(LinkError):
+    """The port is gone: unplugged, or the server has ended."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +104,8 @@ class Link:
     A request that got lost or damaged on the way is sent again, `ATTEMPTS` times in all: every
     request can be repeated without harm. A reply counts only with the request's sequence number,
     so that a late reply to an earlier request is never taken for this one's. After any failure the
-    line goes on at SAFE_BAUD, as it does on the board's side.
+    line goes on at SAFE_BAUD, as it does on the board's side. A port that is gone is closed, and
+    each later try opens it again: a board that was plugged in again answers.
 
     Args:
         port: an open port at SAFE_BAUD.
@@ -109,6 +122,8 @@ class Link:
         self.port = port
         self.reply_seconds = reply_seconds
         self.baud = SAFE_BAUD
+        self.reopened = False  # whether this may be another board than the one that said hello
+        self._lost = False
         self._crash = crash
         self._sequence = 0
         self._reader = FrameReader()
@@ -128,7 +143,11 @@ class Link:
         problem = self._silence("no usable reply came")
         for attempt in range(ATTEMPTS):
             short = waking and attempt < ATTEMPTS - 1
-            reply = self.exchange(kind, payload, GLANCE_SECONDS if short else None)
+            try:
+                reply = self.exchange(kind, payload, GLANCE_SECONDS if short else None)
+            except BrokenLine as error:
+                problem = error
+                continue
             if reply is None:
                 problem = self._silence("no usable reply came")
             elif reply.type == ERROR:
@@ -146,16 +165,47 @@ class Link:
         """One try: the reply, or None when none came or it was damaged."""
         self._sequence = (self._sequence + 1) % 256
         try:
+            self._reconnect()
             self._send(Frame(kind, self._sequence, payload))
             return self._receive(min(seconds or self.reply_seconds, self.reply_seconds))
         except KitError:  # a fault of the virtual board, which is a SerialException too
             raise
-        except (serial.SerialException, OSError) as error:
-            raise LinkError(
-                f"The connection to {self.port.port} broke off.",
-                f"{error}. The board was unplugged, or another program took the port.",
-                "Plug the board in and open it again.",
-            ) from error
+        except BROKEN as error:
+            raise self._broken(error) from error
+
+    # The port
+
+    def close(self) -> None:
+        """Leave the board at SAFE_BAUD, and give the port back for good."""
+        self.slow_down()
+        self._lost = False
+        with contextlib.suppress(*BROKEN):
+            self.port.close()
+
+    def _reconnect(self) -> None:
+        if self._lost:
+            self.port.baudrate = self.baud = SAFE_BAUD
+            self.port.open()
+            self._lost, self.reopened = False, True
+
+    def _broken(self, error: Exception) -> LinkError:
+        """The error; the port is given back, for a device keeps its name while a port is open."""
+        if isinstance(error, serial.PortNotOpenError):
+            return LinkError(
+                f"This board on {self.port.port} was closed.",
+                "close() or the end of its `with` block closes a board, and so does opening "
+                "another one at the same address.",
+                f'Open it again: `board = kit.Board("{self.port.port}")`.',
+            )
+        self._lost, self.baud = True, SAFE_BAUD
+        with contextlib.suppress(*BROKEN):
+            self.port.close()
+        return BrokenLine(
+            f"The connection to {self.port.port} broke off.",
+            f"{error}. The board was unplugged, or another program took the port.",
+            "Plug the board in and run this again. If its port has another name now, open that: "
+            "`kit doctor` lists them.",
+        )
 
     # Baud rates
 
@@ -167,7 +217,7 @@ class Link:
 
     def slow_down(self) -> None:
         """Leave the board at SAFE_BAUD, for whoever opens the port next; failing is no matter."""
-        with contextlib.suppress(KitError, serial.SerialException, OSError):
+        with contextlib.suppress(KitError):
             if self.baud != SAFE_BAUD:
                 self.exchange(BAUD, SAFE_BAUD.to_bytes(4, "little"), GLANCE_SECONDS)
                 self.fall_back()
@@ -193,8 +243,10 @@ class Link:
         """Change this end's rate; False when the port cannot."""
         try:
             self.port.baudrate = baud
-        except (serial.SerialException, ValueError, OSError):
-            self.port.baudrate = SAFE_BAUD
+        except REFUSED:
+            self.baud = SAFE_BAUD
+            with contextlib.suppress(*BROKEN):
+                self.port.baudrate = SAFE_BAUD
             return False
         self.baud = baud
         return True
@@ -206,7 +258,11 @@ class Link:
         self.last_sent = encode(frame)
         self.last_received = b""
         self.port.reset_input_buffer()
-        self.port.write(self.last_sent)
+        try:
+            self.port.write(self.last_sent)
+        except KitError:  # a recording, or a virtual board that has failed: it did not go out
+            self._sequence = (self._sequence - 1) % 256
+            raise
 
     def _receive(self, seconds: float) -> Frame | None:
         """The reply to the request in flight; None when none came or it was damaged."""

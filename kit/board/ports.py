@@ -14,11 +14,13 @@ from serial.tools import list_ports
 
 import kit.board.virtual  # registers virtual://  # noqa: F401
 from kit.board.probes import PLUG_IN, Probe, probes
+from kit.board.recording import recorded
 from kit.errors import KitError
 from kit.programs import system
 
 BAUD = 115200
 READ_SECONDS = 0.2
+WRITE_SECONDS = 2.0  # a request takes 0.07 at 115200 baud; else nobody reads it
 AUTO = "auto"
 VIRTUAL = "virtual://"
 TRIES = 3  # answers to a question
@@ -98,6 +100,8 @@ def open_port(url: str) -> serial.SerialBase:
     try:
         port = serial.serial_for_url(url, do_not_open=True, timeout=READ_SECONDS)
         port.baudrate = BAUD
+        if not url.lower().startswith("rfc2217:"):  # pyserial knows no such limit there
+            port.write_timeout = WRITE_SECONDS
         if hasattr(port, "exclusive") and "://" not in url:
             port.exclusive = True  # a second program would steal bytes
         port.open()
@@ -105,7 +109,7 @@ def open_port(url: str) -> serial.SerialBase:
         raise
     except (serial.SerialException, ValueError, OSError) as error:
         raise _explain(url, error) from error
-    return port
+    return recorded(port)
 
 
 def _explain(url: str, error: Exception) -> KitError:

@@ -126,9 +126,11 @@ def probe_at(url: str) -> Probe | None:
 def virtual_boards() -> list[tuple[str, str]]:
     """URL and board of each virtual board that has a program."""
     names = sorted(path.parent.name for path in (build() / "virtual").glob("*/firmware.elf"))
-    default = options.DEFAULT
     return [
-        (f"virtual://{'' if name == default else name}", mcu_of(flash_store.source(name)).board)
+        (
+            f"virtual://{'' if name == options.DEFAULT else name}",
+            mcu_of(flash_store.source(name)).board,
+        )
         for name in names
     ]
 

@@ -8,6 +8,7 @@ import hashlib
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +34,34 @@ def include_flags(network: Generated) -> list[str]:
     return [f"-I{folder}" for folder in (FIRMWARE / "engine", FIRMWARE / "nn", network.folder)]
 
 
-def _key(network: Generated) -> str:
-    """A name for the library that changes with any of its sources."""
-    digest = hashlib.sha256()
+def _headers(network: Generated) -> list[Path]:
     headers = [*(FIRMWARE / "nn").glob("*.h"), *(FIRMWARE / "engine").glob("*.h")]
-    for path in [*network_sources(network), *sorted(headers), *sorted(network.folder.glob("*.h"))]:
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
+    return [*sorted(headers), *sorted(network.folder.glob("*.h"))]
+
+
+def compile_library(
+    sources: list[Path], what: str, headers: Sequence[Path] = (), flags: Sequence[str] = ()
+) -> Path:
+    """Compile C files to a library for this computer, in build/host/; it is made only once.
+
+    Its name changes with the content of `sources` and `headers`. `what` is in the error message.
+
+    Raises:
+        KitError: the compiler fails.
+    """
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in [*sources, *headers]))
+    library = build() / "host" / f"{digest.hexdigest()[:16]}{SUFFIXES.get(sys.platform, '.so')}"
+    if library.is_file():
+        return library
+    # On Windows the linker leaves .pdb and .lib files beside its output and where it runs.
+    with tempfile.TemporaryDirectory(prefix="kit-") as folder, making(library) as kept:
+        made = Path(folder) / library.name
+        options = ["-std=c11", "-O2", "-ffp-contract=off", "-shared", "-fPIC"]
+        options += ["-fno-sanitize=undefined", *WARNINGS, *flags]
+        command: list[str | Path] = [zig(), "cc", *options, *sources, "-o", made]
+        run(command, f"Compiling {what} for this computer", Path(folder))
+        shutil.copyfile(made, kept)
+    return library
 
 
 def compile_host(network: Generated) -> Path:
@@ -48,18 +70,8 @@ def compile_host(network: Generated) -> Path:
     Raises:
         KitError: the compiler fails.
     """
-    library = build() / "host" / f"{_key(network)}{SUFFIXES.get(sys.platform, '.so')}"
-    if library.is_file():
-        return library
-    # On Windows the linker leaves .pdb and .lib files beside its output and where it runs.
-    with tempfile.TemporaryDirectory(prefix="kit-") as folder, making(library) as kept:
-        made = Path(folder) / library.name
-        flags = ["-std=c11", "-O2", "-ffp-contract=off", "-shared", "-fPIC"]
-        flags += ["-fno-sanitize=undefined", *WARNINGS, *include_flags(network)]
-        command: list[str | Path] = [zig(), "cc", *flags, *network_sources(network), "-o", made]
-        run(command, f"Compiling {network.model} for this computer", Path(folder))
-        shutil.copyfile(made, kept)
-    return library
+    sources, headers = network_sources(network), _headers(network)
+    return compile_library(sources, str(network.model), headers, include_flags(network))
 
 
 class HostNetwork:

@@ -93,7 +93,7 @@ def run_apart(notebook: Path, step: Step) -> None:
     process = subprocess.Popen(
         command,
         cwd=paths.ROOT,
-        env={**os.environ, "KIT_BUILD": str(paths.build())},
+        env={**os.environ, "KIT_BUILD": str(paths.build()), "KIT_RECORD": ""},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -8,6 +8,7 @@ import base64
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -36,25 +37,33 @@ KEPT_METADATA = ("alt", "jupyter", "tags")
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
-def run(names: Iterable[str] | None = None, progress: bool = True) -> dict[str, Any]:
+BOARD_LINE = re.compile(r"^BOARD = .*$", re.MULTILINE)
+"""The line of a notebook that a person changes who has a board."""
+
+
+def run(
+    names: Iterable[str] | None = None, progress: bool = True, board: str | None = None
+) -> dict[str, Any]:
     """Execute notebooks in order; what they make and copies of them land in `build()`.
 
     Args:
         names: for example "01", "01-train" or "01-train.ipynb"; None for all of them, which also
             starts a new report.
         progress: show a bar for each notebook (on stderr).
+        board: the URL to write into the line `BOARD = …` of the copies that are executed.
 
     Returns:
         "notebooks" and "html": the paths of the executed copies; "artifacts": the paths of the
         artifacts that there are; "report": see `kit.lesson.report`. Paths are text.
 
     Raises:
-        KitError: a name is unknown, or a cell failed.
+        KitError: a name is unknown, a cell failed, or `board` is given and no notebook asks one.
     """
     chosen = notebooks(names)
     if names is None:
         (paths.build() / "report.json").unlink(missing_ok=True)
-    copies = [_run_copy(path, progress) for path in chosen]
+    _check_asks(board, chosen)
+    copies = [_run_copy(path, progress, board) for path in chosen]
     made = [paths.build() / name for name in MAKERS]
     return {
         "notebooks": [str(copy) for copy in copies],
@@ -102,8 +111,19 @@ def _find(name: str, course: list[Path]) -> Path:
     )
 
 
-def _run_copy(path: Path, progress: bool) -> Path:
-    notebook = _execute_shown(path, progress)
+def _check_asks(board: str | None, chosen: list[Path]) -> None:
+    """A board that no notebook asks would be forgotten without a word."""
+    cells = (cell for path in chosen for cell in _read(path).cells if cell.cell_type == "code")
+    if board is not None and not any(BOARD_LINE.search(cell.source) for cell in cells):
+        raise KitError(
+            f"None of the notebooks asks a board; {board} would not be used.",
+            "None of " + ", ".join(path.stem for path in chosen) + " has a line `BOARD = …`.",
+            "Name notebooks that do, such as 04 and 05.",
+        )
+
+
+def _run_copy(path: Path, progress: bool, board: str | None) -> Path:
+    notebook = _execute_shown(path, progress, board)
     copy = Path("notebooks", path.name)
     _write(normalize(notebook), copy)
     with paths.making(copy.with_suffix(".html")) as page:
@@ -120,19 +140,20 @@ def _refresh(path: Path, progress: bool) -> bool:
     return path.read_bytes() != committed
 
 
-def _execute_shown(path: Path, progress: bool) -> NotebookNode:
+def _execute_shown(path: Path, progress: bool, board: str | None = None) -> NotebookNode:
     with show_progress(path.stem, shown=progress) as step:
-        return execute(path, step)
+        return execute(path, step, board)
 
 
-def execute(path: Path, step: Step) -> NotebookNode:
-    """Execute a notebook in its own folder, with the Python that runs this.
+def execute(path: Path, step: Step, board: str | None = None) -> NotebookNode:
+    """Execute a notebook in its own folder, with the Python that runs this; `board` as for `run`.
 
     Raises:
         KitError: a cell failed; the notebook as far as it got is saved in `build()/notebooks` as
             NAME.failed.ipynb; or the kernel does not answer.
     """
     notebook = _read(path)
+    _set_board(notebook, board)
     failed = Path("notebooks", f"{path.stem}.failed.ipynb")
     (paths.build() / failed).unlink(missing_ok=True)
     try:
@@ -147,6 +168,13 @@ def execute(path: Path, step: Step) -> NotebookNode:
             "Allow connections to 127.0.0.1 in the firewall, then try again.",
         ) from error
     return notebook
+
+
+def _set_board(notebook: NotebookNode, board: str | None) -> None:
+    line = f"BOARD = {json.dumps(board, ensure_ascii=False)}"
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and board is not None:
+            cell.source = BOARD_LINE.sub(lambda _: line, cell.source)
 
 
 def _execute_cells(notebook: NotebookNode, path: Path, step: Step) -> None:

@@ -28,14 +28,19 @@
 int main(void);
 void Reset_Handler(void);
 
-__attribute__((noinline)) static void give_up(void) {
+__attribute__((noinline)) void give_up(void) {
   for (;;) {
     __asm volatile("");
   }
 }
 
+#ifndef FAULT_HANDLER
+#define FAULT_HANDLER give_up
+#endif
+void FAULT_HANDLER(void);
+
 __attribute__((section(".vectors"), used)) static const void *const vectors[] = {
-    (void *)STACK_TOP, (void *)Reset_Handler, 0, (void *)give_up};
+    (void *)STACK_TOP, (void *)Reset_Handler, 0, (void *)FAULT_HANDLER};
 
 static void uart_start(void) {
 #ifndef FORGET_PORT_CLOCK

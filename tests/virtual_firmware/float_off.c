@@ -4,7 +4,7 @@
 
 int main(void) {
   put('a');
-  __asm volatile("vmov.f32 s0, #1.0" ::: "s0");
+  __asm volatile("vmov.f32 s0, #1.0" ::: "s0"); /* line: main */
   put('b');
   get();
 }

@@ -1,14 +1,15 @@
 """The STM32F446RE: a Cortex-M4 (Unicorn) wired to memory, peripherals and a serial line.
 
 Nothing runs by itself: `Chip.run` executes the program until it waits for the host or the time is
-over, and the next call goes on from there. Stopping is where care is needed. Unicorn stops in the
-middle of a load or store, forgets it, and executes it again when it goes on; inside an IT block it
-finishes the block first. Peripherals are therefore written so that an access may happen twice.
+over, and the next call goes on from there. The native hooks of watcher.py count, keep time and stop
+the program between two blocks of code, so that no load or store is executed twice; only what ends
+the program stops it at once.
 """
 
 import ctypes
 import gc
 import mmap
+import random
 import signal
 import struct
 import threading
@@ -18,6 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from elftools.common.exceptions import ELFError
+from elftools.elf.elffile import ELFFile
 from unicorn import (
     UC_ARCH_ARM,
     UC_HOOK_INTR,
@@ -29,13 +32,11 @@ from unicorn import (
     UC_MODE_THUMB,
     UC_PROT_EXEC,
     UC_PROT_READ,
-    UC_QUERY_TIMEOUT,
     Uc,
     UcError,
 )
 from unicorn.arm_const import (
     UC_ARM_REG_CONTROL,
-    UC_ARM_REG_D0,
     UC_ARM_REG_FPSCR,
     UC_ARM_REG_LR,
     UC_ARM_REG_PC,
@@ -46,24 +47,25 @@ from unicorn.arm_const import (
     UC_CPU_ARM_CORTEX_M4,
 )
 
+from kit.board.virtual import exceptions, faults
 from kit.board.virtual import memory_map as m
 from kit.board.virtual.clocks import Rcc
-from kit.board.virtual.counter import SLICE, Counter, Dwt
-from kit.board.virtual.faults import BoardFault, board_fault
-from kit.board.virtual.peripherals import Gpio, SystemControl, SysTick
+from kit.board.virtual.counter import Dwt
+from kit.board.virtual.exceptions import BRANCH_TO_SELF, THUMB
+from kit.board.virtual.faults import BoardFault, Problem, board_fault
+from kit.board.virtual.peripherals import NO_INTERRUPTS, Gpio, SystemControl, SysTick
 from kit.board.virtual.registers import Bus, Place, Registers
 from kit.board.virtual.usart import Usart, UsartBus
-from kit.errors import KitError
+from kit.board.virtual.watcher import Time, Watcher
 from kit.mcu import DEFAULT, Mcu
 
 TRANSLATION_BUFFER = 32 << 20  # bytes; Unicorn's own default reserves 1 GB for each chip
-SLICE_SECONDS = 0.02  # the longest time without a look at the clock, or at Ctrl-C
+SLICE = 200_000  # instructions between two looks at the clock, or at Ctrl-C
+HANDLER_INSTRUCTIONS = 20_000_000  # how long a fault handler may run
 NOWHERE = 0xFFFF_FFFF  # emu_start wants an address to stop at; no instruction can be there
 ERASED = b"\xff" * 8
-BRANCH_TO_SELF = b"\xfe\xe7"  # `b .`, encoding T2: ARMv7-M ARM section A7.7.12
-FPU_REGISTERS = [UC_ARM_REG_D0 + i for i in range(16)]
-UNTOUCHED = 0x7FF4_DEAD_7FA4_DEAD  # in each at reset: signaling NaNs, which no program leaves there
-THUMB = 1 << 24  # in xPSR: ARMv7-M ARM section B1.4.2
+STACK_GUARD = 256  # bytes above the variables that belong to nobody
+POWER_ON_SEED = 446
 
 BUS_FAULT = (
     "A real chip raises a BusFault there, which ends in the HardFault handler, and the program "
@@ -76,9 +78,6 @@ USAGE_FAULT = (
 LOCKED_FLASH = (
     "Flash is locked while a program runs: a real chip does not store the value and flags a "
     "programming error in FLASH_SR (RM0390, embedded flash memory)."
-)
-NO_INTERRUPTS = (
-    "The virtual board models no interrupts; a real chip calls the handler in the vector table."
 )
 NOT_MODELED = (
     "The virtual board has RCC, PWR, GPIOA to GPIOC, USART2, the flash interface, DBGMCU and the "
@@ -95,12 +94,35 @@ OWN_HANDLER = (
 )
 BREAKPOINT = "Without a debugger a real chip takes it as a HardFault (ARMv7-M ARM section C1.5)."
 NO_FPU = (
-    "Out of reset the floating-point unit is off: a real chip raises a UsageFault (NOCP) at the "
-    "first such instruction. SCB->CPACR |= 0xF << 20 switches it on (PM0214, CPACR)."
+    "Out of reset the floating-point unit is off: a real chip raises a UsageFault (NOCP) at this "
+    "instruction and goes to the HardFault handler (PM0214, CPACR)."
 )
+ENABLE_FPU = "Put SCB->CPACR |= 0xF << 20 and then DSB and ISB at the start of Reset_Handler."
+UNALIGNED = (
+    "LDR, STR and their halfword forms take any address; loads and stores of two or more words, of "
+    "floats and LDREX do not: a real chip raises a UsageFault (UNALIGNED), which ends in the "
+    "HardFault handler (ARMv7-M ARM section A3.2.1)."
+)
+ALIGN = "Align the data (_Alignas(4)), or copy it with memcpy() instead of casting its pointer."
+OVERFLOW = (
+    "A real chip has no guard there: it overwrites the variables, and the program goes wrong "
+    "later, somewhere else (PM0214, memory model)."
+)
+LESS_STACK = "Use less stack: no recursion, large arrays static. Or leave more RAM to the stack."
+UNWRITTEN = (
+    "The RAM of a real chip has random content after power-on (RM0390 section 2.3), so the program "
+    "does something else each time."
+)
+NOT_EXECUTABLE = (
+    "From 0x40000000 on there is no code: a real chip raises a MemManage fault (IACCVIOL), which "
+    "ends in the HardFault handler (ARMv7-M ARM section B3.1)."
+)
+SUPERVISOR_CALL, PREFETCH_ABORT = 2, 3
 EXCEPTIONS = {  # Unicorn's numbers of what its Cortex-M4 raises
-    2: ("executed a supervisor call (SVC)", NO_INTERRUPTS),
-    7: ("stopped at a breakpoint instruction (BKPT)", BREAKPOINT),
+    SUPERVISOR_CALL: Problem("executed a supervisor call (SVC)", NO_INTERRUPTS),
+    PREFETCH_ABORT: Problem("", NOT_EXECUTABLE, "", faults.NO_EXECUTION, jumped=True),
+    7: Problem("stopped at a breakpoint instruction (BKPT)", BREAKPOINT, "", faults.BREAKPOINT),
+    8: Problem("returned from its fault handler", "A real chip executes the instruction again."),
 }
 
 
@@ -121,6 +143,17 @@ def holding_back_interrupts() -> Iterator[None]:
             signal.raise_signal(signal.SIGINT)
 
 
+def end_of_variables(elf: Path, ram_bytes: int) -> int:
+    """The address behind the last variable in RAM; 0 when the program's ELF is not there."""
+    try:
+        with open(elf, "rb") as stream:
+            sections = [(s.name, s.header) for s in ELFFile(stream).iter_sections()]
+    except (OSError, ELFError):
+        return 0
+    ends = [h["sh_addr"] + h["sh_size"] for name, h in sections if name != ".stack"]
+    return max((end for end in ends if m.RAM_BASE <= end <= m.RAM_BASE + ram_bytes), default=0)
+
+
 class Chip:
     """One microcontroller with a given flash content, powered on.
 
@@ -129,6 +162,7 @@ class Chip:
         elf: the program's ELF for source lines in faults; it may be missing.
         strict: stop where the program breaks a rule of the chip. Otherwise the chip does what
             silicon does, and the rule goes to `complaints`.
+        uninitialized: "allow", or "refuse" to refuse loads from RAM that was never stored to.
         mcu: which chip it is.
         absent: what on it never becomes ready: "hse", "pll", "overdrive".
     """
@@ -142,56 +176,68 @@ class Chip:
         mcu: Mcu = DEFAULT,
         absent: frozenset[str] = frozenset(),
     ) -> None:
-        self.strict, self.mcu, self.absent = strict, mcu, absent
+        self.mcu, self.absent = mcu, absent
+        self.elf, self.empty, self.strict = elf, flash[:8] == ERASED, strict
+        self.failure: BoardFault | None = None
         self.complaints: list[str] = []
-        self.elf, self.empty = elf, flash[:8] == ERASED
-        self.failure: KitError | None = None
+        self._complained: set[tuple[str, int]] = set()
         self.led_changes = 0
-        self.idle = self._restart = self._retrace = False
-        self._refusal = ""
+        self.idle = self._restart = self._halted = False
+        self._problem: Problem | None = None
         self._invalid: tuple[int, int, int] | None = None
         self._uc = Uc(UC_ARCH_ARM, UC_MODE_THUMB | UC_MODE_MCLASS)
         self._uc.ctl_set_cpu_model(UC_CPU_ARM_CORTEX_M4)
         self._uc.ctl_set_tcg_buffer_size(TRANSLATION_BUFFER)
         self._map_memory(flash)
+        self.watcher = Watcher(self._uc)
         self._make_peripherals()
         self._map_peripherals()
         self._uc.hook_add(UC_HOOK_MEM_INVALID, self._on_invalid)
         self._uc.hook_add(UC_HOOK_INTR, self._on_exception)
+        self._guard_memory(uninitialized)
         self.reset()
 
     # Wiring
 
     def _map_memory(self, flash: bytes) -> None:
-        """RAM, and one flash at its two addresses; Unicorn needs it page-aligned."""
-        self._flash = mmap.mmap(-1, m.FLASH_SIZE)
+        """RAM with what it has at power-on, and one flash at its two addresses."""
+        self._flash = mmap.mmap(-1, m.FLASH_SIZE)  # Unicorn needs it page-aligned
         self._flash.write(flash)
         self._pinned = ctypes.c_char.from_buffer(self._flash)
         pointer = ctypes.addressof(self._pinned)
         for base in (m.FLASH_BASE, m.FLASH_ALIAS):
             self._uc.mem_map_ptr(base, m.FLASH_SIZE, UC_PROT_READ | UC_PROT_EXEC, pointer)
-        self._uc.mem_map(m.RAM_BASE, self.mcu.ram_bytes)
+        size = self.mcu.ram_bytes
+        self._uc.mem_map(m.RAM_BASE, size)
+        self._uc.mem_write(m.RAM_BASE, random.Random(POWER_ON_SEED).randbytes(size))
         vectors = struct.unpack_from("<5I", flash, 8)  # NMI to UsageFault: PM0214 table 17
         self._handlers = {address & ~1 for address in vectors if address & 1}
 
+    def _guard_memory(self, uninitialized: str) -> None:
+        end = end_of_variables(self.elf, self.mcu.ram_bytes)
+        stack = int.from_bytes(self._flash[:4], "little")
+        if 0 < end < stack - STACK_GUARD:
+            self.watcher.watch_stack(end, end + STACK_GUARD)
+        if uninitialized == "refuse":
+            self.watcher.watch_ram(m.RAM_BASE, self.mcu.ram_bytes)
+
     def _make_peripherals(self) -> None:
-        self.counter = Counter(self._uc)
+        self.time = Time(self.watcher)
+        self.dwt = Dwt(self.watcher)
         self.rcc = Rcc(self.mcu, self.absent)
+        self.rcc.now = self.time.now
         self.gpioa, self.gpiob = Gpio(m.GPIOA_RESETS), Gpio(m.GPIOB_RESETS)
         self.gpioc = Gpio(external=1 << m.BUTTON_PIN)
-        self.usart = Usart(self.rcc.apb1_hz, self._on_idle)
+        self.usart = Usart(self.time, self.rcc.apb1_hz, self._on_idle)
+        systick = SysTick(self.time, self.rcc.core_hz)
         self.system = SystemControl(
-            SysTick(self.rcc.core_hz),
-            self._on_interrupt,
-            self._on_restart,
-            self._on_trace,
-            self._on_fpu,
+            systick, self._on_restart, self._on_trace, self.watcher.switch_fpu
         )
-        self.dwt = Dwt(self.counter, self._on_trace)
         self.power, self.flash_interface = self.rcc.power, self.rcc.flash
         self._led = False
-        self.rcc.on_change = self.usart.retune
+        self.rcc.on_change = self._on_clock
         self.gpioa.on_change = self._on_pins
+        self.usart.complain = self._complain
 
     def _blocks(self) -> tuple[Registers, ...]:
         ports = (self.gpioa, self.gpiob, self.gpioc)
@@ -200,7 +246,6 @@ class Chip:
 
     def _map_peripherals(self) -> None:
         """Each 4 KB page with the register blocks in it."""
-        identity = {m.DBGMCU_IDCODE: m.REVISION_A | self.mcu.device_id}
         blocks: dict[str, Registers] = {
             "USART2": self.usart,
             "PWR": self.power,
@@ -209,21 +254,25 @@ class Chip:
             "GPIOC": self.gpioc,
             "RCC": self.rcc,
             "FLASH": self.flash_interface,
-            "DBGMCU": Registers(identity),
+            "DBGMCU": Registers({m.DBGMCU_IDCODE: m.REVISION_A | self.mcu.device_id}),
             "DWT": self.dwt,
             "SCS": self.system,
         }
         pages: dict[int, dict[int, Place]] = {}
         for name, block in blocks.items():
             place = Place(name, block, self.rcc.limits.absent.get(name, ""))
-            block.report = self._refuse
+            block.report = self._report
             pages.setdefault(place.where.base & ~0xFFF, {})[place.start >> 10] = place
         pages[m.SCS] = dict.fromkeys(range(4), pages[m.SCS][0])
         for page, places in pages.items():
+            self._map_page(page, places)
+
+    def _map_page(self, page: int, places: dict[int, Place]) -> None:
+        if page == m.USART2 & ~0xFFF:
+            self._usart_bus = UsartBus(page, places, self.rcc.clocked, self._on_unknown)
+            self._usart_bus.serve(self._uc, self.usart)
+        else:
             bus = Bus(page, places, self.rcc.clocked, self._on_unknown)
-            if page == m.USART2 & ~0xFFF:
-                bus = UsartBus(page, places, self.rcc.clocked, self._on_unknown)
-                bus.serve(self.usart)
             self._uc.mmio_map(page, 0x1000, bus.read, None, bus.write, None)
 
     # The host's side
@@ -237,32 +286,33 @@ class Chip:
         """B1 pulls PC13 low."""
         self.gpioc.external = 0 if pressed else 1 << m.BUTTON_PIN
 
+    def send(self, data: bytes) -> None:
+        """Put bytes on the line to the program."""
+        self.time.wake()
+        self.usart.send(data)
+
     def reset(self, cause: int = m.PINRSTF) -> None:
         """As after power-on, but RAM keeps its content: vectors to SP and PC, peripherals fresh.
 
         What the program had sent stays readable. `cause` is a flag of RCC_CSR.
         """
         self.rcc.causes |= cause | m.PINRSTF
-        self.usart.transmit()
-        if self.counter.counting:
-            self.counter.remove()
-        self.failure, self._refusal, self._invalid = None, "", None
+        self.failure, self._problem, self._invalid = None, None, None
+        self._restart = self._halted = False
         for block in self._blocks():
             block.reset()
-        self.counter.reset()
+        self._on_clock()
         self._on_pins()
         self._reset_core()
 
     def _reset_core(self) -> None:
         """ARMv7-M ARM section B1.5.5: what reset does to the registers."""
         uc, vectors = self._uc, self._flash[:8]
+        uc.reg_write(UC_ARM_REG_XPSR, THUMB)
         for register in (UC_ARM_REG_CONTROL, UC_ARM_REG_PRIMASK, UC_ARM_REG_FPSCR):
             uc.reg_write(register, 0)
         for i in range(13):
             uc.reg_write(UC_ARM_REG_R0 + i, 0)
-        for register in FPU_REGISTERS:
-            uc.reg_write(register, UNTOUCHED)
-        uc.reg_write(UC_ARM_REG_XPSR, THUMB)
         uc.reg_write(UC_ARM_REG_LR, 0xFFFF_FFFF)
         uc.reg_write(UC_ARM_REG_SP, int.from_bytes(vectors[:4], "little"))
         uc.reg_write(UC_ARM_REG_PC, int.from_bytes(vectors[4:], "little"))
@@ -271,17 +321,26 @@ class Chip:
         """Execute until the program waits for the host, `wanted` bytes are out, or time is over.
 
         It waits for the host when it found no byte in `polls` reads of the UART's SR in a row, or
-        executed WFI. Raises BoardFault, again at each call until `reset`.
+        executed WFI. Raises BoardFault when the program has failed and all that it sent is read,
+        again at each call until `reset`.
         """
         deadline = time.monotonic() + seconds
-        self.idle, self.usart.polls, self.usart.poll_limit = False, 0, polls
-        while True:
-            if self.failure:
-                raise self.failure.with_traceback(None)
-            self._slice(deadline - time.monotonic())
+        self.time.wake()
+        self.idle, self.usart.polls, self.usart.poll_limit = self._halted, 0, polls
+        while not self.idle:
+            self._slice()
             enough = wanted and len(self.usart.outgoing) >= wanted
-            if not self.failure and (self.idle or enough or time.monotonic() >= deadline):
-                return
+            if enough or time.monotonic() >= deadline:
+                break
+        if self.idle:
+            self.time.sleep()
+            if self.failure and not self.usart.outgoing:
+                raise self.failure.with_traceback(None)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the program has failed for good: no handler of its own runs."""
+        return self._halted
 
     def close(self) -> None:
         """Give Unicorn's memory back; the chip cannot be used afterwards."""
@@ -290,39 +349,34 @@ class Chip:
 
     # One stretch of execution
 
-    def _slice(self, seconds: float) -> None:
-        """Execute for at most SLICE_SECONDS and deal with the reason for the stop."""
-        self.usart.fresh = False
-        error = self._execute(min(max(seconds, 0.001), SLICE_SECONDS))
-        if not self.usart.fresh:  # else the store may run again and must not send twice
-            self.usart.transmit()
+    def _slice(self) -> None:
+        """Execute for about SLICE instructions and deal with the reason for the stop."""
+        error = self._execute()
         self._pc = self._uc.reg_read(UC_ARM_REG_PC)
-        if not self.system.fpu_on():
-            self._on_fpu()
-        if self._stranded():
-            self._refuse("ended in its own fault handler", OWN_HANDLER)
-        if error or self._refusal:
-            self._fail(error)
-        elif self._restart:
-            self._restart = False
+        self.watcher.settle(self._pc)
+        self.watcher.add_guards()
+        problem = self._problem or self._caught() or (self._explain() if error else None)
+        if self._restart:
             self.reset(m.SFTRSTF)
-        else:
-            self._count_or_not()
+        elif problem:
+            self._fail(problem)
+        elif self._stranded():
+            self._fail(Problem("ended in its own fault handler", OWN_HANDLER))
+        elif self.failure and self.watcher.state.instructions > self._handler_end:
+            self._halt()
 
-    def _execute(self, seconds: float) -> UcError | None:
-        """Counting stops by itself after SLICE instructions: only so it stays exact."""
-        counting = self.counter.counting
-        self.counter.budget = self.counter.completed + SLICE
+    def _execute(self) -> UcError | None:
+        state = self.watcher.state
+        state.budget, state.stopped = state.instructions + SLICE, False
         here = self._uc.reg_read(UC_ARM_REG_PC)  # not remembered: Ctrl-C may have ended a slice
         try:
             with holding_back_interrupts():
-                self._uc.emu_start(here | 1, NOWHERE, 0 if counting else int(seconds * 1e6))
+                self._uc.emu_start(here | 1, NOWHERE)
         except UcError as error:
             return error
-        asked = self.idle or self._restart or self._retrace or self._refusal
-        over = self.counter.completed > self.counter.budget or self._uc.query(UC_QUERY_TIMEOUT)
-        if not (asked or over):
+        if not (state.stopped or self._problem or self._restart):
             self.idle = True  # WFI or WFE: sleep until something happens
+            self.usart.drain()
         return None
 
     def _stranded(self) -> bool:
@@ -330,44 +384,28 @@ class Chip:
         near = any(handler <= self._pc < handler + 8 for handler in self._handlers)
         return near and self._uc.mem_read(self._pc, 2) == BRANCH_TO_SELF
 
-    def _count_or_not(self) -> None:
-        if self.counter.counting:
-            self.counter.settle(self._pc)
-        if self._retrace:
-            self._retrace = False
-            if self.counter.counting:
-                self.counter.remove()
-            else:
-                self.counter.install(self._pc)
-
     # Called during execution
 
     def _on_idle(self) -> None:
         self.idle = True
-        self._uc.emu_stop()
+        self.watcher.stop_soon()
 
     def _on_restart(self) -> None:
         self._restart = True
         self._uc.emu_stop()
 
-    def _on_trace(self) -> None:
-        enabled = self.dwt.read(m.DWT_CTRL) & m.CYCCNTENA
-        if self.counter.switched(bool(enabled and self.system.read(m.DEMCR) & m.TRCENA)):
-            self._retrace = True
-            self._uc.emu_stop()
+    def _on_trace(self, on: bool) -> None:
+        self.dwt.traced = on
+        self.dwt.switch()
 
-    def _on_interrupt(self) -> None:
-        self._refuse("enabled an interrupt, and the virtual board has none", NO_INTERRUPTS)
+    def _on_clock(self) -> None:
+        self.time.set_clock(self.rcc.core_hz())
+        self._usart_bus.on = self.rcc.clocked(m.RCC_APB1ENR, 17)
+        self.usart.retune()
 
     def _on_unknown(self, address: int, verb: str) -> None:
-        where, effect = self._nothing_at(address)
-        self._refuse(f"{verb} 0x{address:08x}, {where}", effect)
-
-    def _on_fpu(self) -> None:
-        """Unicorn's FPU is always on, but its registers tell whether the program used it."""
-        used = any(self._uc.reg_read(register) != UNTOUCHED for register in FPU_REGISTERS)
-        if used and not self.system.fpu_on():
-            self._refuse("used the floating-point unit while it was off, here or earlier", NO_FPU)
+        where, effect, _ = self._nothing_at(address)
+        self._report(f"{verb} 0x{address:08x}, {where}", effect, "")
 
     def _on_pins(self) -> None:
         lit = self.gpioa.high(m.LED_PIN)
@@ -383,63 +421,103 @@ class Chip:
         return False
 
     def _on_exception(self, _uc: Any, number: int, _data: Any) -> None:
-        what, effect = EXCEPTIONS.get(number, (f"raised exception {number}", USAGE_FAULT))
-        self._refuse(what, effect)
-
-    def _refuse(self, what: str, effect: str, fix: str = "") -> None:
-        """A rule is broken: stop, or go on as silicon does and keep the sentences."""
-        if not self.strict:
-            self._complain(f"The program {what}. {effect} {fix}".rstrip())
-            return
-        if self._refusal:  # the first is the cause
-            return
-        self._refusal, self._effect, self._fix = what, effect, fix
+        problem = EXCEPTIONS.get(number, Problem(f"raised exception {number}", USAGE_FAULT))
+        if number == PREFETCH_ABORT:
+            what = (
+                f"jumped to 0x{self._uc.reg_read(UC_ARM_REG_PC):08x}, which is no memory for code"
+            )
+            problem = problem._replace(what=what)
+        self._problem = problem
         self._uc.emu_stop()
 
-    def _complain(self, sentence: str) -> None:
-        if sentence not in self.complaints:  # a store may be executed twice
-            self.complaints.append(sentence)
+    def _report(self, what: str, effect: str, fix: str) -> None:
+        """The program breaks a rule of the chip: the end of it, unless the chip is lenient."""
+        if not self.strict:
+            self._complain(what, effect, fix)
+        elif self._problem is None:
+            self._problem = Problem(what, effect, fix)
+            self._uc.emu_stop()
+
+    def _complain(self, what: str, effect: str, fix: str) -> None:
+        """Note what goes wrong without stopping a real chip, once for each place."""
+        address = self._uc.reg_read(UC_ARM_REG_PC)
+        if (what, address) not in self._complained:
+            self._complained.add((what, address))
+            self.complaints.append(str(self._fault(Problem(what, effect, fix), address)))
 
     # Faults
 
-    def _fail(self, error: UcError | None) -> None:
-        """Turn what stopped the program into the fault that every call raises until a reset."""
-        link = self._uc.reg_read(UC_ARM_REG_LR)
-        if self._refusal:
-            (what, effect, fix), jumped = (self._refusal, self._effect, self._fix), False
-        else:
-            (what, effect, jumped), fix = self._explain(), ""
-        address = self._pc - 2 if effect == NO_INTERRUPTS and "SVC" in what else self._pc
-        if jumped:  # where the program came from is known by the return address only
-            address, link = (link & ~1) - 2, 0
-        self.usart.transmit()
-        self.failure = board_fault(what, effect, fix, self.elf, address, link)
+    def _fault(self, problem: Problem, address: int) -> BoardFault:
+        return board_fault(problem, self.elf, address, self._uc.reg_read(UC_ARM_REG_LR))
 
-    def _explain(self) -> tuple[str, str, bool]:
-        """What the program did, what a real chip does about it, and whether PC is of no use."""
+    def _fail(self, problem: Problem) -> None:
+        """Turn what stopped the program into the fault that calls raise until a reset.
+
+        Where a real chip takes an exception, the program's handler runs, for a bounded time.
+        """
+        self._problem, invalid, self._invalid = None, self._invalid, None
+        supervisor_call = problem is EXCEPTIONS[SUPERVISOR_CALL]
+        if self.failure is None:
+            self.failure = self._fault(problem, self._pc - 2 * supervisor_call)
+            self._handler_end = self.watcher.state.instructions + HANDLER_INSTRUCTIONS
+            address = invalid[1] if invalid else 0
+            if problem.cause and exceptions.enter(self._uc, self.system, problem.cause, address):
+                return
+        self._halt()
+
+    def _halt(self) -> None:
+        self._halted = self.idle = True
+        self.usart.drain()
+
+    def _caught(self) -> Problem | None:
+        """What the watcher's guards have found."""
+        state, problem = self.watcher.state, None
+        if state.unaligned:
+            what = "accessed more than one word, or a float, at an address that is no multiple of 4"
+            problem = Problem(what, UNALIGNED, ALIGN, faults.UNALIGNED)
+        elif state.fpu_off:
+            what = "used the floating-point unit while it was off"
+            problem = Problem(what, NO_FPU, ENABLE_FPU, faults.NO_COPROCESSOR)
+        elif state.overflow:
+            at = f"0x{state.overflow:08x}"
+            self._report(
+                f"wrote to {at}: the stack has overflowed into the variables", OVERFLOW, LESS_STACK
+            )
+            state.stack_end = 0
+        elif state.unwritten:
+            what = f"read 0x{state.unwritten:08x}, RAM that it has never written"
+            self._report(what, UNWRITTEN, "Give the variable its first value.")
+        state.unaligned = state.fpu_off = state.overflow = state.unwritten = 0
+        return problem or self._problem
+
+    def _explain(self) -> Problem:
+        """What the program did when Unicorn could not go on, and what a real chip does about it."""
         if not self._uc.reg_read(UC_ARM_REG_XPSR) & THUMB:
-            return f"jumped to 0x{self._pc:08x}, an even address", WRONG_STATE, True
+            what = f"jumped to 0x{self._pc:08x}, an even address"
+            return Problem(what, WRONG_STATE, "", faults.WRONG_STATE, jumped=True)
         if self._invalid is None:
-            return "executed an instruction this CPU does not have", USAGE_FAULT, False
+            what = "executed an instruction this CPU does not have"
+            return Problem(what, USAGE_FAULT, "", faults.UNDEFINED)
         access, address, size = self._invalid
         if access == UC_MEM_FETCH_UNMAPPED:
-            return f"jumped to 0x{address:08x}, where there is no code", BUS_FAULT, True
+            what = f"jumped to 0x{address:08x}, where there is no code"
+            return Problem(what, BUS_FAULT, "", faults.BAD_FETCH, jumped=True)
         if access == UC_MEM_WRITE_PROT:
-            return f"wrote to 0x{address:08x}, which is flash and locked", LOCKED_FLASH, False
+            return Problem(f"wrote to 0x{address:08x}, which is flash and locked", LOCKED_FLASH)
         verb = "read" if access == UC_MEM_READ_UNMAPPED else "wrote"
-        where, effect = self._nothing_at(address)
-        return f"{verb} {size} bytes at 0x{address:08x}, {where}", effect, False
+        where, effect, cause = self._nothing_at(address)
+        return Problem(f"{verb} {size} bytes at 0x{address:08x}, {where}", effect, "", cause)
 
-    def _nothing_at(self, address: int) -> tuple[str, str]:
+    def _nothing_at(self, address: int) -> tuple[str, str, faults.Cause | None]:
         """What is at an address where the virtual board has nothing, and what a real chip does."""
         name = m.peripheral_at(address, self.mcu.name)
         if name:
-            return f"which is {name}, and the virtual board does not model it", NOT_MODELED
+            return f"which is {name}, and the virtual board does not model it", NOT_MODELED, None
         if any(low <= address < high for low, high in m.NOT_MODELED):
-            return "which the virtual board does not model", NOT_MODELED
+            return "which the virtual board does not model", NOT_MODELED, None
         if m.RAM_BASE - 0x1000 <= address < m.RAM_BASE:
-            return "just below the RAM: the stack has overflowed", BUS_FAULT
-        return "where this chip has nothing", BUS_FAULT
+            return "just below the RAM: the stack has overflowed", BUS_FAULT, faults.BAD_DATA
+        return "where this chip has nothing", BUS_FAULT, faults.BAD_DATA
 
 
 __all__ = ["BoardFault", "Chip"]

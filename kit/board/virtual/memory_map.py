@@ -22,6 +22,7 @@ GPIOC = 0x4002_0800
 RCC = 0x4002_3800
 FLASH_REGISTERS = 0x4002_3C00
 DBGMCU = 0xE004_2000
+PERIPHERALS = 0x4000_0000  # from here on there is no code: ARMv7-M ARM section B3.1
 # Inside the core: ARMv7-M ARM section B3.1 "the system address map".
 DWT = 0xE000_1000
 SCS = 0xE000_E000
@@ -107,7 +108,7 @@ TX_PIN, RX_PIN, USART_FUNCTION = 2, 3, 7  # PA2, PA3 as AF7: data sheet, alterna
 
 # USART: RM0390 section 25.6.
 USART_SR, USART_DR, USART_BRR, USART_CR1 = 0x00, 0x04, 0x08, 0x0C
-SR_RXNE, SR_TC, SR_TXE = 1 << 5, 1 << 6, 1 << 7
+SR_FE, SR_NF, SR_ORE, SR_RXNE, SR_TC, SR_TXE = 1 << 1, 1 << 2, 1 << 3, 1 << 5, 1 << 6, 1 << 7
 CR1_RE, CR1_TE, CR1_UE, CR1_OVER8 = 1 << 2, 1 << 3, 1 << 13, 1 << 15
 BAUD_TOLERANCE = 0.02  # RM0390 section 25.4.5 (receiver's tolerance), each side
 
@@ -121,6 +122,8 @@ DWT_NUMCOMP, CYCCNTENA = 4 << 28, 1 << 0
 # System control space: ARMv7-M ARM section B3.2, PM0214 sections 4.3 to 4.6.
 SYST_CSR, SYST_RVR, SYST_CVR, SYST_CALIB = 0x010, 0x014, 0x018, 0x01C
 NVIC_ISER, CPUID, AIRCR = range(0x100, 0x120), 0xD00, 0xD0C
+VTOR, SHCSR, CFSR, HFSR, DFSR = 0xD08, 0xD24, 0xD28, 0xD2C, 0xD30
+MMFAR, BFAR = 0xD34, 0xD38
 CPACR, DEMCR = 0xD88, 0xDFC
 SCS_RESETS = {CPUID: 0x410F_C241, AIRCR: 0xFA05_0000, 0xD14: 0x200, 0xF34: 0xC0000000}
 AIRCR_KEY, SYSRESETREQ = 0x05FA, 1 << 2

@@ -1,10 +1,14 @@
 """Pins, the system timer and the core's own registers."""
 
-import time
 from collections.abc import Callable
 
 from kit.board.virtual import memory_map as m
 from kit.board.virtual.registers import Registers
+from kit.board.virtual.watcher import Time
+
+NO_INTERRUPTS = (
+    "The virtual board models no interrupts; a real chip calls the handler in the vector table."
+)
 
 
 class Gpio(Registers):
@@ -48,20 +52,16 @@ class Gpio(Registers):
 
 
 class SysTick(Registers):
-    """The system timer (PM0214 section 4.5) without its interrupt.
+    """The system timer (PM0214 section 4.5) without its interrupt, on virtual time."""
 
-    It follows the host's clock, not the instructions executed, so that a heartbeat beats at its
-    pace; when the CPU is stopped right in the read that clears COUNTFLAG, one beat is lost.
-    """
-
-    def __init__(self, clock_hz: Callable[[], int]) -> None:
+    def __init__(self, time: Time, clock_hz: Callable[[], int]) -> None:
         super().__init__()
-        self.clock_hz = clock_hz
+        self.time, self.clock_hz = time, clock_hz
         self._start()
 
     def _start(self) -> None:
         divider = 1 if self.read(m.SYST_CSR) & m.CLKSOURCE else 8
-        self.hz, self.started, self.wraps = self.clock_hz() / divider, time.monotonic(), 0
+        self.hz, self.started, self.wraps = self.clock_hz() / divider, self.time.now(), 0
 
     def read(self, offset: int) -> int:
         value = super().read(offset)
@@ -69,6 +69,7 @@ class SysTick(Registers):
             return value
         if not super().read(m.SYST_CSR) & m.SYSTICK_ENABLE:
             return value if offset == m.SYST_CSR else 0
+        self.time.look()
         wraps, position = self._count()
         if offset == m.SYST_CVR:
             return position
@@ -79,7 +80,7 @@ class SysTick(Registers):
     def _count(self) -> tuple[int, int]:
         """How often it went through zero, and where it is on its way down."""
         reload = super().read(m.SYST_RVR) & 0xFF_FFFF
-        wraps, passed = divmod(int((time.monotonic() - self.started) * self.hz), reload + 1)
+        wraps, passed = divmod(int((self.time.now() - self.started) * self.hz), reload + 1)
         return wraps, reload - passed
 
     def write(self, offset: int, value: int) -> None:
@@ -90,45 +91,43 @@ class SysTick(Registers):
 class SystemControl(Registers):
     """The core's own registers (PM0214 chapter 4): identity, reset, FPU access, fault status.
 
-    The callbacks tell the chip that the program enables an interrupt, asks for a reset, switches
-    the trace unit, is about to switch the FPU.
+    `on_reset` is called when the program asks for a reset, `on_trace` and `on_fpu` when it may have
+    switched the trace unit or the FPU.
     """
 
     def __init__(
         self,
         systick: SysTick,
-        on_interrupt: Callable[[], None],
         on_reset: Callable[[], None],
-        on_trace: Callable[[], None],
-        on_fpu: Callable[[], None],
+        on_trace: Callable[[bool], None],
+        on_fpu: Callable[[bool], None],
     ) -> None:
         super().__init__(m.SCS_RESETS)
-        self.systick, self.on_interrupt, self.on_reset = systick, on_interrupt, on_reset
+        self.systick, self.on_reset = systick, on_reset
         self.on_trace, self.on_fpu = on_trace, on_fpu
 
     def reset(self) -> None:
         super().reset()
         self.systick.reset()
+        self.on_fpu(False)
 
     def read(self, offset: int) -> int:
         timer = m.SYST_CSR <= offset <= m.SYST_CALIB
         return self.systick.read(offset) if timer else super().read(offset)
 
-    def fpu_on(self) -> bool:
-        """Whether CPACR gives full access to coprocessors 10 and 11."""
-        return self.read(m.CPACR) & m.FPU_FULL_ACCESS == m.FPU_FULL_ACCESS
-
     def write(self, offset: int, value: int) -> None:
-        if offset == m.CPACR:
-            self.on_fpu()
         if offset == m.AIRCR:
             if value >> 16 == m.AIRCR_KEY and value & m.SYSRESETREQ:
                 self.on_reset()
         elif m.SYST_CSR <= offset <= m.SYST_CALIB:
             self.systick.write(offset, value)
+        elif offset in (m.CFSR, m.HFSR, m.DFSR):  # a one clears its bit
+            super().write(offset, self.read(offset) & ~value)
         elif offset != m.CPUID:
             super().write(offset, value)
         if offset == m.DEMCR:
-            self.on_trace()
-        if (offset in m.NVIC_ISER and value) or (offset == m.SYST_CSR and value & m.TICKINT):
-            self.on_interrupt()
+            self.on_trace(bool(value & m.TRCENA))
+        elif offset == m.CPACR:
+            self.on_fpu(value & m.FPU_FULL_ACCESS == m.FPU_FULL_ACCESS)
+        elif (offset in m.NVIC_ISER and value) or (offset == m.SYST_CSR and value & m.TICKINT):
+            self.report("enabled an interrupt, and the virtual board has none", NO_INTERRUPTS, "")

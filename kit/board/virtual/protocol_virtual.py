@@ -33,7 +33,10 @@ class Serial(SerialBase):  # type: ignore[misc]
 
     Beyond pyserial it has `led`, `led_changes`, `complaints`, `press_button()` and `reset()`. A
     fault of the program is raised by read() and write() as kit.board.virtual.faults.BoardFault.
+    `counts` is what its cycle counter counts.
     """
+
+    counts = "instructions"
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._chip: Chip | None = None
@@ -125,10 +128,10 @@ class Serial(SerialBase):  # type: ignore[misc]
     def write(self, data: Any) -> int:
         """Queue bytes for the program, which reads them while the host reads or flushes."""
         chip = self._programmed()
-        if chip.failure:
+        if chip.failure and chip.stopped:
             raise chip.failure
         content = serial.to_bytes(data)
-        chip.usart.incoming.extend(content)
+        chip.send(content)
         return len(content)
 
     def flush(self) -> None:
@@ -146,8 +149,7 @@ class Serial(SerialBase):  # type: ignore[misc]
     @property
     def out_waiting(self) -> int:
         """Bytes written that the program has not read."""
-        usart = self._powered().usart
-        return len(usart.incoming) - usart.taken
+        return self._powered().usart.unread
 
     def reset_input_buffer(self) -> None:
         """Forget what the program has sent."""
@@ -155,21 +157,33 @@ class Serial(SerialBase):  # type: ignore[misc]
 
     def reset_output_buffer(self) -> None:
         """Forget what the program has not read."""
-        usart = self._powered().usart
-        usart.incoming.clear()
-        usart.taken = False
+        self._powered().usart.forget()
 
     # The board
+
+    @property
+    def failure(self) -> KitError | None:
+        """The fault of the program, which read() raises once everything it sent is read."""
+        return self._powered().failure
+
+    @property
+    def complaints(self) -> list[str]:
+        """What went wrong without stopping the program: bytes lost or garbled, and with
+        `strict=off` the rules it broke."""
+        return self._powered().complaints
+
+    def take_cycle_estimates(self) -> list[int]:
+        """For each read of CYCCNT by the program since the last call, the estimated cycles since
+        the counter was set to zero."""
+        estimates = self._powered().dwt.estimates
+        taken = list(estimates)
+        estimates.clear()
+        return taken
 
     @property
     def led(self) -> bool:
         """Whether the green LED (LD2) is lit."""
         return self._powered().led
-
-    @property
-    def complaints(self) -> list[str]:
-        """What the program did that a real chip takes amiss without stopping, in sentences."""
-        return self._powered().complaints
 
     @property
     def led_changes(self) -> int:

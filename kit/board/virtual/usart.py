@@ -1,71 +1,108 @@
-"""USART2, wired to the host through the ST-LINK.
+"""USART2, wired to the host through the ST-LINK, with bytes that take their time.
 
-Every access has the same effect whether it happens once or twice (see registers.py): DR keeps its
-byte until the next one moves in, as that of the real one does.
+A byte from the host is complete ten bits at the host's baud rate after the one before it; what the
+program sends leaves at its own. Both run on virtual time. A program that polls for either finds
+time moved to the next event, so that no waiting is emulated. Bytes wait on the host's side until
+the program looks for them the first time after a reset, as if the board had been running for long
+when it was opened.
 """
 
+import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
+from unicorn import UcError
+from unicorn.unicorn_py3.unicorn import MMIO_READ_CFUNC, MMIO_WRITE_CFUNC, uclib
+
 from kit.board.virtual import memory_map as m
-from kit.board.virtual.registers import Bus, Registers
+from kit.board.virtual.registers import Bus, Registers, Report
+from kit.board.virtual.watcher import Time
+
+READY = m.SR_TXE | m.SR_TC  # nothing is being sent
+ERRORS = m.SR_FE | m.SR_NF | m.SR_ORE
+
+LOST = (
+    "lost a byte from the host: the next one was complete before it had read this one",
+    "A real chip has room for one byte only, sets ORE in USART_SR and drops the byte that does not "
+    "fit (RM0390 section 25.4.3, overrun error).",
+    "Read DR as soon as RXNE is set, more often than bytes come in.",
+)
+OVERWRITTEN = (
+    "wrote USART_DR while TXE was 0: the byte that was waiting there is lost",
+    "A real chip keeps one byte in DR until the shift register is free (RM0390 section 25.4.2).",
+    "Wait for TXE in USART_SR before each byte.",
+)
 
 
-def sampled(byte: int, ratio: float) -> int:
+def sampled(byte: int, ratio: float) -> tuple[int, int]:
     """What a receiver reads whose bits are `ratio` times as long as the sender's, 8N1.
 
     It samples the middle of each of its bits on the sender's waveform: a start bit (0), eight bits
     from the lowest, then the idle line (1). Where a small error happens to hit every bit, the last
-    one is taken as missed: it is the one the drift reaches first.
+    one is taken as missed: it is the one the drift reaches first. The second number is the flag
+    of SR: FE where the stop bit is not found, else NF.
     """
     line = [0, *(byte >> bit & 1 for bit in range(8)), 1]
-    read = sum(line[min(int((bit + 1.5) * ratio), 9)] << bit for bit in range(8))
-    return read if read != byte else byte ^ 0x80
+    *bits, stop = (line[min(int((bit + 1.5) * ratio), 9)] for bit in range(9))
+    read = sum(value << bit for bit, value in enumerate(bits))
+    return read if read != byte else byte ^ 0x80, m.SR_NF if stop else m.SR_FE
 
 
 @lru_cache
-def garbling(sender: float, receiver: float) -> bytes | None:
+def garbling(sender: float, receiver: float) -> tuple[tuple[int, int], ...] | None:
     """How each byte arrives between two baud rates; None when they match closely enough."""
     if not (sender and receiver) or abs(sender - receiver) <= m.BAUD_TOLERANCE * receiver:
         return None
-    return bytes(sampled(byte, sender / receiver) for byte in range(256))
+    return tuple(sampled(byte, sender / receiver) for byte in range(256))
 
 
 class Usart(Registers):
     """USART2 (RM0390 chapter 25), 8N1, wired to the host through the ST-LINK.
 
-    `incoming` has what the host sent and the program has not read: nothing is lost however late the
-    program reads. `outgoing` has what the program sent. `poll_limit` reads of SR in a row without a
-    byte waiting mean that the program waits for the host: `on_idle` is called.
+    `incoming` has what is on its way from the host, `outgoing` what the program sent. `poll_limit`
+    reads of SR in a row with nothing on its way mean that the program waits for the host: `on_idle`
+    is called. `complain` takes what goes wrong without stopping a real chip.
     """
 
     merges = False  # reading DR has an effect
 
-    def __init__(self, clock_hz: Callable[[], int], on_idle: Callable[[], None]) -> None:
+    def __init__(
+        self, time: Time, clock_hz: Callable[[], int], on_idle: Callable[[], None]
+    ) -> None:
         super().__init__()
-        self.clock_hz, self.on_idle = clock_hz, on_idle
+        self.time, self.clock_hz, self.on_idle = time, clock_hz, on_idle
+        self.complain: Report = lambda what, effect, fix: None
         self.incoming: deque[int] = deque()
         self.outgoing = bytearray()
         self.host_baud = 115_200
         self.polls, self.poll_limit = 0, 16
         self.tx_connected = self.rx_connected = True
+        time.next_event = lambda: self.due
         self.reset()
 
     def reset(self) -> None:
+        """Out of reset it neither receives nor sends; a byte waiting in DR is lost."""
         super().reset()
-        self.taken, self.sending, self.fresh = False, -1, False
+        self.sr, self.received, self.holding = READY, 0, -1
+        self.arrival = self.sent = 0.0  # when the next byte is complete, and the last one is out
+        self.due = math.inf  # the earlier of the two, if either will come
+        self.plain = False  # whether a byte is to come that is not garbled
+        self.seen, self.repeats = -1, 0  # SR as read last, since DR was used, and how often
+        self.listens = False  # whether the program has looked for bytes since it can receive them
         self.retune()
 
     def retune(self) -> None:
         """Work out again what depends on the clocks, the pins and the configuration."""
-        cr1 = self.values.get(m.USART_CR1, 0)
-        on = bool(cr1 & m.CR1_UE) and self.baud() > 0
+        # A frame, in seconds: start bit, eight data bits, stop bit.
+        cr1, baud = self.values.get(m.USART_CR1, 0), self.baud()
+        on = bool(cr1 & m.CR1_UE) and baud > 0
         self.sends = on and bool(cr1 & m.CR1_TE) and self.tx_connected
         self.receives = on and bool(cr1 & m.CR1_RE) and self.rx_connected
-        self.from_host = garbling(self.host_baud, self.baud())
-        self.to_host = garbling(self.baud(), self.host_baud)
+        self.from_host, self.host_frame = garbling(self.host_baud, baud), 10 / self.host_baud
+        self.to_host, self.frame = garbling(baud, self.host_baud), 10 / (baud or 1.0)
+        self._plan()
 
     def baud(self) -> float:
         """Bits per second: RM0390 section 25.4.4, f_CK / (8 (2 - OVER8) USARTDIV)."""
@@ -74,62 +111,214 @@ class Usart(Registers):
             brr = (brr >> 4) * 8 + (brr & 0b111)
         return self.clock_hz() / brr if brr else 0.0
 
+    # The line
+
+    def send(self, data: Iterable[int]) -> None:
+        """The host sends bytes, right behind those that are on their way."""
+        if not self.incoming:
+            self.arrival = max(self.arrival, self.time.now()) + self.host_frame
+        self.incoming.extend(data)
+        self._plan()
+
+    @property
+    def unread(self) -> int:
+        """Bytes from the host that the program has not read."""
+        return len(self.incoming) + bool(self.sr & m.SR_RXNE)
+
+    def forget(self) -> None:
+        """The host takes back what is on its way."""
+        self.incoming.clear()
+        self._plan()
+
+    def drain(self) -> None:
+        """Time passes until everything that was written is on the line."""
+        while not self.sr & m.SR_TC:
+            self.time.move_to(self.sent)
+            self._happen(self.sent)
+
+    def _plan(self) -> None:
+        coming = self.incoming and self.receives and self.listens
+        self.due = self.arrival if coming else math.inf
+        self.plain = bool(coming) and not self.from_host
+        if not self.sr & m.SR_TC:
+            self.due = min(self.due, self.sent)
+
+    def _happen(self, now: float) -> None:
+        """Everything on the line up to now."""
+        while self.due <= now:
+            if not self.sr & m.SR_TC and self.sent <= self.due:
+                self._sent()
+            else:
+                self._arrived()
+            self._plan()
+
+    def _sent(self) -> None:
+        """The shift register is empty: the byte in DR moves there."""
+        if self.holding >= 0:
+            self._shift(self.holding, self.sent)
+            self.holding = -1
+            self.sr |= m.SR_TXE
+        else:
+            self.sr |= m.SR_TC
+
+    def _shift(self, byte: int, start: float) -> None:
+        self.outgoing.append(self.to_host[byte][0] if self.to_host else byte)
+        self.sent = start + self.frame
+        if self.to_host:
+            self._mismatch("sent")
+
+    def _arrived(self) -> None:
+        """A byte is complete: it moves into DR, or is lost when the last one is still there."""
+        byte, flag = self.incoming.popleft(), 0
+        self.arrival += self.host_frame
+        if self.from_host:
+            byte, flag = self.from_host[byte]
+            self._mismatch("received")
+        if self.sr & m.SR_RXNE:
+            self.sr |= m.SR_ORE
+            self.complain(*LOST)
+        else:
+            self.received = byte
+            self.sr |= m.SR_RXNE | flag
+
+    def _mismatch(self, verb: str) -> None:
+        what = f"{verb} at {self.baud():.0f} baud, and the host's rate is {self.host_baud}"
+        effect = "More than 2 % apart, no byte arrives as it was sent (RM0390 section 25.4.5)."
+        fix = "Set USART_BRR from the clock of APB1 and the host's rate, or open the port with it."
+        self.complain(what, effect, fix)
+
+    # The program's side
+
     def read(self, offset: int) -> int:
         if offset == m.USART_SR:
             return self.status()
         return self.data() if offset == m.USART_DR else super().read(offset)
 
     def status(self) -> int:
-        """SR. Here, and only here, the next byte moves into DR and a written one leaves."""
-        if self.taken:
-            self.taken = False
-            self.incoming.popleft()
-        if self.sending >= 0:
-            self.transmit()
-        if self.incoming and self.receives:
-            return m.SR_TXE | m.SR_TC | m.SR_RXNE
+        """SR. A program that waits finds time moved to what it waits for."""
+        if self.plain and self.sr == READY:  # the short way, for speed
+            time = self.time
+            late = time.base + (time.state.cycles - time.mark) / time.hz - self.due
+            if late < self.host_frame:  # else more than one byte is complete
+                if late < 0.0:
+                    time.base -= late
+                self.received = self.incoming.popleft()
+                self.due = self.arrival = self.arrival + self.host_frame
+                if not self.incoming:
+                    self._plan()
+                self.sr = self.seen = READY | m.SR_RXNE
+                self.repeats = 0
+                return self.sr
+        now = self.time.now()
+        if now >= self.due:
+            self._happen(now)
+        elif self._waits():
+            if self.receives and not self.listens:
+                self._listen(now)
+            if self.due < math.inf:
+                self.time.move_to(self.due)
+                self._happen(self.due)
+            elif not self.sr & m.SR_RXNE:
+                self._poll()
+        self.repeats = self.repeats + 1 if self.sr == self.seen else 0
+        self.seen = self.sr
+        return self.sr
+
+    def _waits(self) -> bool:
+        """Whether reading SR again can only mean to wait for its next change.
+
+        A program may look several times before it reads a byte, and once more than it needs
+        while one is leaving.
+        """
+        if self.sr & m.SR_RXNE:
+            return not self.sr & m.SR_TC and self.repeats > 2
+        leaving = self.sr & READY == m.SR_TXE
+        return not leaving or self.sr == self.seen
+
+    def _listen(self, now: float) -> None:
+        self.listens = True
+        self.arrival = max(self.arrival, now + self.host_frame)
+        self._plan()
+
+    def _poll(self) -> None:
         self.polls += 1
         if self.polls >= self.poll_limit:
             self.on_idle()
-        return m.SR_TXE | m.SR_TC
 
     def data(self) -> int:
-        """DR: the byte received last; the next one moves in when SR is read."""
-        self.polls = 0
-        if self.incoming and self.receives and not self.taken:
-            byte = self.incoming[0]
-            self.values[m.USART_DR] = self.from_host[byte] if self.from_host else byte
-            self.taken = True
-        return self.values.get(m.USART_DR, 0)
+        """DR: the byte received last. After SR was read, this clears the errors there."""
+        now = self.time.now()
+        if now >= self.due:
+            self._happen(now)
+        self.sr &= ~m.SR_RXNE if self.seen < 0 else ~(m.SR_RXNE | ERRORS)
+        self.seen, self.polls = -1, 0
+        return self.received
 
     def write(self, offset: int, value: int) -> None:
         if offset == m.USART_DR:
-            self.polls = 0
-            if self.sends:
-                self.sending, self.fresh = value & 0xFF, True
+            self._transmit(value & 0xFF)
         elif offset != m.USART_SR:
             super().write(offset, value)
             self.retune()
 
-    def transmit(self) -> None:
-        """The byte in the transmit register, if any, goes out on the line."""
-        if self.sending >= 0:
-            byte, self.sending = self.sending, -1
-            self.outgoing.append(self.to_host[byte] if self.to_host else byte)
+    def _transmit(self, byte: int) -> None:
+        now = self.time.now()
+        if now >= self.due:
+            self._happen(now)
+        self.seen, self.polls = -1, 0
+        if not self.sends:
+            return
+        if self.sr & m.SR_TC:
+            self._shift(byte, now)
+            self.sr &= ~m.SR_TC
+        else:
+            if self.holding >= 0:
+                self.report(*OVERWRITTEN)
+            self.holding = byte
+            self.sr &= ~m.SR_TXE
+        self._plan()
 
 
 class UsartBus(Bus):
-    """The page of USART2, with a short way to the two registers that every byte goes through."""
+    """The page of USART2, with a short way to the two registers that every byte goes through.
 
-    def serve(self, usart: Usart) -> None:
-        """Name the port that the short way leads to."""
-        self.usart = usart
+    `on` says whether RCC gives it a clock.
+    """
+
+    on = False
+
+    def serve(self, uc: Any, usart: Usart) -> None:
+        """Make Unicorn call this page directly: its binding takes two more steps in Python."""
+        self.uc, self.usart = uc, usart
+        self.callbacks = MMIO_READ_CFUNC(self.read), MMIO_WRITE_CFUNC(self.write)
+        if status := uclib.uc_mmio_map(uc._uch, self.page, 0x1000, *self._pairs()):
+            raise UcError(status)
+
+    def _pairs(self) -> tuple[Any, ...]:
+        read, write = self.callbacks
+        return read, None, write, None
 
     def read(self, uc: Any, offset: int, size: int, data: Any) -> int:
         """Unicorn's read callback."""
-        if size > 1 and self.clocked(m.RCC_APB1ENR, 17):
-            if offset == 0x400:
-                return self.usart.status()
-            if offset == 0x404:
-                return self.usart.data()
-        return super().read(uc, offset, size, data)
+        try:
+            if self.on and size > 1:
+                if offset == 0x400:
+                    return self.usart.status()
+                if offset == 0x404:
+                    return self.usart.data()
+            return super().read(uc, offset, size, data)
+        except BaseException as error:
+            return self._failed(error)
+
+    def write(self, uc: Any, offset: int, size: int, value: int, data: Any) -> None:
+        """Unicorn's write callback."""
+        try:
+            super().write(uc, offset, size, value, data)
+        except BaseException as error:
+            self._failed(error)
+
+    def _failed(self, error: BaseException) -> int:
+        """As the binding does it: emu_start() raises the error."""
+        self.uc._hook_exception = error
+        self.uc.emu_stop()
+        return 0

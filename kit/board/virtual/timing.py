@@ -1,0 +1,184 @@
+"""How many cycles instructions take on a Cortex-M4: an estimate from its manual.
+
+The figures are those of the Cortex-M4 Technical Reference Manual (100166): table 3-1 and section
+3.3.2 "Load/store timings" for the core, section 7.2.3 for the FPU. They hold for memories without
+wait states, and the model is simpler than the processor:
+
+- A taken branch costs REFILL cycles more than one that is not taken. The manual says 1 to 3.
+- A division takes DIVISION cycles. The manual says 2 to 12, fewer for small quotients.
+- A load takes 2 cycles, 1 right behind another load or when its data is not its address; LDM and
+  its kind take one more than there are words.
+- An instruction that an IT block skips is charged as if it were executed.
+- Not modeled: the wait states of the flash (5 at 180 MHz, of which the ART accelerator's cache and
+  prefetch hide most), unaligned loads, the bus shared with others, folded IT instructions.
+
+So every number made from this is called an estimate wherever it is shown.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, NamedTuple
+
+import capstone
+from capstone import arm
+
+FPU = "fpu"
+REFILL = 2  # cycles to fill the pipeline again: P in table 3-1, 1 to 3
+DIVISION = 7  # cycles of UDIV and SDIV: 2 to 12
+
+CYCLES = {
+    **dict.fromkeys(("udiv", "sdiv"), DIVISION),
+    **dict.fromkeys(("mrs", "msr", "cps", "tbb", "tbh", "ldrex", "ldrexb", "ldrexh"), 2),
+    **dict.fromkeys(("strex", "strexb", "strexh"), 2),
+    "isb": 1 + REFILL,
+    **dict.fromkeys(("vdiv", "vsqrt"), 14),
+    **dict.fromkeys(("vmla", "vmls", "vnmla", "vnmls", "vfma", "vfms", "vfnma", "vfnms"), 3),
+}
+LOADS = {"ldr", "ldrb", "ldrh", "ldrsb", "ldrsh", "ldrt", "ldrbt", "ldrht", "ldrsbt", "ldrsht"}
+STORES = {"str", "strb", "strh", "strt", "strbt", "strht"}
+LISTS = {"ldm", "ldmdb", "stm", "stmdb", "vldmia", "vldmdb", "vstmia", "vstmdb"}
+STACK = {"push", "pop", "vpush", "vpop"}
+PAIRS = {"ldrd", "strd"}
+FLOAT_SINGLES = {"vldr", "vstr"}
+MULTIPLE = LISTS | STACK | PAIRS | FLOAT_SINGLES
+ALIGNED = LISTS | PAIRS | FLOAT_SINGLES | {"ldrex", "strex"}  # ARMv7-M ARM section A3.2.1
+# Their result comes a cycle later when the next instruction wants it.
+LATE = {name for name in CYCLES if name[0] == "v"} | {"vadd", "vsub", "vmul", "vnmul", "vcvt"}
+ALWAYS = {arm.ARM_CC_INVALID, arm.ARM_CC_AL}
+JUMPS = {arm.ARM_GRP_JUMP, arm.ARM_GRP_CALL, arm.ARM_GRP_BRANCH_RELATIVE}
+
+
+class Guard(NamedTuple):
+    """An instruction to watch, by its address.
+
+    It needs an address of whole words in the register `base`, or where that is FPU, the
+    floating-point unit.
+    """
+
+    address: int
+    base: str
+
+
+@dataclass(frozen=True)
+class Block:
+    """A stretch of code without branches but at its end.
+
+    `cycles[address]` is the estimate from its start to the instruction at `address`, and the keys
+    are the addresses of its instructions in order, then its end. `branch` is what a taken branch at
+    its end costs more.
+    """
+
+    cycles: dict[int, int]
+    branch: int
+    guards: tuple[Guard, ...]
+
+
+def disassemble(code: bytes, address: int) -> Iterator[tuple[int, Any]]:
+    """Address and capstone's view of each instruction; None for one that capstone does not know.
+
+    An instruction has 32 bits when the top five bits of its first halfword are 11101, 11110 or
+    11111 (ARMv7-M ARM section A5.1), else 16.
+    """
+    position = 0
+    while position < len(code):
+        for known in _capstone().disasm(code[position:], address + position):
+            yield address + position, known
+            position += known.size
+        if position < len(code):
+            yield address + position, None
+            position += 4 if code[position + 1] >> 3 >= 0b11101 else 2
+
+
+@cache
+def _capstone() -> Any:
+    made = capstone.Cs(capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS)
+    made.detail = True
+    return made
+
+
+def decode(code: bytes, address: int) -> Block:
+    """What there is to know about the block of `code` at `address`."""
+    cycles, total, before = {}, 0, None
+    guards: list[Guard] = []
+    checked: set[str] = set()
+    for at, instruction in disassemble(code, address):
+        cycles[at] = total
+        total += estimate(instruction, before)
+        guards += _guards(instruction, checked)
+        before = instruction
+    cycles[address + len(code)] = total
+    return Block(cycles, REFILL if _jumps(before) else 0, tuple(guards))
+
+
+def estimate(instruction: Any, before: Any) -> int:
+    """Cycles of an instruction right behind another one (or None), a taken branch not counted."""
+    name = instruction.insn_name() if instruction else ""
+    late = bool(before) and before.insn_name() in LATE and _written(before) & _read(instruction)
+    if name in MULTIPLE:
+        return 1 + _words(instruction, name) + bool(late)
+    if name in LOADS | STORES:
+        return _single(instruction, before, name)
+    if name == "vmov" and sum(_is_core(operand) for operand in instruction.operands) == 2:
+        return 2
+    return CYCLES.get(name, 1) + bool(late)
+
+
+def _single(instruction: Any, before: Any, name: str) -> int:
+    """A load, or a store, of one register; neighbors overlap."""
+    address = instruction.operands[-1].mem
+    follows = bool(before) and before.insn_name() in LOADS
+    if follows and before.reg_name(before.operands[0].reg) not in _read(instruction):
+        return 1
+    return 2 if name in LOADS or address.index else 1
+
+
+def _words(instruction: Any, name: str) -> int:
+    registers = [o.reg for o in instruction.operands if o.type == arm.ARM_OP_REG]
+    registers = registers[1:] if name in LISTS else registers  # the first is the address
+    return sum(2 if instruction.reg_name(r)[0] == "d" else 1 for r in registers)
+
+
+def _is_core(operand: Any) -> bool:
+    low, high = arm.ARM_REG_R0, arm.ARM_REG_R12
+    return bool(operand.type == arm.ARM_OP_REG and low <= operand.reg <= high)
+
+
+def _read(instruction: Any) -> set[str]:
+    return {instruction.reg_name(r) for r in instruction.regs_access()[0]} if instruction else set()
+
+
+def _written(instruction: Any) -> set[str]:
+    return {instruction.reg_name(r) for r in instruction.regs_access()[1]}
+
+
+def _jumps(instruction: Any) -> bool:
+    return bool(instruction) and (
+        bool(JUMPS & set(instruction.groups)) or "pc" in _written(instruction)
+    )
+
+
+def _guards(instruction: Any, checked: set[str]) -> list[Guard]:
+    """What to watch at an instruction; once in a block is enough.
+
+    `checked` has the registers that were looked at and have moved by whole words only since, and
+    FPU when a floating-point instruction came before. Offsets in these instructions are whole
+    words. What is in an IT block is not watched: it may be skipped.
+    """
+    name = instruction.insn_name() if instruction else ""
+    if not name or instruction.cc not in ALWAYS:
+        return []
+    wanted = [FPU] if name[0] == "v" else []
+    base = _base(instruction) if name in ALIGNED else ""
+    wanted += [base] if base not in ("", "sp", "pc") else []
+    found = [Guard(instruction.address, each) for each in wanted if each not in checked]
+    checked.update(wanted)
+    checked -= _written(instruction) - ({base} if instruction.writeback else set())
+    return found
+
+
+def _base(instruction: Any) -> str:
+    """The register that makes the address of an instruction of ALIGNED."""
+    address = next((o.mem for o in instruction.operands if o.type == arm.ARM_OP_MEM), None)
+    register = address.base if address else instruction.operands[0].reg
+    return str(instruction.reg_name(register))

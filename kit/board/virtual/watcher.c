@@ -1,0 +1,139 @@
+/* What the virtual chip looks at while Unicorn executes; watcher.py is the other half.
+ *
+ * Unicorn calls these functions: watcher_block at the start of each block of code, which is a
+ * stretch without branches, and the others where watcher.py asked for it. They are C because some
+ * of them run a hundred million times a second. */
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#define BLOCKS 4096U
+#define PUSHED_AT_MOST 128U /* bytes that one instruction puts below the stack pointer */
+#define UC_ARM_REG_SP 12    /* unicorn/arm.h */
+#define UC_ARM_REG_XPSR 120 /* there, too */
+#define UC_MEM_WRITE 17     /* unicorn/unicorn.h */
+#define IT_BITS 0x0600FC00U /* in xPSR: ARMv7-M ARM section B1.4.2 */
+
+/* A block, and what executing it to its end takes. */
+typedef struct {
+    uint32_t address, size; /* bytes */
+    uint32_t instructions, cycles;
+    uint32_t branch; /* cycles more when the next block is not the one that lies behind it */
+} block;
+
+typedef struct {
+    uint64_t instructions, cycles; /* of all blocks before `current` */
+    uint64_t budget;               /* the number of instructions after which execution stops */
+    block current;
+    uint32_t stopped, fpu_on; /* flags */
+    /* What was caught, as an address: */
+    uint32_t unaligned, fpu_off; /* of an instruction */
+    uint32_t overflow;           /* of a store */
+    uint32_t unwritten;          /* of a load */
+    uint32_t stack_end;          /* the lowest address for the stack; 0 for none */
+    uint32_t ram_base;
+    uint8_t *written; /* for each byte of RAM whether it was written since power-on */
+    /* Unicorn's functions, and what to do about a block that is not in the table: */
+    void (*stop)(void *uc);
+    int32_t (*read_register)(void *uc, int32_t number, void *value);
+    int32_t (*write_register)(void *uc, int32_t number, const void *value);
+    int32_t (*learn)(uint32_t address, uint32_t size); /* true: stop before this block */
+    block blocks[BLOCKS];
+} watcher;
+
+/* An instruction that must not be executed in a certain state. */
+typedef struct {
+    watcher *watcher;
+    int32_t base; /* the register that must have an address of whole words; -1: the FPU is needed */
+} guard;
+
+static void stop(void *uc, watcher *w)
+{
+    w->stopped = true;
+    w->stop(uc);
+}
+
+void watcher_block(void *uc, uint64_t start, uint32_t size, watcher *w)
+{
+    const uint32_t address = (uint32_t)start;
+    const block *before = &w->current;
+    w->instructions += before->instructions;
+    w->cycles += before->cycles;
+    if (address != before->address + before->size) {
+        w->cycles += before->branch;
+    }
+    const block *b = &w->blocks[address / 2 % BLOCKS];
+    const bool known = b->address == address && b->size == size;
+    if ((!known && w->learn(address, size)) || w->instructions > w->budget) {
+        stop(uc, w);
+    }
+    w->current = *b;
+}
+
+void watcher_guard(void *uc, uint64_t address, uint32_t size, guard *g)
+{
+    (void)size;
+    watcher *w = g->watcher;
+    uint32_t base = 0;
+    if (g->base >= 0) {
+        w->read_register(uc, g->base, &base);
+        if (base % 4 == 0) {
+            return;
+        }
+        w->unaligned = (uint32_t)address;
+    } else {
+        if (w->fpu_on) {
+            return;
+        }
+        w->fpu_off = (uint32_t)address;
+    }
+    stop(uc, w);
+}
+
+/* For a hook on memory, Unicorn brings the registers up to date; and forgets to take the state of an
+ * IT block back, so that instructions after the block would be skipped. */
+static void leave_it_block(void *uc, const watcher *w)
+{
+    uint32_t status = 0;
+    w->read_register(uc, UC_ARM_REG_XPSR, &status);
+    if (status & IT_BITS) {
+        status &= ~IT_BITS;
+        w->write_register(uc, UC_ARM_REG_XPSR, &status);
+    }
+}
+
+/* Any access to a peripheral: with a hook on it, PC is exact while the peripheral acts. */
+void watcher_peripheral(void *uc, int32_t kind, uint64_t address, int32_t size, int64_t value,
+                        const watcher *w)
+{
+    (void)kind, (void)address, (void)size, (void)value;
+    leave_it_block(uc, w);
+}
+
+/* A store right above the variables: if the stack pointer is there too, the stack has grown so far.
+ */
+void watcher_stack(void *uc, int32_t kind, uint64_t address, int32_t size, int64_t value,
+                   watcher *w)
+{
+    (void)kind, (void)size, (void)value;
+    uint32_t sp = 0;
+    leave_it_block(uc, w);
+    w->read_register(uc, UC_ARM_REG_SP, &sp);
+    if (address < w->stack_end && sp < w->stack_end + PUSHED_AT_MOST) {
+        w->overflow = (uint32_t)address;
+        stop(uc, w);
+    }
+}
+
+/* Any load from or store to the RAM, where loads of what was never stored are refused. */
+void watcher_ram(void *uc, int32_t kind, uint64_t address, int32_t size, int64_t value, watcher *w)
+{
+    (void)value;
+    leave_it_block(uc, w);
+    uint8_t *bytes = w->written + (address - w->ram_base);
+    if (kind != UC_MEM_WRITE && memchr(bytes, 0, (size_t)size) != NULL) {
+        w->unwritten = (uint32_t)address;
+        stop(uc, w);
+    }
+    memset(bytes, 1, (size_t)size);
+}

@@ -1,0 +1,219 @@
+"""What the virtual chip counts and catches while Unicorn executes, and its clock.
+
+The work is done by watcher.c, a few native hooks: a hook in Python on every block of code makes
+Unicorn some hundred times slower. A block's length and cycles are worked out here, the first time
+that it is met.
+"""
+
+import ctypes
+import math
+import time
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from unicorn import UC_HOOK_BLOCK, UC_HOOK_CODE, UC_HOOK_MEM_READ, UC_HOOK_MEM_WRITE, Uc, arm_const
+from unicorn.arm_const import UC_ARM_REG_PC
+from unicorn.unicorn_py3 import unicorn as binding
+
+from kit.board.virtual.memory_map import PERIPHERALS
+from kit.board.virtual.timing import FPU, Block, Guard, decode
+from kit.compile.host import compile_library
+
+SOURCE = Path(__file__).with_name("watcher.c")
+BLOCKS = 4096
+READ_WRITE = UC_HOOK_MEM_READ | UC_HOOK_MEM_WRITE
+LAST = 0xFFFF_FFFF  # address
+WAITING = 1000  # cycles between two looks at the timer of a program that waits for it
+FUNCTIONS = ("stop", "read_register", "write_register")
+LEARN = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_uint32, ctypes.c_uint32)
+
+
+class _Block(ctypes.Structure):
+    names = ("address", "size", "instructions", "cycles", "branch")
+    _fields_ = tuple((name, ctypes.c_uint32) for name in names)
+
+
+class _State(ctypes.Structure):
+    """`watcher` of watcher.c, where each field is explained."""
+
+    flags = ("stopped", "fpu_on", "unaligned", "fpu_off", "overflow", "unwritten")
+    _fields_ = (
+        *((name, ctypes.c_uint64) for name in ("instructions", "cycles", "budget")),
+        ("current", _Block),
+        *((name, ctypes.c_uint32) for name in (*flags, "stack_end", "ram_base")),
+        *(
+            (name, ctypes.c_void_p)
+            for name in ("written", "stop", "read_register", "write_register")
+        ),
+        ("learn", LEARN),
+        ("blocks", _Block * BLOCKS),
+    )
+
+
+class _Guard(ctypes.Structure):
+    _fields_ = (("watcher", ctypes.c_void_p), ("base", ctypes.c_int32))
+
+
+@cache
+def _native() -> ctypes.CDLL:
+    """watcher.c as a library of this computer, compiled once."""
+    return ctypes.CDLL(str(compile_library([SOURCE], "the virtual board's watcher")))
+
+
+class Watcher:
+    """Counts executed instructions and estimated cycles, and stops where the chip has to look.
+
+    `state` is shared with the native code.
+    """
+
+    def __init__(self, uc: Uc) -> None:
+        self.uc = uc
+        self.known: dict[tuple[int, int], Block] = {}
+        self.guarded: dict[Guard, _Guard] = {}
+        self.waiting: list[Guard] = []  # instructions to be watched before execution goes on
+        self.state = state = _State(stop=_address(binding.uclib.uc_emu_stop))
+        state.read_register = _address(binding.uclib.uc_reg_read)
+        state.write_register = _address(binding.uclib.uc_reg_write)
+        state.learn = LEARN(self._learn)
+        self._hook(UC_HOOK_BLOCK, "watcher_block", ctypes.addressof(state), 1, 0)
+        self._hook(READ_WRITE, "watcher_peripheral", ctypes.addressof(state), PERIPHERALS, LAST)
+
+    def _hook(self, kind: int, function: str, data: int, begin: int, end: int) -> None:
+        """Call a native function; the binding offers Python callbacks only."""
+        handle = binding.uc_hook_h()
+        function = getattr(_native(), function)
+        uch, lib = self.uc._uch, binding.uclib
+        status = lib.uc_hook_add(uch, ctypes.byref(handle), kind, function, data, begin, end)
+        if status:
+            raise binding.UcError(status)
+
+    def watch_stack(self, low: int, high: int) -> None:
+        """Catch a stack that has grown into `low` up to `high`, right above the variables."""
+        self.state.stack_end = high
+        data = ctypes.addressof(self.state)
+        self._hook(UC_HOOK_MEM_WRITE, "watcher_stack", data, low, high - 1)
+
+    def watch_ram(self, base: int, size: int) -> None:
+        """Catch loads of what was never stored."""
+        self.written = ctypes.create_string_buffer(size)
+        self.state.written, self.state.ram_base = ctypes.addressof(self.written), base
+        data = ctypes.addressof(self.state)
+        self._hook(READ_WRITE, "watcher_ram", data, base, base + size - 1)
+
+    # Blocks
+
+    def _learn(self, address: int, size: int) -> bool:
+        """Called by watcher.c for a block that is not in its table; true stops before the block."""
+        if (address, size) not in self.known:
+            self.known[address, size] = decode(bytes(self.uc.mem_read(address, size)), address)
+        block = self.known[address, size]
+        count, cycles = len(block.cycles) - 1, block.cycles[address + size]
+        entry = (address, size, count, cycles, block.branch)
+        self.state.blocks[address // 2 % BLOCKS] = entry
+        needed = [g for g in block.guards if g not in self.guarded]
+        self.waiting = [g for g in needed if g.base != FPU or not self.state.fpu_on]
+        return bool(self.waiting)
+
+    def add_guards(self) -> None:
+        """Watch the instructions that were found; not possible while Unicorn executes."""
+        for guard in self.waiting:
+            number = -1 if guard.base == FPU else _register(guard.base)
+            self.guarded[guard] = _Guard(ctypes.addressof(self.state), number)
+            data = ctypes.addressof(self.guarded[guard])
+            self._hook(UC_HOOK_CODE, "watcher_guard", data, guard.address, guard.address)
+            self.uc.ctl_remove_cache(guard.address, guard.address + 2)
+        self.waiting = []
+
+    def switch_fpu(self, on: bool) -> None:
+        """The FPU is on or off: without it, blocks are looked at again before they run."""
+        if self.state.fpu_on and not on:
+            ctypes.memset(self.state.blocks, 0, ctypes.sizeof(self.state.blocks))
+        self.state.fpu_on = on
+
+    # Counting
+
+    def position(self, after: bool = False) -> tuple[int, int]:
+        """Instructions executed and estimated cycles, up to the running load or store.
+
+        With `after`, the running one is included.
+        """
+        instructions, cycles = self._within(self.uc.reg_read(UC_ARM_REG_PC), after)
+        return self.state.instructions + instructions, self.state.cycles + cycles
+
+    def _within(self, pc: int, after: bool = False) -> tuple[int, int]:
+        """What the current block has executed before `pc`; all of it when `pc` is elsewhere."""
+        now = self.state.current
+        block = self.known.get((now.address, now.size))
+        if block is None or not now.instructions:
+            return 0, 0
+        places = list(block.cycles)
+        index = places.index(pc) + after if pc in block.cycles else len(places) - 1
+        return index, block.cycles[places[index]]
+
+    def settle(self, pc: int) -> None:
+        """After a stop at `pc`: of the last block, count what was executed."""
+        instructions, cycles = self._within(pc)
+        self.state.instructions += instructions
+        self.state.cycles += cycles
+        self.state.current = _Block()
+
+    def stop_soon(self) -> None:
+        """Stop at the next block of code, so that no instruction is executed in part."""
+        self.state.budget = 0
+
+
+def _address(function: Any) -> int | None:
+    return ctypes.cast(function, ctypes.c_void_p).value
+
+
+def _register(name: str) -> int:
+    return int(getattr(arm_const, f"UC_ARM_REG_{name.upper()}"))
+
+
+class Time:
+    """Virtual time in seconds: the estimated cycles at the clock they were executed with.
+
+    To this comes the real time that a program sleeps or waits for the host; and a program that
+    polls for what will happen at a known time is moved there.
+    """
+
+    def __init__(self, watcher: Watcher) -> None:
+        self.state = watcher.state
+        self.hz, self.base, self.mark = 1.0, 0.0, 0
+        self.looked, self.looked_at = 0.0, 0
+        self.next_event: Callable[[], float] = lambda: math.inf  # on the serial line
+        self.asleep: float | None = None
+
+    def now(self) -> float:
+        return self.base + float(self.state.cycles - self.mark) / self.hz
+
+    def set_clock(self, hz: float) -> None:
+        """The core runs at `hz` from here on."""
+        self.base, self.mark, self.hz = self.now(), self.state.cycles, hz
+
+    def move_to(self, moment: float) -> None:
+        """Time jumps forward to `moment`."""
+        self.base += max(0.0, moment - self.now())
+
+    def sleep(self) -> None:
+        """The program waits for the host from here on."""
+        self.asleep = time.monotonic()
+
+    def wake(self) -> None:
+        """The host does something: the real time since then has passed."""
+        if self.asleep is not None:
+            self.looked = time.monotonic()
+            self.base += self.looked - self.asleep
+            self.asleep = None
+
+    def look(self) -> None:
+        """The program looks whether time has passed: while it does little else, real time counts.
+
+        Not beyond what happens on the serial line, which must not depend on this computer's speed.
+        """
+        here, moment = self.state.cycles, time.monotonic()
+        if here - self.looked_at < WAITING:
+            self.base += max(0.0, min(moment - self.looked, self.next_event() - self.now()))
+        self.looked, self.looked_at = moment, here
