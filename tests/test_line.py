@@ -91,7 +91,7 @@ def receive(count, seed, rate=0.01):
     right = damaged = wrong = 0
     for _ in range(0, count, 500):
         sent = list(traffic(rng, 500))
-        arrived = damage(b"".join(map(encode, sent)), rng, rate)
+        arrived = damage(b"".join(map(encode, sent)), rng, rate) + b"\0"
         frames = [frame for at in range(0, len(arrived), 777)
                   for frame in reader.feed(arrived[at : at + 777])]  # fmt: skip
         accepted = [frame for frame in frames if frame]

@@ -6,6 +6,7 @@ recording may be meant; all whose bytes agree so far are kept. A refused write c
 the request that comes next in the recording is still answered. The file is only read.
 """
 
+import struct
 import time
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from serial import SerialBase
 
 from kit.board import link, recording
 from kit.board.link import Frame, decode
-from kit.board.recording import BAUD, FROM_BOARD, TO_BOARD, Session, baud_bytes
+from kit.board.recording import BAUD, ESTIMATES, FROM_BOARD, TO_BOARD, Event, Session, baud_bytes
 from kit.board.virtual.protocol_virtual import PortError
 from kit.errors import KitError
 
@@ -78,6 +79,8 @@ class Serial(SerialBase):  # type: ignore[misc]
         except KitError as error:
             raise PortError(error) from None
         self.counts = self.recording.counts
+        if self.counts == "instructions":  # Board.profile takes a board without for a chip
+            self.take_cycle_estimates = self._take_cycle_estimates
         self._places = [Place(session) for session in self.recording.sessions]
         self._rate = self._baudrate
         self.is_open = True
@@ -101,6 +104,13 @@ class Serial(SerialBase):  # type: ignore[misc]
         if content:
             self._follow(TO_BOARD, content)
         return len(content)
+
+    def _take_cycle_estimates(self) -> list[int]:
+        """What a virtual board estimated at this place of the recording."""
+        places = (place.heard() for place in self._opened())
+        data = next(filter(None, (place.next(ESTIMATES) for place in places)), b"none")
+        self._follow(ESTIMATES, data)
+        return [estimate for (estimate,) in struct.iter_unpack("<Q", data)][1:]
 
     def _follow(self, kind: bytes, data: bytes) -> None:
         """Go on in the sessions in which the host did this, too."""
@@ -151,7 +161,7 @@ class Serial(SerialBase):  # type: ignore[misc]
         return PortError(
             KitError(
                 f"The recording {self._path.name} does not go on like this.",
-                _difference(place, kind, data),
+                _difference(place, Event(kind, data)),
                 "A recording answers what was asked when it was made, and in that order. Run the "
                 "notebook unchanged from the top (Kernel > Restart), or record again: "
                 f"`kit record --board PORT {self._path.name}`.",
@@ -159,20 +169,26 @@ class Serial(SerialBase):  # type: ignore[misc]
         )
 
 
-def _difference(place: Place, kind: bytes, data: bytes) -> str:
+def _difference(place: Place, here: Event) -> str:
     """What the recording has, and what the host did instead."""
-    rate, recorded = place.next(BAUD), place.next(TO_BOARD)
-    number, name = place.request(), _name(recorded)
-    here = _rate(data) if kind == BAUD else f"{_name(data)} was asked"
-    if rate:
-        return f"After {number - 1} requests, {_rate(rate)} in it; here {here}."
-    if not recorded:
-        return f"It ends after {number - 1} requests; here {here}."
-    if kind == BAUD:
-        return f"Request {number} in it is {name}; here {here}."
-    if name != _name(data):
-        return f"Request {number} in it is {name}; here {here} ({_byte(recorded, data)})."
-    return f"Request {number} in it is {name}, too, but {_other(recorded, data)}."
+    number = place.request()
+    if place.event == len(place.session):
+        return f"It ends after {number - 1} requests; here {_told(here)}."
+    there = Event(place.session[place.event].kind, place.next(place.session[place.event].kind))
+    if here.kind != there.kind or here.kind != TO_BOARD:
+        return f"After {number - 1} requests, {_told(there)} in it; here {_told(here)}."
+    if _told(here) == _told(there):
+        name = _name(here.data)
+        return f"Request {number} in it is {name}, too, but {_other(there.data, here.data)}."
+    differs = _byte(there.data, here.data)
+    return f"Request {number}: {_told(there)} in it; here {_told(here)} ({differs})."
+
+
+def _told(event: Event) -> str:
+    """What the host did, in words."""
+    if event.kind == BAUD:
+        return f"{int.from_bytes(event.data, 'little')} baud were set"
+    return f"{_name(event.data)} was asked" if event.kind == TO_BOARD else "estimates were read"
 
 
 def _other(recorded: bytes, data: bytes) -> str:
@@ -182,10 +198,6 @@ def _other(recorded: bytes, data: bytes) -> str:
         numbers = f"{there.sequence}, here it is {here.sequence}"
         return f"with the sequence number {numbers}: something else was asked before"
     return f"with another payload ({_byte(recorded, data)})"
-
-
-def _rate(data: bytes) -> str:
-    return f"{int.from_bytes(data, 'little')} baud were set"
 
 
 def _alike(one: bytes, other: bytes) -> int:

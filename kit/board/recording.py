@@ -6,6 +6,7 @@ An event is a kind, one byte, and its data:
     >  bytes to the board
     <  bytes from the board, as far as the host read them
     =  the host set another baud rate (u32, little-endian)
+    ~  a virtual board's estimates of cycles were read (u64 each, little-endian, one 0 in front)
 
 A file is one line of JSON, which any editor shows, and a zlib stream. The line says that it is a
 recording, in which version of this format, who answered HELLO, and what the board's cycle counter
@@ -20,9 +21,10 @@ import re
 import struct
 import tempfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote
@@ -31,7 +33,7 @@ from kit import paths
 from kit.errors import KitError
 
 VERSION = 1
-BEGIN, TO_BOARD, FROM_BOARD, BAUD = b"|", b">", b"<", b"="
+BEGIN, TO_BOARD, FROM_BOARD, BAUD, ESTIMATES = b"|", b">", b"<", b"=", b"~"
 FOLDER = "KIT_RECORD"
 """Environment variable: the folder in which every port that is opened records its session."""
 
@@ -81,7 +83,13 @@ class Recorder:
             self._begin()
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.__dict__["_port"], name)
+        value = getattr(self.__dict__["_port"], name)
+        return partial(self._take, value) if name == "take_cycle_estimates" else value
+
+    def _take(self, estimates: Callable[[], list[int]]) -> list[int]:
+        taken = estimates()
+        self._note(ESTIMATES, estimates_bytes(taken))
+        return taken
 
     def __setattr__(self, name: str, value: Any) -> None:
         changed = name == "baudrate" and value != self._port.baudrate
@@ -119,6 +127,11 @@ class Recorder:
 def baud_bytes(rate: int) -> bytes:
     """The data of a BAUD event."""
     return struct.pack("<I", rate)
+
+
+def estimates_bytes(estimates: list[int]) -> bytes:
+    """The data of an ESTIMATES event, which is never empty."""
+    return struct.pack(f"<{len(estimates) + 1}Q", 0, *estimates)
 
 
 def recorded(port: Any) -> Any:
@@ -182,7 +195,7 @@ def _joined(events: Iterable[Event]) -> Session:
     """The same session with bytes in one direction in one event, however they were read."""
     joined: list[tuple[bytes, list[bytes]]] = []
     for kind, data in events:
-        if not joined or joined[-1][0] != kind or kind == BAUD:
+        if not joined or joined[-1][0] != kind or kind in (BAUD, ESTIMATES):
             joined.append((kind, []))
         joined[-1][1].append(data)
     return [Event(kind, b"".join(parts)) for kind, parts in joined]
