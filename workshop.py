@@ -54,9 +54,11 @@ COMMANDS = {
     "generate": "turn a .tflite model into C",
     "validate": "compare LiteRT, the C on this computer and the board, score by score",
     "build": "build the firmware",
+    "boards": "list the boards that are plugged in",
     "flash": "write the firmware to a board",
     "recognize": "let a board read one image",
     "evaluate": "let a board read test images",
+    "selftest": "ask a board everything: a page to paste into a report",
     "refresh": "for maintainers: write the notebooks' outputs anew",
 }
 USAGE = """usage: python3 workshop.py COMMAND [OPTIONS]

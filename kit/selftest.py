@@ -16,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from kit.board import Board, LinkError, Status, link
+from kit.board.flash import confirm
 from kit.compile import HostNetwork
-from kit.compile.firmware import build_id_of, flash_image, mcu_of
+from kit.compile.firmware import mcu_of
 from kit.compile.memory import memory_use
 from kit.digits import load
 from kit.errors import KitError
@@ -104,7 +105,7 @@ def _attempt(name: str, part: Part, url: str, fastest: int) -> list[Line]:
             for line in part(board):
                 lines.append(line)
     except KitError as error:
-        lines.append(Line(name, _plain(f"{error.what} {error.why}", url), False))
+        lines.append(Line(name, _plain(f"{error.what} {error.why} {error.next_step}", url), False))
     except Exception as error:  # whatever a broken board sends: the page is finished all the same
         lines.append(Line(name, _plain(f"{type(error).__name__}: {error}", url), False))
     if not all(line.ok for line in lines):
@@ -142,17 +143,10 @@ def _hello(board: Board) -> Iterator[Line]:
 
 def _program(board: Board) -> Iterator[Line]:
     """The program on the board is that of firmware.elf, to the last byte."""
-    elf, hello = build() / "firmware.elf", board.hello()
-    if not elf.is_file() or build_id_of(elf) != hello.build_id:
-        raise KitError(
-            "Another program is on the board:",
-            "it is not build/firmware.elf. Run `kit flash` first.",
-        )
-    found, image, use, mcu = board.checksum(), flash_image(elf), memory_use(elf), mcu_of(elf)
-    same = (found.bytes, found.crc32) == (len(image), link.crc32(image))
-    wanted = f"firmware.elf has {len(image):,} bytes, CRC-32 {link.crc32(image):08x}"
-    text = f"{found.bytes:,} bytes, CRC-32 {found.crc32:08x}"
-    yield Line("program", f"{text}, as firmware.elf" if same else f"{text}; {wanted}", same)
+    elf = build() / "firmware.elf"
+    confirm(board, elf)
+    found, use, mcu = board.checksum(), memory_use(elf), mcu_of(elf)
+    yield Line("program", f"{found.bytes:,} bytes, CRC-32 {found.crc32:#010x}, as {elf.name}", True)
     fits = use.flash_bytes <= mcu.flash_bytes and use.ram_bytes <= mcu.ram_bytes
     yield Line("memory", f"{use.flash_bytes:,} of {mcu.flash_bytes:,} bytes of flash, "
                f"{use.ram_bytes:,} of {mcu.ram_bytes:,} of RAM", fits)  # fmt: skip

@@ -48,9 +48,9 @@ def failed(lines):
     return [line.what for line in lines if not line.ok]
 
 
-def part(one):
+def part(one, url=URL):
     """The lines of a part alone."""
-    return selftest._attempt("part", one, URL, link.SAFE_BAUD)
+    return selftest._attempt("part", one, url, link.SAFE_BAUD)
 
 
 def test_a_right_board(home, capsys, monkeypatch):
@@ -102,7 +102,7 @@ def test_a_damaged_flash(home):
     place.write_bytes(content)
     page = selftest.selftest(URL)
     assert "program" in failed(page.lines)
-    assert "firmware.elf has" in str(page)
+    assert "the file has" in str(page)
 
 
 def test_a_noisy_line(home, monkeypatch):
@@ -141,7 +141,6 @@ def test_a_port_that_refuses_fast_rates(home, monkeypatch):
     [
         ({}, []),
         ({"device_id": 0x10006433}, ["chip"]),
-        ({"core_hz": 16_000_000, "flash_wait_states": 0}, ["clock"]),
         ({"apb1_hz": 90_000_000}, ["clock"]),
         ({"flash_wait_states": 4}, ["clock"]),
         ({"stack_used": 4096}, ["stack"]),
@@ -149,10 +148,16 @@ def test_a_port_that_refuses_fast_rates(home, monkeypatch):
     ],
 )
 def test_a_status_that_is_not_right(home, monkeypatch, changes, whats):
-    """Another chip, a clock that fell back, too few wait states, a stack used to its end."""
+    """Another chip, a bus that is too fast, too few wait states, a stack used to its end."""
     status = Board.status
     monkeypatch.setattr(Board, "status", lambda board: replace(status(board), **changes))
     assert failed(part(selftest._clock) + part(selftest._stack)) == whats
+
+
+def test_a_clock_that_fell_back(home):
+    """The program runs on the 16 MHz of the HSI where the PLL does not start, and says so."""
+    (line,) = [line for line in part(selftest._clock, f"{URL}?pll=off") if not line.ok]
+    assert line.what == "clock" and line.result.startswith("16,000,000 Hz from HSI")
 
 
 def test_errors_that_the_chip_noted(home, monkeypatch):

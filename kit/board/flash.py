@@ -27,6 +27,7 @@ from kit.programs import execute, system
 TIME_LIMIT = 120  # seconds for a tool
 BACK_SECONDS = 15.0  # for the drive to come back, and for the board to answer
 LOOK_SECONDS = 0.2
+NETWORK = ("socket:", "rfc2217:")  # a serial line, and no debugger
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,10 @@ def flash(url: str, elf: str | Path, tool: str | None = None) -> Flashed:
 
     Args:
         url: `virtual://` for the virtual board, `replay://FILE` for a recording, which is left as
-            it is, "auto" for the board that is there. Any other URL means a real board on an
-            ST-LINK: the first tool found of STM32CubeProgrammer, OpenOCD, st-flash and pyOCD writes
-            it, else it is copied to the board's drive.
+            it is, "auto" for the board that is there. Behind `socket://` and `rfc2217://` is only a
+            serial line: nothing is written, the board must run the program already. Any other URL
+            means a real board on an ST-LINK: the first tool found of STM32CubeProgrammer, OpenOCD,
+            st-flash and pyOCD writes it, else it is copied to the board's drive.
         elf: the program, as `kit.compile.build` leaves it.
         tool: one of `kit.board.tools.NAMES` to use that one.
 
@@ -71,6 +73,8 @@ def flash(url: str, elf: str | Path, tool: str | None = None) -> Flashed:
     if re.match("replay:", url, re.IGNORECASE):
         played = recording.read(recording.file_of(url))
         return Flashed(f"nothing is written: {url} is a recording ({played})", url)
+    if url.lower().startswith(NETWORK):
+        return Flashed(f"nothing is written: {url} runs it already", url, hello=_there(url, elf))
     with _flat(elf) as image:
         how, command = _write(url, elf, image, mcu, tool)
     return Flashed(how, url, command, _greet(url, elf, how))
@@ -110,6 +114,19 @@ def confirm(board: Board, elf: str | Path) -> Hello:
         f"Flash it: `kit flash --board {board.url}`. If you just did, press the black button, and "
         "see with `kit boards` whether this is the board that was written.",
     )
+
+
+def _there(url: str, elf: Path) -> Hello:
+    """Who answers behind a network, when it runs the program already."""
+    try:
+        with Board(url) as board:
+            return confirm(board, elf)
+    except Mismatch as error:
+        raise KitError(
+            f"The board behind {url} cannot be flashed from here.",
+            f"Only its serial line is there, and it runs another program. {error.why}",
+            f"Who runs that board flashes it, or starts its emulator, with {elf}.",
+        ) from error
 
 
 def _greet(url: str, elf: Path, how: str) -> Hello:

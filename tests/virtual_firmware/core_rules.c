@@ -5,7 +5,6 @@
 #define KEEP __attribute__((noinline))
 
 static _Alignas(8) uint8_t data[64] __attribute__((section(".bss")));
-static volatile uint32_t counter __attribute__((section(".bss")));
 static volatile uint32_t never_set __attribute__((section(".bss")));
 
 KEEP static uint32_t load_pair(const uint8_t *from) {

@@ -239,6 +239,14 @@ static void unlock(void) { /* and lock again */
   put((uint8_t)(REG(0x40023C10) >> 31));
 }
 
+static void mute(volatile uint32_t *reg) { /* one byte is lost, the next one leaves */
+  uint32_t right = *reg;
+  *reg = 0;
+  USART_DR = 'x'; /* line: mute */
+  *reg = right;
+  put('y');
+}
+
 static void slower(void) { /* down again, in the right order */
   full_speed();
   run_from(0);
@@ -269,6 +277,9 @@ int main(void) {
     switch (chosen) {
     case 'f': speed(); break;
     case 'u': unlock(); break;
+    case 'p': mute(&GPIOA_AFRL); break;
+    case 'e': mute(&USART_CR1); break;
+    case 'b': mute(&USART_BRR); break;
     case 's': slower(); break;
     case 'c': put_word(REG(0x40023874)); break; /* RCC_CSR */
     case 'C': REG(0x40023874) |= 1u << 24; put('C'); break;

@@ -45,6 +45,7 @@ MULTIPLE = LISTS | STACK | PAIRS | FLOAT_SINGLES
 ALIGNED = LISTS | PAIRS | FLOAT_SINGLES | {"ldrex", "strex"}  # ARMv7-M ARM section A3.2.1
 # Their result comes a cycle later when the next instruction wants it.
 LATE = {name for name in CYCLES if name[0] == "v"} | {"vadd", "vsub", "vmul", "vnmul", "vcvt"}
+FLOATING = (arm.ARM_GRP_VFP2, arm.ARM_GRP_VFP3, arm.ARM_GRP_VFP4)
 ALWAYS = {arm.ARM_CC_INVALID, arm.ARM_CC_AL}
 JUMPS = {arm.ARM_GRP_JUMP, arm.ARM_GRP_CALL, arm.ARM_GRP_BRANCH_RELATIVE}
 
@@ -126,11 +127,10 @@ def estimate(instruction: Any, before: Any) -> int:
 
 def _single(instruction: Any, before: Any, name: str) -> int:
     """A load, or a store, of one register; neighbors overlap."""
-    address = instruction.operands[-1].mem
     follows = bool(before) and before.insn_name() in LOADS
     if follows and before.reg_name(before.operands[0].reg) not in _read(instruction):
         return 1
-    return 2 if name in LOADS or address.index else 1
+    return 2 if name in LOADS or _memory(instruction).index else 1
 
 
 def _words(instruction: Any, name: str) -> int:
@@ -168,7 +168,7 @@ def _guards(instruction: Any, checked: set[str]) -> list[Guard]:
     name = instruction.insn_name() if instruction else ""
     if not name or instruction.cc not in ALWAYS:
         return []
-    wanted = [FPU] if name[0] == "v" else []
+    wanted = [FPU] if any(instruction.group(group) for group in FLOATING) else []
     base = _base(instruction) if name in ALIGNED else ""
     wanted += [base] if base not in ("", "sp", "pc") else []
     found = [Guard(instruction.address, each) for each in wanted if each not in checked]
@@ -177,8 +177,12 @@ def _guards(instruction: Any, checked: set[str]) -> list[Guard]:
     return found
 
 
+def _memory(instruction: Any) -> Any:
+    """The operand in brackets, if there is one."""
+    return next((o.mem for o in instruction.operands if o.type == arm.ARM_OP_MEM), None)
+
+
 def _base(instruction: Any) -> str:
     """The register that makes the address of an instruction of ALIGNED."""
-    address = next((o.mem for o in instruction.operands if o.type == arm.ARM_OP_MEM), None)
-    register = address.base if address else instruction.operands[0].reg
-    return str(instruction.reg_name(register))
+    address = _memory(instruction)
+    return str(instruction.reg_name(address.base if address else instruction.operands[0].reg))
