@@ -18,6 +18,7 @@ from rich.text import Text
 
 from kit import paths
 from kit.errors import KitError
+from kit.mcu import DEFAULT, find_mcu
 
 Printer = Callable[[Any], None]
 console = Console()
@@ -151,17 +152,17 @@ def build(args: argparse.Namespace) -> Any:
     from kit.compile import build as make
 
     folder = args.network or paths.build() / "network"
-    made = make(folder, Path(args.out).resolve() if args.out else ".")
+    out = Path(args.out).resolve() if args.out else "."
+    made = make(folder, out, find_mcu(args.mcu), args.compiler)
     sizes = {"flash_bytes": made.memory.flash_bytes, "ram_bytes": made.memory.ram_bytes}
-    return {"elf": made.elf, "bin": made.bin, **sizes}
+    return {"elf": made.elf, "bin": made.bin, "mcu": made.mcu.name, **sizes}
 
 
 def _show_build(made: Any) -> None:
-    from kit.compile import FLASH, RAM
-
+    mcu = find_mcu(made["mcu"])
     print(f"{made['elf']}\n{made['bin']}")
-    print(f"flash {made['flash_bytes']:,} of {FLASH.size:,} bytes, "
-          f"RAM {made['ram_bytes']:,} of {RAM.size:,} bytes")  # fmt: skip
+    print(f"for the {mcu.board}: flash {made['flash_bytes']:,} of {mcu.flash_bytes:,} bytes, "
+          f"RAM {made['ram_bytes']:,} of {mcu.ram_bytes:,} bytes")  # fmt: skip
 
 
 def flash(args: argparse.Namespace) -> Any:
@@ -274,6 +275,8 @@ def _add_board(add: Any) -> None:
     command = add(build, _show_build)
     command.add_argument("--network", help="folder of the generated C; default: build/network")
     command.add_argument("--out", help="folder for firmware.elf and .bin; default: build")
+    command.add_argument("--mcu", default=DEFAULT.name, help=f"default: {DEFAULT.name}")
+    command.add_argument("--compiler", default="zig", help="zig (default), or gcc, if installed")
     command = add(flash, _show_flash)
     command.add_argument("--elf", help="default: build/firmware.elf")
     add_url(command)

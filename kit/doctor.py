@@ -214,9 +214,13 @@ def st_edge_ai() -> Check:
 
 
 def gnu_compiler() -> Check:
-    """arm-none-eabi-gcc: used where it is installed."""
-    how = _HOW_GNU[_system()]
-    return _program("arm-none-eabi-gcc", ["arm-none-eabi-gcc"], "optional", how)
+    """arm-none-eabi-gcc: on PATH, or where an installer puts it."""
+    from kit.compile.toolchain import GET_GCC, find_gcc
+
+    how = f"Only X-CUBE-AI and `kit build --compiler gcc` need it: {GET_GCC[_system()]}"
+    path = find_gcc()
+    detail = f"{_number(path)} {short(path)}".strip() if path else ""
+    return Check("arm-none-eabi-gcc", bool(path), detail, "optional", how)
 
 
 def chromium() -> Check:
@@ -298,9 +302,4 @@ _HOW_PORT = {
     "Windows": "Plug in the board with a data cable; Windows 10 and later have the driver",
     "Darwin": "Plug in the board with a data cable; no driver is needed",
     "Linux": "Plug in the board with a data cable; for permission: sudo usermod -aG dialout $USER",
-}
-_HOW_GNU = {
-    "Windows": "Only X-CUBE-AI needs it: Arm GNU Toolchain from developer.arm.com",
-    "Darwin": "Only X-CUBE-AI needs it: brew install --cask gcc-arm-embedded",
-    "Linux": "Only X-CUBE-AI needs it: sudo apt install gcc-arm-none-eabi",
 }

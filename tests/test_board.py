@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from networks import Spec, make
 
 from kit.board import Board, LinkError, flash, link
-from kit.board.link import Frame, FrameReader, Link, crc16, decode, encode
+from kit.board.link import Frame, FrameReader, Link, crc32, decode, encode
 from kit.compile import HostNetwork, build
 from kit.errors import KitError
 from kit.generate import generate
@@ -46,8 +46,8 @@ def images():
 
 
 def test_the_crc_is_the_published_one():
-    """CRC-16/IBM-3740 (also CCITT-FALSE): the check value of the catalog of CRC algorithms."""
-    assert crc16(b"123456789") == 0x29B1
+    """CRC-32/ISO-HDLC: the check value of the catalog of CRC algorithms."""
+    assert crc32(b"123456789") == 0xCBF43926
 
 
 @given(frames)
@@ -65,12 +65,23 @@ def test_frames_may_arrive_in_any_pieces(sent, size):
 
 @given(frames, st.data())
 def test_a_damaged_frame_is_never_taken_for_another(frame, data):
-    """One to three damaged bits are always found: CRC-16's distance at these lengths is 4."""
+    """One to three damaged bits are always found: CRC-32's distance at these lengths is 5 or more,
+    and among frames damaged at random 1 of 4 billion escapes it."""
     body = bytearray(cobs.decode(encode(frame).strip(b"\0")))
     bits = st.integers(0, 8 * len(body) - 1)
     for bit in data.draw(st.sets(bits, min_size=1, max_size=3)):
         body[bit // 8] ^= 1 << bit % 8
     assert decode(cobs.encode(bytes(body))) is None
+
+
+@given(frames, st.data())
+def test_bytes_damaged_on_the_line_never_make_a_frame(frame, data):
+    """Whatever other bytes arrive, zeros that end a frame early included: damaged or nothing."""
+    sent = bytearray(encode(frame))
+    places = st.integers(1, len(sent) - 2)
+    for place in data.draw(st.sets(places, min_size=1, max_size=8)):
+        sent[place] = data.draw(st.integers(0, 255).filter(lambda byte, at=place: byte != sent[at]))
+    assert [found for found in FrameReader().feed(bytes(sent)) if found] == []
 
 
 @given(frames, st.integers(1, 799))
@@ -154,6 +165,7 @@ def test_a_reset_restarts_the_program(board, images):
 
 
 def test_the_led_shows_life(board):
+    board.hello()  # the first one agrees on a baud rate, which takes more requests
     before = board.port.led_changes
     board.hello()
     board.hello()
@@ -307,9 +319,62 @@ def test_a_refusal_is_not_repeated():
 
 def test_another_program_on_the_port_is_told_apart(monkeypatch, board):
     """A HELLO that makes no sense is not shown as a strange network."""
-    monkeypatch.setattr(board.link, "request", lambda kind, payload=b"": struct.pack("<BB", 1, 200))
+    monkeypatch.setattr(board.link, "request", lambda kind, *_, **__: struct.pack("<BB", 2, 200))
     with pytest.raises(LinkError, match="protocol"):
         board.hello()
+
+
+def test_a_board_with_another_protocol_is_told_what_to_do(monkeypatch, board):
+    monkeypatch.setattr(board.link, "request", lambda *_, **__: b"\x03 whatever comes later")
+    with pytest.raises(LinkError, match="version 3") as caught:
+        board.hello()
+    assert "kit flash" in caught.value.next_step
+
+
+@pytest.mark.parametrize("size", [0, 9, 11])
+def test_an_output_of_another_length_is_an_error(monkeypatch, board, images, size):
+    """Another program than the one that said hello; its bytes are not taken for scores."""
+    inputs = np.zeros((1, 784), np.int8)
+    board.hello()
+    monkeypatch.setattr(board.link, "request", lambda *_, **__: bytes(size))
+    for ask in (lambda: board.recognize(images[0]), lambda: board.run(inputs)):
+        with pytest.raises(LinkError, match=f"sent {size} bytes of output, not 10"):
+            ask()
+    with pytest.raises(LinkError, match="bytes of output"):
+        board.measure(images[0])
+
+
+def test_a_port_that_cannot_change_its_rate_stays_at_the_safe_one():
+    """Some drivers refuse a rate; the board, which has changed, is brought back."""
+
+    class Fixed(Line):
+        baudrate = property(lambda self: 115_200, lambda self, rate: self.refuse(rate))
+
+        def refuse(self, rate):
+            if rate != 115_200:
+                raise ValueError(f"{rate} is not supported")
+
+    kinds = []
+
+    def peer(request, count):
+        kinds.append(request.type)
+        return good(request)
+
+    made = Link(Fixed(peer), 0.05)
+    made.speed_up(460_800)
+    assert made.baud == 115_200
+    assert kinds == [link.BAUD, link.HELLO] * 2  # 460,800 and 230,400, each given up with a HELLO
+
+
+def test_after_a_failure_the_host_stays_at_the_safe_rate():
+    """The second try already goes out at 115200."""
+    line = Line(lambda request, count: b"" if count == 3 else good(request))
+    line.baudrate = 115_200
+    made = Link(line, 0.05)
+    made.speed_up(921_600)
+    assert line.baudrate == made.baud == 921_600
+    assert made.request(link.STATUS) == b"yes"
+    assert line.baudrate == made.baud == 115_200
 
 
 # --- Bad input -----------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -9,14 +10,30 @@ import pytest
 from elftools.elf.elffile import ELFFile
 from networks import Spec, make
 
-from kit.compile import FLASH, RAM, build, memory_use
-from kit.compile.firmware import flash_image
+from kit.board import Board, flash
+from kit.compile import FLASH, RAM, build, memory_use, toolchain
+from kit.compile.firmware import build_id_of, flash_image, mcu_of
 from kit.compile.memory import MemoryUse, Region, check_fits
-from kit.compile.toolchain import environment, run, zig
+from kit.compile.toolchain import environment, find_gcc, gcc, run, zig
 from kit.errors import KitError
 from kit.generate import generate
+from kit.mcu import DEFAULT, MCUS
 from kit.paths import FIRMWARE
 
+needs_gcc = pytest.mark.skipif(not find_gcc(), reason="arm-none-eabi-gcc is not installed")
+COMPILERS = ["zig", pytest.param("gcc", marks=needs_gcc)]
+EXE = ".exe" if sys.platform == "win32" else ""
+INSTALLED = (
+    "Program Files (x86)/Arm GNU Toolchain arm-none-eabi/13.2 Rel1/bin",
+    "Applications/ArmGNUToolchain/13.2.Rel1/arm-none-eabi/bin",
+    "opt/arm-gnu-toolchain-13.2.Rel1-x86_64-arm-none-eabi/bin",
+    "ST/STM32CubeIDE_1.13.2/STM32CubeIDE/plugins/com.st.stm32cube.ide.mcu.externaltools."
+    "gnu-tools-for-stm32.11.3.rel1.win32_1.1.1/tools/bin",
+    "opt/st/stm32cubeide_1.13.2/plugins/com.st.stm32cube.ide.mcu.externaltools."
+    "gnu-tools-for-stm32.11.3.rel1.linux64_1.1.1/tools/bin",
+    "opt/ST/STM32CubeCLT_1.13.2/GNU-tools-for-STM32/bin",
+    ".local/share/stm32cube/bundles/gnu-tools-for-stm32/13.2.1/bin",
+)
 SPEC = Spec(20, (12, 5), "relu", True, True, True, True, 0.3, 1)
 
 
@@ -31,12 +48,77 @@ def firmware(network, tmp_path_factory):
     return build(network, tmp_path_factory.mktemp("firmware"))
 
 
-def test_a_build_repeats_byte_for_byte(network, firmware, tmp_path):
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_a_build_repeats_byte_for_byte(network, tmp_path, compiler):
     """Another folder, with spaces and letters beyond ASCII, gives the same program."""
     elsewhere = tmp_path / "a place with spaces ü"
     shutil.copytree(network.folder, elsewhere / "network")
-    again = build(elsewhere / "network", elsewhere)
-    assert again.bin.read_bytes() == firmware.bin.read_bytes()
+    first = build(network, tmp_path, compiler=compiler)
+    again = build(elsewhere / "network", elsewhere, compiler=compiler)
+    assert again.bin.read_bytes() == first.bin.read_bytes()
+
+
+@needs_gcc
+def test_the_build_id_names_compiler_and_chip(network, firmware, tmp_path):
+    """What a board says it runs tells the builds of one network apart."""
+    others = (
+        build(network, tmp_path / "gcc", compiler="gcc"),
+        build(network, tmp_path / "f401", MCUS["stm32f401re"]),
+    )
+    ids = set()
+    for number, made in enumerate((firmware, *others)):
+        flash(f"virtual://id{number}", made.elf)
+        with Board(f"virtual://id{number}") as board:
+            hello = board.hello()
+        assert hello.mcu == made.mcu.name == mcu_of(made.elf).name
+        assert hello.build_id == build_id_of(made.elf)
+        ids.add(hello.build_id)
+    assert len(ids) == 3
+
+
+def test_a_compiler_that_is_not_there(network, monkeypatch, tmp_path):
+    """The message gives the way to get it, and the way without it."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(toolchain, "_starts", lambda: (tmp_path,))
+    with pytest.raises(KitError, match="arm-none-eabi-gcc was not found") as error:
+        build(network, tmp_path / "out", compiler="gcc")
+    assert "zig" in error.value.next_step and "nstall" in error.value.next_step
+    with pytest.raises(KitError, match="no compiler 'icc'"):
+        build(network, tmp_path / "out", compiler="icc")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("place", INSTALLED)
+def test_gcc_is_found_where_its_installers_put_it(monkeypatch, tmp_path, place):
+    """Arm's and ST's folders on Windows, macOS and Linux; a newer version comes first."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(toolchain, "_starts", lambda: (tmp_path,))
+    for folder in (place.replace("13.2", "9.3"), place):
+        program = tmp_path / folder / ("arm-none-eabi-gcc" + EXE)
+        program.parent.mkdir(parents=True, exist_ok=True)
+        program.touch()
+        program.chmod(0o755)
+    assert gcc() == program
+
+
+@pytest.mark.parametrize("mcu", MCUS.values(), ids=lambda mcu: mcu.name)
+def test_the_chip_of_a_program(mcu, tmp_path):
+    """From the symbol `board_mcu`; without it the default; a name unknown to the kit is refused."""
+    assert mcu_of(program_for(mcu.name, tmp_path)) == mcu
+    assert mcu_of(program_for(None, tmp_path)) == DEFAULT
+    with pytest.raises(KitError, match="'stm32h743'"):
+        mcu_of(program_for("stm32h743", tmp_path))
+    with pytest.raises(KitError, match="not a program for the chip"):
+        mcu_of(tmp_path / "missing.elf")
+
+
+def program_for(mcu, folder):
+    """An ELF file that says, or does not say, which chip it is for."""
+    text = f'const char board_mcu[] = "{mcu}";' if mcu else "int other;"
+    (folder / "mcu.c").write_text(text + " int main(void) { return 0; }")
+    flags = ["-target", "thumb-freestanding-eabihf", "-mcpu=cortex_m4", "-nostdlib", "-Wl,-e,main"]
+    run([zig(), "cc", *flags, folder / "mcu.c", "-o", folder / "mcu.elf"], "Compiling")
+    return folder / "mcu.elf"
 
 
 def test_the_image_is_what_objcopy_makes(firmware, tmp_path):
@@ -106,6 +188,17 @@ def test_one_byte_too_many(memory, size):
     with pytest.raises(KitError, match=memory):
         check_fits(MemoryUse((Region("x", memory, 0, size),)))
     check_fits(MemoryUse((Region("x", memory, 0, size - 1),)))
+
+
+def test_the_smaller_chip_holds_less(network, tmp_path):
+    """96 KB of RAM on the STM32F401RE: refused before compiling and after, by its name."""
+    mcu = MCUS["stm32f401re"]
+    use = MemoryUse((Region("x", "RAM", 0, 100_000),))
+    check_fits(use)
+    with pytest.raises(KitError, match="STM32F401RE has 98,304"):
+        check_fits(use, mcu)
+    with pytest.raises(KitError, match="STM32F401RE has 98,304"):
+        build(replace(network, arena_bytes=100_000), tmp_path / "out", mcu)
 
 
 def test_a_folder_without_a_network(tmp_path):

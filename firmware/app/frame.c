@@ -4,16 +4,27 @@
 
 #define COBS_LONGEST_BLOCK 0xFFU
 
-uint16_t frame_crc(const uint8_t *bytes, uint32_t length)
+uint32_t frame_crc(const uint8_t *bytes, uint32_t length)
 {
-    uint32_t crc = 0xFFFF;
+    /* what four bits at the low end of the register do to the rest of it */
+    static const uint32_t four_steps[16] = {
+        0x00000000, 0x1DB71064, 0x3B6E20C8, 0x26D930AC, 0x76DC4190, 0x6B6B51F4,
+        0x4DB26158, 0x5005713C, 0xEDB88320, 0xF00F9344, 0xD6D6A3E8, 0xCB61B38C,
+        0x9B64C2B0, 0x86D3D2D4, 0xA00AE278, 0xBDBDF21C,
+    };
+    uint32_t crc = 0xFFFFFFFF;
     for (uint32_t i = 0; i < length; i++) {
-        /* eight steps of the polynomial x^16 + x^12 + x^5 + 1 at once */
-        uint32_t x = (crc >> 8) ^ bytes[i];
-        x ^= x >> 4;
-        crc = ((crc << 8) ^ (x << 12) ^ (x << 5) ^ x) & 0xFFFF;
+        crc ^= bytes[i];
+        crc = (crc >> 4) ^ four_steps[crc & 0xF];
+        crc = (crc >> 4) ^ four_steps[crc & 0xF];
     }
-    return (uint16_t)crc;
+    return ~crc;
+}
+
+uint32_t frame_u32(const uint8_t *bytes)
+{
+    return bytes[0] | ((uint32_t)bytes[1] << 8) | ((uint32_t)bytes[2] << 16) |
+           ((uint32_t)bytes[3] << 24);
 }
 
 static void store(frame_receiver *r, uint8_t byte)
@@ -48,12 +59,11 @@ static frame_status finish(const frame_receiver *r, frame *received)
         return FRAME_CORRUPTED;
     }
     const uint32_t end = r->length - FRAME_CRC_BYTES;
-    const uint32_t sent = r->bytes[end] | ((uint32_t)r->bytes[end + 1] << 8);
     received->type = r->bytes[0];
     received->sequence = r->bytes[1];
     received->payload = r->bytes + FRAME_HEADER_BYTES;
     received->length = end - FRAME_HEADER_BYTES;
-    return frame_crc(r->bytes, end) == sent ? FRAME_GOOD : FRAME_CORRUPTED;
+    return frame_crc(r->bytes, end) == frame_u32(r->bytes + end) ? FRAME_GOOD : FRAME_CORRUPTED;
 }
 
 frame_status frame_receive(frame_receiver *r, uint8_t byte, frame *received)
@@ -83,9 +93,10 @@ static uint32_t block_length(const uint8_t *bytes, uint32_t length)
 
 void frame_send(uint8_t *bytes, uint32_t length)
 {
-    const uint16_t crc = frame_crc(bytes, length);
-    bytes[length++] = (uint8_t)crc;
-    bytes[length++] = (uint8_t)(crc >> 8);
+    const uint32_t crc = frame_crc(bytes, length);
+    for (uint32_t shift = 0; shift < 32; shift += 8) {
+        bytes[length++] = (uint8_t)(crc >> shift);
+    }
     uint32_t at = 0;
     bool more = true;
     while (more) {

@@ -6,18 +6,16 @@
 
 #include <stddef.h>
 
-#ifndef BUILD_ID
-#define BUILD_ID "unknown"
-#endif
-
 #define LARGER(a, b) ((a) > (b) ? (a) : (b))
 #define LONGEST_TEXT 48U
-#define DESCRIPTION_BYTES 256U /* a HELLO: three texts and some numbers */
+#define DESCRIPTION_BYTES 256U /* a HELLO: four texts and some numbers */
 #define MEASURE_BYTES (4U * ENGINE_LAYERS + ENGINE_OUTPUT_BYTES)
 #define REPLY_BYTES LARGER(DESCRIPTION_BYTES, LARGER(MEASURE_BYTES, ENGINE_LARGEST_LAYER_BYTES))
 
 static uint8_t reply_buffer[FRAME_HEADER_BYTES + REPLY_BYTES + FRAME_CRC_BYTES];
 static uint32_t reply_length;
+static uint32_t baud_after_reply; /* 0: as it is */
+static uint32_t damaged_frames;
 static engine_status engine_state;
 
 static void put_u8(uint32_t value)
@@ -83,10 +81,11 @@ static void hello(void)
 {
     const engine_description *network = engine_describe();
     put_u8(PROTOCOL_VERSION);
-    put_text(BUILD_ID);
+    put_text(build_id);
+    put_text(board_mcu);
     put_text(network->engine);
     put_text(network->network);
-    put_u32(board_core_hz());
+    put_u32(board_describe().core_hz);
     put_u32(network->weights_bytes);
     put_u32(network->arena_bytes);
     put_u32(network->macs);
@@ -171,6 +170,44 @@ static void watch(const frame *request)
     run(request, put_output_of_layer, &layer);
 }
 
+static void change_baud(const frame *request)
+{
+    const uint32_t wanted = frame_u32(request->payload);
+    const uint32_t actual = board_baud_possible(wanted);
+    if (actual == 0) {
+        fail(request, ERROR_BAUD);
+        return;
+    }
+    put_u32(actual);
+    baud_after_reply = wanted;
+}
+
+static void report_status(void)
+{
+    const board_status board = board_describe();
+    put_u32(board.device_id);
+    put_u8(board.clock_source);
+    put_u32(board.core_hz);
+    put_u32(board.apb1_hz);
+    put_u8(board.flash_wait_states);
+    put_u32(board.baud);
+    put_u32(board.stack_reserved);
+    put_u32(board.stack_used);
+    put_u32(board.overruns);
+    put_u32(board.line_errors);
+    put_u32(damaged_frames);
+    put_u8(board.reset_cause);
+    put_u8(board_button());
+}
+
+static void checksum(void)
+{
+    uint32_t length;
+    const uint8_t *image = board_image(&length);
+    put_u32(length);
+    put_u32(frame_crc(image, length));
+}
+
 static uint32_t expected_length(uint8_t type)
 {
     switch (type) {
@@ -183,6 +220,8 @@ static uint32_t expected_length(uint8_t type)
         return ENGINE_INPUT_BYTES;
     case REQUEST_WATCH:
         return 1 + ENGINE_INPUT_BYTES;
+    case REQUEST_BAUD:
+        return 4;
     default:
         return 0;
     }
@@ -213,6 +252,15 @@ static void answer(const frame *request)
     case REQUEST_WATCH:
         watch(request);
         break;
+    case REQUEST_BAUD:
+        change_baud(request);
+        break;
+    case REQUEST_STATUS:
+        report_status();
+        break;
+    case REQUEST_CHECKSUM:
+        checksum();
+        break;
     default: /* REQUEST_RESET: the reply has no payload */
         break;
     }
@@ -224,21 +272,50 @@ void requests_start(void)
     pixels_start(&engine_describe()->input);
 }
 
-void requests_answer(frame_status status, const frame *request)
+uint8_t requests_last_sequence(void)
+{
+    return reply_buffer[1];
+}
+
+/* What could not be read: at a fast rate the line may be the reason, so the safe one comes back. */
+static void answer_unreadable(frame_status status)
 {
     const frame unreadable = {0};
-    if (status != FRAME_GOOD) {
-        fail(&unreadable, status == FRAME_TOO_LONG ? ERROR_TOO_LONG : ERROR_CORRUPTED);
-    } else if (request->type < REQUEST_HELLO || request->type > REQUEST_RESET) {
+    damaged_frames++;
+    baud_after_reply = BOARD_BAUD;
+    fail(&unreadable, status == FRAME_TOO_LONG ? ERROR_TOO_LONG : ERROR_CORRUPTED);
+}
+
+static void answer_frame(const frame *request)
+{
+    if (request->type < REQUEST_HELLO || request->type > REQUEST_CHECKSUM) {
         fail(request, ERROR_UNKNOWN_REQUEST);
     } else if (request->length != expected_length(request->type)) {
         fail(request, ERROR_WRONG_LENGTH);
     } else {
         answer(request);
     }
-    frame_send(reply_buffer, reply_length);
-    if (status == FRAME_GOOD && request->type == REQUEST_RESET && reply_buffer[0] != REPLY_ERROR) {
+}
+
+static void act_after_reply(void)
+{
+    if (baud_after_reply != 0) {
+        board_set_baud(baud_after_reply);
+    }
+    if (reply_buffer[0] == (REQUEST_RESET | REPLY)) {
         board_flush();
         board_reset();
     }
+}
+
+void requests_answer(frame_status status, const frame *request)
+{
+    baud_after_reply = 0;
+    if (status == FRAME_GOOD) {
+        answer_frame(request);
+    } else {
+        answer_unreadable(status);
+    }
+    frame_send(reply_buffer, reply_length);
+    act_after_reply();
 }

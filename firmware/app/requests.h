@@ -4,7 +4,11 @@
 
 #include "frame.h"
 
-#define PROTOCOL_VERSION 1U
+#ifndef BUILD_ID
+#define BUILD_ID "unknown"
+#endif
+
+#define PROTOCOL_VERSION 2U
 
 typedef enum {
     REQUEST_HELLO = 1,     /* -> who is there: firmware, engine, network, tensors */
@@ -14,9 +18,13 @@ typedef enum {
     REQUEST_MEASURE = 5,   /* pixels -> cycles of each layer, output */
     REQUEST_WATCH = 6,     /* layer number, input -> that layer's output */
     REQUEST_RESET = 7,     /* -> nothing, then the chip restarts */
+    REQUEST_BAUD = 8,      /* rate wanted -> rate that it will be; then the chip changes to it */
+    REQUEST_STATUS = 9,    /* -> clocks, stack, and what went wrong on the line */
+    REQUEST_CHECKSUM = 10, /* -> bytes and CRC-32 of the program in flash */
 } request_type;
 
 #define REPLY 0x80U       /* set in the type of a reply */
+#define REPLY_FAULT 0xFEU /* the program crashed; sent by itself, and to each frame after it */
 #define REPLY_ERROR 0xFFU /* payload: the request's type, an error code, the engine's status */
 
 typedef enum {
@@ -26,9 +34,13 @@ typedef enum {
     ERROR_WRONG_LENGTH = 4,
     ERROR_NO_SUCH_LAYER = 5,
     ERROR_ENGINE = 6,
+    ERROR_BAUD = 7, /* the clock cannot make that rate */
 } request_error;
+
+extern const char build_id[]; /* a digest of all that was compiled: main.c */
 
 void requests_start(void);
 void requests_answer(frame_status status, const frame *request); /* status is not FRAME_NONE */
+uint8_t requests_last_sequence(void);
 
 #endif

@@ -1,53 +1,51 @@
-/* The NUCLEO-F446RE: the chip on its internal 16 MHz oscillator, the ST-LINK's serial port on
- * USART2 (PA2, PA3), LED LD2 on PA5, button B1 on PC13 (UM1724, section 6). */
-#include "board.h"
-#include "stm32f446.h"
+/* The board as a whole: starting it, describing it, restarting it. */
+#include "chip.h"
+#include "parts.h"
+#include "stm32f4.h"
 
-#define CORE_HZ 16000000U /* HSI, and all buses undivided: the state after reset */
-#define WAIT_LIMIT 1000000U
-#define LED_PIN 5U
-#define BUTTON_PIN 13U
+extern const uint8_t image_start[], image_end[]; /* from sections.ld */
 
-/* Two bits a pin in MODER: 0 input, 1 output, 2 alternate function. */
-static void pin_mode(uint32_t pin, uint32_t mode)
+const char board_mcu[] = CHIP_NAME;
+static uint32_t reset_cause;
+
+/* The flags add up over resets until they are removed (RM0390 section 6.3.21). */
+static void note_reset_cause(void)
 {
-    GPIOA_MODER = (GPIOA_MODER & ~(3U << (2 * pin))) | (mode << (2 * pin));
+    reset_cause = RCC_CSR >> 24;
+    RCC_CSR |= RCC_CSR_RMVF;
 }
 
-static void clock_setup(void)
-{
-    RCC_AHB1ENR |= RCC_AHB1ENR_GPIOAEN | RCC_AHB1ENR_GPIOCEN;
-    RCC_APB1ENR |= RCC_APB1ENR_USART2EN;
-    (void)RCC_APB1ENR; /* the read waits until the clocks are on (STM32F446 errata, 2.2.7) */
-}
-
-static void serial_setup(void)
-{
-    GPIOA_AFRL = (GPIOA_AFRL & ~0xFF00U) | 0x7700U; /* PA2 and PA3: AF7 is USART2 */
-    pin_mode(2, 2);
-    pin_mode(3, 2);
-    USART2_BRR = (CORE_HZ + BOARD_BAUD / 2) / BOARD_BAUD;
-    USART2_CR1 = USART_CR1_UE | USART_CR1_TE | USART_CR1_RE;
-}
-
-static void heartbeat_setup(void)
-{
-    SYSTICK_LOAD = CORE_HZ / 2 - 1;
-    SYSTICK_VAL = 0;
-    SYSTICK_CTRL = SYSTICK_CTRL_CLKSOURCE | SYSTICK_CTRL_ENABLE;
-}
-
+/* The clock comes first: entering over-drive wants the other peripherals off. */
 void board_start(void)
 {
-    clock_setup();
-    pin_mode(LED_PIN, 1);
-    serial_setup();
-    heartbeat_setup();
+    clock_start();
+    note_reset_cause();
+    pins_start();
+    serial_start();
+    time_start();
 }
 
-uint32_t board_core_hz(void)
+board_status board_describe(void)
 {
-    return CORE_HZ;
+    return (board_status){
+        .device_id = DBG_DBGMCU_IDCODE,
+        .clock_source = clock_source(),
+        .core_hz = clock_core_hz(),
+        .apb1_hz = clock_apb1_hz(),
+        .flash_wait_states = clock_flash_wait_states(),
+        .baud = serial_baud(),
+        .stack_reserved = stack_reserved(),
+        .stack_used = stack_used(),
+        .overruns = serial_overruns(),
+        .line_errors = serial_line_errors(),
+        .reset_cause = reset_cause,
+    };
+}
+
+const uint8_t *board_image(uint32_t *length)
+{
+    *length = (uint32_t)(image_end - image_start);
+    return image_start;
 }
 
 void board_reset(void)
@@ -56,62 +54,4 @@ void board_reset(void)
     SCB_AIRCR = SCB_AIRCR_VECTKEY | SCB_AIRCR_SYSRESETREQ;
     for (;;) { /* the reset takes a few cycles to come */
     }
-}
-
-bool board_receive(uint8_t *byte)
-{
-    if (!(USART2_SR & USART_SR_RXNE)) {
-        return false;
-    }
-    *byte = (uint8_t)USART2_DR;
-    return true;
-}
-
-static void wait_for(uint32_t status)
-{
-    for (uint32_t i = 0; i < WAIT_LIMIT && !(USART2_SR & status); i++) {
-    }
-}
-
-void board_send(uint8_t byte)
-{
-    wait_for(USART_SR_TXE);
-    USART2_DR = byte;
-}
-
-void board_flush(void)
-{
-    wait_for(USART_SR_TC);
-}
-
-void board_led(bool on)
-{
-    GPIOA_BSRR = 1U << (on ? LED_PIN : LED_PIN + 16); /* the upper half clears */
-}
-
-bool board_button(void)
-{
-    return !(GPIOC_IDR & (1U << BUTTON_PIN)); /* pulled up, low while held */
-}
-
-bool board_heartbeat(void)
-{
-    return SYSTICK_CTRL & SYSTICK_CTRL_COUNTFLAG; /* reading clears it */
-}
-
-void board_cycles_start(void)
-{
-    COREDEBUG_DEMCR |= COREDEBUG_DEMCR_TRCENA;
-    DWT_CYCCNT = 0;
-    DWT_CTRL |= DWT_CTRL_CYCCNTENA;
-}
-
-uint32_t board_cycles(void)
-{
-    return DWT_CYCCNT;
-}
-
-void board_cycles_stop(void)
-{
-    DWT_CTRL &= ~DWT_CTRL_CYCCNTENA;
 }

@@ -1,22 +1,18 @@
 /* From reset to main(): the vector table, the FPU, and variables with their first values. */
-#include "stm32f446.h"
+#include "parts.h"
+#include "stm32f4.h"
 
 #include <stddef.h>
-#include <stdint.h>
+
+#define PAINT 0x57ACC0DEU /* in each word of the stack at first: what is still so was not used */
 
 int main(void);
 void Reset_Handler(void);
 
-/* From stm32f446re.ld */
-extern uint32_t stack_top[];
+/* From sections.ld */
+extern uint32_t stack_limit[], stack_top[];
 extern const uint32_t data_in_flash[];
 extern uint32_t data_start[], data_end[], bss_start[], bss_end[];
-
-static void unexpected(void)
-{
-    for (;;) { /* stops here for a debugger to find */
-    }
-}
 
 static void copy_data(void)
 {
@@ -33,33 +29,59 @@ static void clear_bss(void)
     }
 }
 
+/* Up to the part that is in use already. */
+static void paint_stack(void)
+{
+    const uint32_t *used;
+    __asm volatile("mov %0, sp" : "=r"(used));
+    for (uint32_t *word = stack_limit; word < used; word++) {
+        *word = PAINT;
+    }
+}
+
+uint32_t stack_reserved(void)
+{
+    return (uint32_t)(stack_top - stack_limit) * sizeof(uint32_t);
+}
+
+uint32_t stack_used(void)
+{
+    const uint32_t *word = stack_limit;
+    while (word < stack_top && *word == PAINT) {
+        word++;
+    }
+    return (uint32_t)(stack_top - word) * sizeof(uint32_t);
+}
+
 void Reset_Handler(void)
 {
     SCB_CPACR |= SCB_CPACR_CP10_CP11_FULL; /* before any floating-point instruction */
     __asm volatile("dsb\n\tisb");
+    paint_stack();
     copy_data();
     clear_bss();
     main();
-    unexpected();
+    __builtin_trap(); /* main() returned: an undefined instruction, so that the fault is reported */
 }
 
-/* The exceptions of the core, PM0214 table 17. The firmware polls: it enables no interrupts. */
+/* The exceptions of the core, PM0214 table 17. The firmware polls: it enables no interrupts. Faults
+ * of all kinds escalate to HardFault, because the handlers of their own are off after reset. */
 typedef union {
     uint32_t *stack;
     void (*handler)(void);
 } vector;
 
 __attribute__((section(".vectors"), used)) static const vector vectors[16] = {
-    {.stack = stack_top},    {.handler = Reset_Handler},
-    {.handler = unexpected}, /* NMI */
-    {.handler = unexpected}, /* HardFault */
-    {.handler = unexpected}, /* MemManage */
-    {.handler = unexpected}, /* BusFault */
-    {.handler = unexpected}, /* UsageFault */
-    {.stack = NULL},         {.stack = NULL},
-    {.stack = NULL},         {.stack = NULL},
-    {.handler = unexpected},                          /* SVCall */
-    {.handler = unexpected},                          /* Debug monitor */
-    {.stack = NULL},         {.handler = unexpected}, /* PendSV */
-    {.handler = unexpected},                          /* SysTick */
+    {.stack = stack_top},     {.handler = Reset_Handler},
+    {.handler = fault_entry}, /* NMI */
+    {.handler = fault_entry}, /* HardFault */
+    {.handler = fault_entry}, /* MemManage */
+    {.handler = fault_entry}, /* BusFault */
+    {.handler = fault_entry}, /* UsageFault */
+    {.stack = NULL},          {.stack = NULL},
+    {.stack = NULL},          {.stack = NULL},
+    {.handler = fault_entry},                           /* SVCall */
+    {.handler = fault_entry},                           /* Debug monitor */
+    {.stack = NULL},          {.handler = fault_entry}, /* PendSV */
+    {.handler = fault_entry},                           /* SysTick */
 };

@@ -5,10 +5,12 @@ from kit.board.board import (
     Board,
     BoardLayer,
     BoardTensor,
+    Checksum,
     Hello,
     LayerProfile,
     Measurement,
     Profile,
+    Status,
 )
 from kit.board.flash import flash
 from kit.board.link import LinkError
@@ -18,10 +20,12 @@ __all__ = [
     "Board",
     "BoardLayer",
     "BoardTensor",
+    "Checksum",
     "Hello",
     "LayerProfile",
     "LinkError",
     "Measurement",
     "Profile",
+    "Status",
     "flash",
 ]

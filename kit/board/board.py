@@ -1,5 +1,6 @@
 """What you can ask a board. It knows nothing but a pyserial URL."""
 
+import contextlib
 import struct
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -10,10 +11,24 @@ import numpy as np
 import numpy.typing as npt
 
 from kit.board import link
+from kit.board.crash import CrashError, crash_error, parse
 from kit.board.ports import open_port
+from kit.compile.firmware import build_id_of
 from kit.digits import check_image
 from kit.errors import KitError
+from kit.paths import build
 
+PROTOCOL_VERSION = 2
+CLOCK_SOURCES = ("HSI", "PLL from HSI", "PLL from HSE")
+RESET_FLAGS = {  # bits 31:25 of RCC_CSR: RM0390 section 6.3.21
+    7: "low-power reset",
+    6: "window watchdog",
+    5: "independent watchdog",
+    4: "software",
+    3: "power on",
+    2: "reset pin",
+    1: "brown-out",
+}
 DTYPES = {1: "int8", 2: "float32"}
 Progress = Callable[[Iterable[Any]], Iterable[Any]]
 
@@ -31,10 +46,15 @@ class BoardTensor:
 
 @dataclass(frozen=True)
 class Hello:
-    """Who answers: the firmware, its engine and its network. `core_hz` in Hz, sizes in bytes."""
+    """Who answers: the firmware, its chip, its engine and its network.
+
+    `mcu` is the chip that the firmware was built for, such as "stm32f446re"; `core_hz` in Hz, sizes
+    in bytes.
+    """
 
     protocol: int
     build_id: str
+    mcu: str
     engine: str
     network: str
     core_hz: int
@@ -74,6 +94,41 @@ class Measurement:
     total: int
     layers: tuple[int, ...]
     unit: str
+
+
+@dataclass(frozen=True)
+class Status:
+    """How a board is: clocks in Hz, sizes in bytes, counts since its last reset.
+
+    `device_id` is DBGMCU_IDCODE, of which the low 12 bits name the chip; `clock_source` one of
+    CLOCK_SOURCES; `baud` the rate that the chip really has, in bits per second. `stack_used` is the
+    most that was in use at any time; when it equals `stack_reserved`, it may have been more.
+    `overruns` are bytes lost because the program was late, `line_errors` bytes with a framing error
+    or noise, `damaged_frames` requests that could not be read. `reset_causes` are the reasons of
+    the last reset (RCC_CSR).
+    """
+
+    device_id: int
+    clock_source: str
+    core_hz: int
+    apb1_hz: int
+    flash_wait_states: int
+    baud: int
+    stack_reserved: int
+    stack_used: int
+    overruns: int
+    line_errors: int
+    damaged_frames: int
+    reset_causes: tuple[str, ...]
+    button: bool
+
+
+@dataclass(frozen=True)
+class Checksum:
+    """The program in the board's flash: its length in bytes, and the CRC-32 over it."""
+
+    bytes: int
+    crc32: int
 
 
 @dataclass(frozen=True)
@@ -143,15 +198,17 @@ class Board:
 
     Args:
         url: any pyserial URL: `virtual://`, `COM5`, `/dev/ttyACM0`, `socket://…`.
+        fastest: the highest baud rate to agree on after the first HELLO; 115200 means: stay.
 
     Raises:
         KitError: the port cannot be opened.
     """
 
-    def __init__(self, url: str = "virtual://") -> None:
+    def __init__(self, url: str = "virtual://", fastest: int = link.FASTER_BAUDS[0]) -> None:
         self.url = url
+        self.fastest = fastest
         self.port = open_port(url)
-        self.link = link.Link(self.port)
+        self.link = link.Link(self.port, crash=_crash_error)
         self._hello: Hello | None = None
 
     def __enter__(self) -> Self:
@@ -166,24 +223,36 @@ class Board:
         self.close()
 
     def close(self) -> None:
-        self.port.close()
+        """Leave the board at the baud rate that the next program expects, and close the port."""
+        try:
+            self.link.slow_down()
+        finally:
+            self.port.close()
 
     def hello(self) -> Hello:
-        """Who answers.
+        """Who answers. The first time, the fastest baud rate that works is agreed on, too.
 
         Raises:
             LinkError: nobody does, or it is not the kit's firmware.
         """
-        payload = self.link.request(link.HELLO)
-        try:
-            self._hello = _hello(_Fields(payload))
-        except (struct.error, KeyError) as error:
-            raise link.LinkError(
-                f"The board on {self.url} does not speak this kit's protocol.",
-                f"Its answer to HELLO makes no sense ({error}).",
-                f"Flash this kit's firmware: `kit flash --board {self.url}`.",
-            ) from error
+        first = self._hello is None
+        self._hello = self._understand(self.link.request(link.HELLO, waking=first))
+        if first:
+            self.link.speed_up(self.fastest)
         return self._hello
+
+    def _understand(self, payload: bytes) -> Hello:
+        try:
+            if payload[:1] == bytes([PROTOCOL_VERSION]):
+                return _hello(_Fields(payload))
+            why = f"It speaks version {payload[0]} of it, and this kit version {PROTOCOL_VERSION}."
+        except (struct.error, KeyError, IndexError) as error:
+            why = f"Its answer to HELLO makes no sense ({error})."
+        raise link.LinkError(
+            f"The board on {self.url} does not speak this kit's protocol.",
+            why,
+            f"Flash this kit's firmware: `kit flash --board {self.url}`.",
+        )
 
     @property
     def described(self) -> Hello:
@@ -213,9 +282,9 @@ class Board:
         pixels = check_image(image).tobytes()
         hello = self.described
         payload = self.link.request(link.MEASURE, pixels)
+        answer = _answer(payload[4 * hello.layers :], hello.output)
         fields = _Fields(payload)
         layers = tuple(fields.number("I") for _ in range(hello.layers))
-        answer = _answer(payload[4 * len(layers) :], hello.output)
         unit = "instructions" if self.url.startswith("virtual:") else "cycles"
         return Measurement(answer, sum(layers), layers, unit)
 
@@ -257,27 +326,58 @@ class Board:
         Args:
             inputs: shape (n, …), of the network's input dtype.
         """
-        dtype = self.described.output.dtype
+        output = self.described.output
         rows = (self.link.request(link.RUN, one.tobytes()) for one in progress(inputs))
-        return np.stack([np.frombuffer(row, dtype) for row in rows])
+        return np.stack([np.frombuffer(_check_length(row, output), output.dtype) for row in rows])
 
     def watch(self, layer: int, one: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """The output of one layer, from 0, for one input as the network takes it."""
+        output = self.layer(layer).output
         payload = self.link.request(link.WATCH, bytes([layer]) + one.tobytes())
-        return np.frombuffer(payload, self.layer(layer).output.dtype)
+        return np.frombuffer(_check_length(payload, output), output.dtype)
+
+    def status(self) -> Status:
+        """How the board is: clocks, stack, and what went wrong on the line."""
+        fields = _Fields(self.link.request(link.STATUS))
+        return _status(fields)
+
+    def checksum(self) -> Checksum:
+        """The length and CRC-32 of the program in flash, which the board works out itself."""
+        fields = _Fields(self.link.request(link.CHECKSUM))
+        return Checksum(fields.number("I"), fields.number("I"))
 
     def reset(self) -> None:
-        """Restart the program on the board."""
-        self.link.request(link.RESET)
+        """Restart the program on the board, a crashed one too.
+
+        It says hello again before the next request.
+        """
+        with contextlib.suppress(CrashError):  # the reply of a crashed program, which restarts
+            self.link.request(link.RESET)
+        self.link.fall_back()
+        self._hello = None
 
 
-def _answer(payload: bytes, output: BoardTensor) -> Answer:
+def _crash_error(payload: bytes) -> KitError:
+    """The error for a FAULT frame, with source lines if the program was built here."""
+    crash = parse(payload)
+    build_id = crash.build_id if crash else ""
+    candidates = [build() / "firmware.elf", *build().glob("virtual/*/firmware.elf")]
+    files = [path for path in candidates if build_id and path.is_file()]
+    return crash_error(payload, next((f for f in files if build_id_of(f) == build_id), None))
+
+
+def _check_length(payload: bytes, output: BoardTensor) -> bytes:
     if len(payload) != output.bytes:
-        raise KitError(
-            f"The board sent {len(payload)} bytes of scores, not {output.bytes}.",
+        raise link.LinkError(
+            f"The board sent {len(payload)} bytes of output, not {output.bytes}.",
             "Another program is on the board now than when it said hello.",
             "Open the board again.",
         )
+    return payload
+
+
+def _answer(payload: bytes, output: BoardTensor) -> Answer:
+    _check_length(payload, output)
     scores = np.frombuffer(payload, output.dtype)
     return Answer(int(scores.argmax()), scores)
 
@@ -286,6 +386,7 @@ def _hello(fields: _Fields) -> Hello:
     return Hello(
         protocol=fields.number("B"),
         build_id=fields.text(),
+        mcu=fields.text(),
         engine=fields.text(),
         network=fields.text(),
         core_hz=fields.number("I"),
@@ -296,3 +397,25 @@ def _hello(fields: _Fields) -> Hello:
         input=fields.tensor(),
         output=fields.tensor(),
     )
+
+
+def _status(fields: _Fields) -> Status:
+    return Status(
+        device_id=fields.number("I"),
+        clock_source=CLOCK_SOURCES[fields.number("B")],
+        core_hz=fields.number("I"),
+        apb1_hz=fields.number("I"),
+        flash_wait_states=fields.number("B"),
+        baud=fields.number("I"),
+        stack_reserved=fields.number("I"),
+        stack_used=fields.number("I"),
+        overruns=fields.number("I"),
+        line_errors=fields.number("I"),
+        damaged_frames=fields.number("I"),
+        reset_causes=_reset_causes(fields.number("B")),
+        button=bool(fields.number("B")),
+    )
+
+
+def _reset_causes(flags: int) -> tuple[str, ...]:
+    return tuple(name for bit, name in RESET_FLAGS.items() if flags >> bit & 1)

@@ -1,16 +1,20 @@
 """Requests and replies over a serial line; firmware/README.md has the page that defines them."""
 
 import binascii
+import contextlib
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import serial
 from cobs import cobs
 
+from kit.board.crash import crash_error
 from kit.errors import KitError
 
-HELLO, LAYER, RECOGNIZE, RUN, MEASURE, WATCH, RESET = range(1, 8)
+HELLO, LAYER, RECOGNIZE, RUN, MEASURE, WATCH, RESET, BAUD, STATUS, CHECKSUM = range(1, 11)
 REPLY = 0x80
+FAULT = 0xFE
 ERROR = 0xFF
 ERRORS = {
     1: "the request arrived corrupted",
@@ -19,10 +23,14 @@ ERRORS = {
     4: "the request has the wrong length for this network",
     5: "the network has no such layer",
     6: "the engine failed",
+    7: "the board's clock cannot make that baud rate",
 }
-TRANSIENT = (1,)  # worth sending again
+TRANSIENT = (1, 2)  # worth sending again: a damaged frame may look too long, too
 ATTEMPTS = 3
 REPLY_SECONDS = 3.0
+GLANCE_SECONDS = 0.3  # for a request that is likely to get lost, such as the first one
+SAFE_BAUD = 115_200  # the rate of the firmware after a reset, and after any error on the line
+FASTER_BAUDS = (921_600, 460_800, 230_400)
 
 
 class LinkError(KitError):
@@ -38,9 +46,9 @@ class Frame:
     payload: bytes
 
 
-def crc16(data: bytes) -> int:
-    """CRC-16/IBM-3740: polynomial 0x1021, start 0xFFFF, not reflected."""
-    return binascii.crc_hqx(data, 0xFFFF)
+def crc32(data: bytes) -> int:
+    """CRC-32/ISO-HDLC, the one of Ethernet (IEEE 802.3 section 3.2.9) and of zlib."""
+    return binascii.crc32(data)
 
 
 def encode(frame: Frame) -> bytes:
@@ -49,7 +57,7 @@ def encode(frame: Frame) -> bytes:
     The zero in front ends whatever noise the receiver may have collected.
     """
     body = bytes([frame.type, frame.sequence]) + frame.payload
-    block: bytes = cobs.encode(body + crc16(body).to_bytes(2, "little"))
+    block: bytes = cobs.encode(body + crc32(body).to_bytes(4, "little"))
     return b"\0" + block + b"\0"
 
 
@@ -59,9 +67,9 @@ def decode(block: bytes) -> Frame | None:
         body = cobs.decode(block)
     except cobs.DecodeError:
         return None
-    if len(body) < 4 or crc16(body[:-2]) != int.from_bytes(body[-2:], "little"):
+    if len(body) < 6 or crc32(body[:-4]) != int.from_bytes(body[-4:], "little"):
         return None
-    return Frame(body[0], body[1], body[2:-2])
+    return Frame(body[0], body[1], body[2:-4])
 
 
 class FrameReader:
@@ -83,47 +91,63 @@ class Link:
 
     A request that got lost or damaged on the way is sent again, `ATTEMPTS` times in all: every
     request can be repeated without harm. A reply counts only with the request's sequence number,
-    so that a late reply to an earlier request is never taken for this one's.
+    so that a late reply to an earlier request is never taken for this one's. After any failure the
+    line goes on at SAFE_BAUD, as it does on the board's side.
+
+    Args:
+        port: an open port at SAFE_BAUD.
+        reply_seconds: how long to wait for a reply, in each try.
+        crash: makes the error of a FAULT frame's payload.
     """
 
-    def __init__(self, port: serial.SerialBase, reply_seconds: float = REPLY_SECONDS) -> None:
+    def __init__(
+        self,
+        port: serial.SerialBase,
+        reply_seconds: float = REPLY_SECONDS,
+        crash: Callable[[bytes], KitError] = crash_error,
+    ) -> None:
         self.port = port
         self.reply_seconds = reply_seconds
+        self.baud = SAFE_BAUD
+        self._crash = crash
         self._sequence = 0
         self._reader = FrameReader()
         self.last_sent = b""
         self.last_received = b""
 
-    def request(self, kind: int, payload: bytes = b"") -> bytes:
+    def request(self, kind: int, payload: bytes = b"", waking: bool = False) -> bytes:
         """Send a request and return the payload of its reply.
+
+        With `waking`, when the board may be at another baud rate or just starting, the first tries
+        wait for a short time only.
 
         Raises:
             LinkError: no usable reply came, or the board refused the request.
+            KitError: the program on the board crashed.
         """
-        problem = ""
-        for _ in range(ATTEMPTS):
-            reply = self._exchange(kind, payload)
+        problem = self._silence("no usable reply came")
+        for attempt in range(ATTEMPTS):
+            short = waking and attempt < ATTEMPTS - 1
+            reply = self.exchange(kind, payload, GLANCE_SECONDS if short else None)
             if reply is None:
-                problem = "no usable reply came"
+                problem = self._silence("no usable reply came")
             elif reply.type == ERROR:
                 problem = self._refusal(reply)
             elif reply.type == kind | REPLY:
                 return reply.payload
             else:
-                problem = f"a reply of type {reply.type:#04x} came"
-        raise LinkError(
-            f"The board on {self.port.port} did not answer {ATTEMPTS} requests.",
-            f"In the last try {problem}.",
-            "Is this the kit's firmware and the right port? Run `kit doctor`, then "
-            f"`kit flash --board {self.port.port}`.",
-        )
+                problem = self._silence(f"a reply of type {reply.type:#04x} came")
+            self.fall_back()
+        raise problem
 
-    def _exchange(self, kind: int, payload: bytes) -> Frame | None:
+    def exchange(
+        self, kind: int, payload: bytes = b"", seconds: float | None = None
+    ) -> Frame | None:
         """One try: the reply, or None when none came or it was damaged."""
         self._sequence = (self._sequence + 1) % 256
         try:
             self._send(Frame(kind, self._sequence, payload))
-            return self._receive()
+            return self._receive(min(seconds or self.reply_seconds, self.reply_seconds))
         except KitError:  # a fault of the virtual board, which is a SerialException too
             raise
         except (serial.SerialException, OSError) as error:
@@ -133,6 +157,50 @@ class Link:
                 "Plug the board in and open it again.",
             ) from error
 
+    # Baud rates
+
+    def speed_up(self, fastest: int) -> None:
+        """Agree with the board on the fastest rate, up to `fastest`, at which a HELLO works."""
+        for baud in FASTER_BAUDS:
+            if baud <= fastest and self._try_baud(baud):
+                return
+
+    def slow_down(self) -> None:
+        """Leave the board at SAFE_BAUD, for whoever opens the port next; failing is no matter."""
+        with contextlib.suppress(KitError, serial.SerialException, OSError):
+            if self.baud != SAFE_BAUD:
+                self.exchange(BAUD, SAFE_BAUD.to_bytes(4, "little"), GLANCE_SECONDS)
+                self.fall_back()
+
+    def _try_baud(self, baud: int) -> bool:
+        reply = self.exchange(BAUD, baud.to_bytes(4, "little"), GLANCE_SECONDS)
+        if reply and reply.type == ERROR:
+            return False
+        if reply and self._set_baud(baud):
+            hello = self.exchange(HELLO, seconds=GLANCE_SECONDS)
+            if hello and hello.type == HELLO | REPLY:
+                return True
+        self.fall_back()
+        self.request(HELLO, waking=True)  # the board may be at the rate that did not work
+        return False
+
+    def fall_back(self) -> None:
+        """Go on at SAFE_BAUD; the board does so when it sees bytes at another rate than its own."""
+        if self.baud != SAFE_BAUD:
+            self._set_baud(SAFE_BAUD)
+
+    def _set_baud(self, baud: int) -> bool:
+        """Change this end's rate; False when the port cannot."""
+        try:
+            self.port.baudrate = baud
+        except (serial.SerialException, ValueError, OSError):
+            self.port.baudrate = SAFE_BAUD
+            return False
+        self.baud = baud
+        return True
+
+    # One exchange
+
     def _send(self, frame: Frame) -> None:
         self._reader.clear()
         self.last_sent = encode(frame)
@@ -140,17 +208,24 @@ class Link:
         self.port.reset_input_buffer()
         self.port.write(self.last_sent)
 
-    def _receive(self) -> Frame | None:
+    def _receive(self, seconds: float) -> Frame | None:
         """The reply to the request in flight; None when none came or it was damaged."""
-        deadline = time.monotonic() + self.reply_seconds
+        deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             data = self.port.read(max(1, self.port.in_waiting))
             self.last_received += data
-            for frame in self._reader.feed(data):
-                if frame is None:
-                    return None
-                if self._belongs(frame):
-                    return frame
+            frames = self._reader.feed(data)
+            reply = self._reply_among(frames)
+            if reply or None in frames:
+                return reply
+        return None
+
+    def _reply_among(self, frames: list[Frame | None]) -> Frame | None:
+        for frame in filter(None, frames):
+            if frame.type == FAULT:
+                raise getattr(self.port, "failure", None) or self._crash(frame.payload)
+            if self._belongs(frame):
+                return frame
         return None
 
     def _belongs(self, frame: Frame) -> bool:
@@ -158,16 +233,32 @@ class Link:
         unreadable = frame.type == ERROR and frame.payload[:1] == b"\0"
         return frame.sequence == self._sequence or unreadable
 
+    # Errors
+
+    def _silence(self, problem: str) -> LinkError:
+        complaints = getattr(self.port, "complaints", ())
+        last = f" The virtual board noted: {complaints[-1]}" if complaints else ""
+        return LinkError(
+            f"The board on {self.port.port} did not answer {ATTEMPTS} requests.",
+            f"In the last try {problem}.{last}",
+            "Is this the kit's firmware and the right port? Run `kit doctor`, then "
+            f"`kit flash --board {self.port.port}`.",
+        )
+
     @staticmethod
-    def _refusal(reply: Frame) -> str:
+    def _refusal(reply: Frame) -> LinkError:
+        """The error of an ERROR frame, raised at once when another try cannot help."""
         code = reply.payload[1] if len(reply.payload) > 1 else 0
         text = ERRORS.get(code, f"the board reported error {code}")
+        error = LinkError(f"The board refused the request: {text}.", "", _advice(code))
         if code in TRANSIENT:
-            return text
-        raise LinkError(f"The board refused the request: {text}.", "", _advice(code))
+            return error
+        raise error
 
 
 def _advice(code: int) -> str:
+    if code == 1:
+        return "The line is noisy: try another cable or USB port."
     if code == 6:
         return "Flash the firmware again; see firmware/engine/engine.h for the engine's states."
     return "The firmware on the board is for another network: `kit build`, then `kit flash`."

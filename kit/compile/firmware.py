@@ -6,22 +6,27 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from elftools.elf.elffile import ELFFile
-
-from kit.compile.memory import FLASH, RAM, MemoryUse, check_fits, memory_use
-from kit.compile.toolchain import run, zig
+from kit.compile.memory import FLASH, MemoryUse, check_fits, memories, memory_use, opened
+from kit.compile.toolchain import gcc, run, zig
 from kit.errors import KitError
 from kit.generate import Generated, load
+from kit.mcu import DEFAULT, Mcu, find_mcu
 from kit.paths import FIRMWARE, making
+
+COMPILERS = {  # where it is, its toolchain file, and what that file calls the program
+    "zig": (zig, "zig.cmake", "ZIG"),
+    "gcc": (gcc, "arm-none-eabi-gcc.cmake", "GCC"),
+}
 
 
 @dataclass(frozen=True)
 class Firmware:
-    """A program for the STM32F446: as ELF (with source lines), and as it lies in flash."""
+    """A program for a chip: as ELF (with source lines), and as it lies in flash."""
 
     elf: Path
     bin: Path
     memory: MemoryUse
+    mcu: Mcu
 
 
 def _tool(name: str) -> str:
@@ -37,13 +42,28 @@ def _tool(name: str) -> str:
     return found
 
 
-def _compile(network: Generated, folder: Path) -> Path:
+def _toolchain(compiler: str) -> list[str]:
+    """CMake's options for a compiler of `COMPILERS`."""
+    if compiler not in COMPILERS:
+        raise KitError(
+            f"There is no compiler {compiler!r}.",
+            f"The firmware builds with {' and '.join(COMPILERS)}.",
+            "Choose one of them; zig is always there.",
+        )
+    find, file, option = COMPILERS[compiler]
+    return [
+        f"-DCMAKE_TOOLCHAIN_FILE={FIRMWARE / 'cmake' / file}",
+        f"-D{option}={find().as_posix()}",
+    ]
+
+
+def _compile(network: Generated, folder: Path, mcu: Mcu, compiler: str) -> Path:
     configure: list[str | Path] = [
         _tool("cmake"),
         *("-S", FIRMWARE, "-B", folder, "-G", "Ninja"),
         f"-DCMAKE_MAKE_PROGRAM={_tool('ninja')}",
-        f"-DCMAKE_TOOLCHAIN_FILE={FIRMWARE / 'cmake' / 'zig.cmake'}",
-        f"-DZIG={zig().as_posix()}",
+        *_toolchain(compiler),
+        f"-DBOARD={mcu.folder}",
         f"-DNETWORK_DIR={network.folder.resolve().as_posix()}",
     ]
     run(configure, "Preparing the firmware's build")
@@ -53,8 +73,8 @@ def _compile(network: Generated, folder: Path) -> Path:
 
 def flash_image(elf_path: Path) -> bytes:
     """What an ELF file puts into flash, from its first address on; gaps are 0xFF (erased)."""
-    with elf_path.open("rb") as file:
-        segments = [s for s in ELFFile(file).iter_segments("PT_LOAD") if s["p_filesz"]]
+    with opened(elf_path) as elf:
+        segments = [s for s in elf.iter_segments("PT_LOAD") if s["p_filesz"]]
         end = max(s["p_paddr"] + s["p_filesz"] for s in segments)
         image = bytearray(b"\xff" * (end - FLASH.start))
         for segment in segments:
@@ -63,46 +83,85 @@ def flash_image(elf_path: Path) -> bytes:
     return bytes(image)
 
 
-def build(network: Generated | str | Path, out: str | Path = ".") -> Firmware:
+def mcu_of(elf_path: str | Path) -> Mcu:
+    """The chip that a program was built for; STM32F446RE when it does not say.
+
+    Raises:
+        KitError: the file is missing or no ELF file, or the kit does not know the chip.
+    """
+    name = _text_at(elf_path, "board_mcu")
+    return find_mcu(name) if name else DEFAULT
+
+
+def build_id_of(elf_path: str | Path) -> str:
+    """The build id that a program says in its HELLO; empty for a program without.
+
+    Raises:
+        KitError: the file is missing or no ELF file.
+    """
+    return _text_at(elf_path, "build_id")
+
+
+def _text_at(elf_path: str | Path, name: str) -> str:
+    """The NUL-terminated text at a symbol; empty without the symbol."""
+    with opened(elf_path) as elf:
+        table = elf.get_section_by_name(".symtab")
+        for symbol in (table and table.get_symbol_by_name(name)) or ():
+            section = elf.get_section(symbol["st_shndx"])
+            start = symbol["st_value"] - section["sh_addr"]
+            text: bytes = section.data()[start:].split(b"\0")[0]
+            return text.decode("ascii", "replace")
+    return ""
+
+
+def build(
+    network: Generated | str | Path,
+    out: str | Path = ".",
+    mcu: Mcu = DEFAULT,
+    compiler: str = "zig",
+) -> Firmware:
     """Build the firmware around a generated network.
 
     Args:
         network: what `kit.generate.generate` returned, or the folder it wrote.
         out: where firmware.elf and firmware.bin go; a relative path is taken in build/.
+        mcu: the chip, one of `kit.mcu.MCUS`.
+        compiler: "zig", which is always there, or "gcc" (arm-none-eabi-gcc).
 
     Raises:
-        KitError: there is no network, the compiler fails, or the program does not fit the
-            chip; files of an earlier build are untouched then.
+        KitError: there is no network or no such compiler, the compiler fails, or the program does
+            not fit the chip; files of an earlier build are untouched then.
     """
     network = network if isinstance(network, Generated) else load(network)
-    _check_size(network)
+    _check_size(network, mcu)
     with tempfile.TemporaryDirectory(prefix="kit-") as folder:
-        elf = _compile(network, Path(folder))
+        elf = _compile(network, Path(folder), mcu, compiler)
         use = memory_use(elf)
-        check_fits(use)
-        return _keep(elf, Path(out), use)
+        check_fits(use, mcu)
+        return Firmware(*_keep(elf, Path(out)), use, mcu)
 
 
-def _check_size(network: Generated) -> None:
+def _check_size(network: Generated, mcu: Mcu) -> None:
     """Say in terms of the network what the linker would say in terms of sections."""
+    flash, ram = memories(mcu)
     needs = (
-        ("weights", network.weights_bytes, FLASH),
-        ("tensors", network.arena_bytes, RAM),
+        ("weights", network.weights_bytes, flash),
+        ("tensors", network.arena_bytes, ram),
     )
     for what, size, memory in needs:
         if size > memory.size:
             raise KitError(
                 f"{network.model} does not fit: its {what} take {size:,} bytes, and the "
-                f"STM32F446 has {memory.size:,} bytes of {memory.name}.",
+                f"{mcu.name.upper()} has {memory.size:,} bytes of {memory.name}.",
                 "Everything has to fit the chip at once; there is nowhere else to keep it.",
                 "Quantize to int8 (notebook 02-quantize), or make the network smaller.",
             )
 
 
-def _keep(elf: Path, out: Path, use: MemoryUse) -> Firmware:
+def _keep(elf: Path, out: Path) -> tuple[Path, Path]:
     with making(out / "firmware.elf") as kept_elf:
         shutil.copyfile(elf, kept_elf)
     with making(out / "firmware.bin") as kept_bin:
         kept_bin.write_bytes(flash_image(elf))
     folder = kept_elf.parent
-    return Firmware(folder / "firmware.elf", folder / "firmware.bin", use)
+    return folder / "firmware.elf", folder / "firmware.bin"

@@ -1,5 +1,7 @@
 """What a program occupies: sections of an ELF file against the chip's flash and RAM."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,21 +9,28 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
 from kit.errors import KitError
-
-KIB = 1024
+from kit.mcu import DEFAULT, Mcu
 
 
 @dataclass(frozen=True)
 class Memory:
-    """One memory of the chip. Source: STM32F446xC/xE reference manual RM0390, section 2.2.2."""
+    """One memory of a chip: its first address, and its size in bytes."""
 
     name: str
     start: int
     size: int
 
 
-FLASH = Memory("flash", 0x08000000, 512 * KIB)
-RAM = Memory("RAM", 0x20000000, 128 * KIB)
+def memories(mcu: Mcu) -> tuple[Memory, Memory]:
+    """Flash and RAM of a chip; every STM32F4 has them at these addresses (RM0390 section 2.2.2,
+    RM0368 section 2.3)."""
+    return (
+        Memory("flash", 0x08000000, mcu.flash_bytes),
+        Memory("RAM", 0x20000000, mcu.ram_bytes),
+    )
+
+
+FLASH, RAM = memories(DEFAULT)
 
 
 @dataclass(frozen=True)
@@ -87,16 +96,16 @@ def _split_constants(elf: ELFFile, regions: list[Region]) -> list[Region]:
     return [region for region in result if region.bytes]
 
 
-def memory_use(elf_path: str | Path) -> MemoryUse:
-    """What an ELF file occupies.
+@contextmanager
+def opened(elf_path: str | Path) -> Iterator[ELFFile]:
+    """An ELF file, open to be read.
 
     Raises:
         KitError: the file is missing or is not an ELF file.
     """
     try:
         with open(elf_path, "rb") as file:
-            elf = ELFFile(file)
-            return MemoryUse(tuple(_split_constants(elf, _regions(elf))))
+            yield ELFFile(file)
     except (OSError, ELFError) as error:
         raise KitError(
             f"{elf_path} is not a program for the chip.",
@@ -105,12 +114,23 @@ def memory_use(elf_path: str | Path) -> MemoryUse:
         ) from error
 
 
-def check_fits(use: MemoryUse) -> None:
-    """Raise KitError when a program is larger than the chip."""
-    for memory, used in ((FLASH, use.flash_bytes), (RAM, use.ram_bytes)):
+def memory_use(elf_path: str | Path) -> MemoryUse:
+    """What an ELF file occupies.
+
+    Raises:
+        KitError: the file is missing or is not an ELF file.
+    """
+    with opened(elf_path) as elf:
+        return MemoryUse(tuple(_split_constants(elf, _regions(elf))))
+
+
+def check_fits(use: MemoryUse, mcu: Mcu = DEFAULT) -> None:
+    """Raise KitError when a program is larger than its chip."""
+    flash, ram = memories(mcu)
+    for memory, used in ((flash, use.flash_bytes), (ram, use.ram_bytes)):
         if used > memory.size:
             raise KitError(
-                f"The program needs {used:,} bytes of {memory.name}; the STM32F446 has "
+                f"The program needs {used:,} bytes of {memory.name}; the {mcu.name.upper()} has "
                 f"{memory.size:,}.",
                 "The network's weights are too large, or its tensors are.",
                 "Quantize to int8 (notebook 02-quantize), or make the network smaller.",

@@ -1,6 +1,9 @@
 """The compilers: zig, which is always there, and running one with a readable error."""
 
 import os
+import platform
+import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -10,6 +13,30 @@ from kit.errors import KitError
 from kit.paths import build
 
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Werror"]
+GCC_PLACES = (  # from the drive or the home folder, on Windows, macOS and Linux
+    "Program Files*/Arm*/GNU Toolchain*/bin",
+    "Program Files*/Arm GNU Toolchain*/*/bin",
+    "Program Files*/GNU Arm Embedded Toolchain/*/bin",
+    "Applications/ArmGNUToolchain/*/arm-none-eabi/bin",
+    "opt/homebrew/bin",
+    "usr/local/bin",
+    "opt/*arm-none-eabi*/bin",
+    "*arm-none-eabi*/bin",
+    # STM32CubeIDE, STM32CubeCLT and STM32CubeIDE for VS Code
+    "ST/STM32CubeIDE*/STM32CubeIDE/plugins/*gnu-tools-for-stm32*/tools/bin",
+    "Applications/STM32CubeIDE*.app/Contents/Eclipse/plugins/*gnu-tools-for-stm32*/tools/bin",
+    "opt/st/stm32cubeide*/plugins/*gnu-tools-for-stm32*/tools/bin",
+    "ST/STM32CubeCLT*/GNU-tools-for-STM32/bin",
+    "opt/[sS][tT]/[sS][tT][mM]32[cC]ube[cC][lL][tT]*/GNU-tools-for-STM32/bin",
+    "AppData/Local/stm32cube/bundles/gnu-tools-for-stm32/*/bin",
+    "Library/Application Support/stm32cube/bundles/gnu-tools-for-stm32/*/bin",
+    ".local/share/stm32cube/bundles/gnu-tools-for-stm32/*/bin",
+)
+GET_GCC = {
+    "Windows": "the Arm GNU Toolchain from developer.arm.com",
+    "Darwin": "`brew install --cask gcc-arm-embedded`",
+    "Linux": "`sudo apt install gcc-arm-none-eabi`",
+}
 TIME_LIMIT = 600  # seconds; the first build of zig's own runtime takes the longest
 
 
@@ -29,6 +56,45 @@ def zig() -> Path:
         ) from error
     name = "zig.exe" if sys.platform == "win32" else "zig"
     return Path(ziglang.__file__).parent / name
+
+
+def gcc() -> Path:
+    """arm-none-eabi-gcc.
+
+    Raises:
+        KitError: it is not there.
+    """
+    found = find_gcc()
+    if found is None:
+        system = platform.system()
+        raise KitError(
+            "arm-none-eabi-gcc was not found.",
+            "It is neither on PATH nor where the Arm GNU Toolchain, STM32CubeIDE and STM32CubeCLT "
+            "put it.",
+            "Build with zig, which is always there (no --compiler). Or install it: "
+            f"{GET_GCC.get(system, GET_GCC['Linux'])}.",
+        )
+    return found
+
+
+def find_gcc() -> Path | None:
+    """Where arm-none-eabi-gcc is: on PATH, or the newest where an installer puts it."""
+    name = "arm-none-eabi-gcc"
+    places = [
+        place for start in _starts() for pattern in GCC_PLACES for place in start.glob(pattern)
+    ]
+    newest_first = sorted(map(str, places), key=_version, reverse=True)
+    found = shutil.which(name) or shutil.which(name, path=os.pathsep.join(newest_first))
+    return Path(found) if found else None
+
+
+def _starts() -> tuple[Path, Path]:
+    """The drive and the home folder."""
+    return Path(Path.home().anchor), Path.home()
+
+
+def _version(folder: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", folder)]
 
 
 def environment() -> dict[str, str]:

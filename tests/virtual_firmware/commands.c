@@ -1,23 +1,14 @@
 /* One letter asks for one thing: reset, RAM, button, register values, streams, stuck loops. */
 #include "board.c"
 
+#include "clocks.h"
+
 static volatile uint32_t survivor __attribute__((section(".bss")));
 
 static void stream(void) {
   for (;;) {
     put('x');
   }
-}
-
-static void use_pll(void) { /* HSE 8 MHz / 4 * 180 / 2 = 180 MHz; APB1 at 45 MHz */
-  REG(0x40023804) = 4u | 180u << 6 | 0u << 16 | 1u << 22;
-  REG(0x40023800) |= 1u << 16 | 1u << 24;
-  while (!(REG(0x40023800) & 1u << 25)) {
-  }
-  REG(0x40023808) = 5u << 10 | 4u << 13 | 2u;
-  while ((REG(0x40023808) & 0xCu) != 8u) {
-  }
-  USART_BRR = (45000000u + BAUD / 2) / BAUD;
 }
 
 static void ticks(void) { /* three times COUNTFLAG at 1 kHz */
@@ -46,7 +37,7 @@ int main(void) {
     case 'W': __asm volatile("wfi"); put('W'); break;
     case 't': ticks(); break;
     case 'm': return 0;
-    case 'p': use_pll(); put('p'); break;
+    case 'p': full_speed(); put('p'); break;
     default: put('?');
     }
   }

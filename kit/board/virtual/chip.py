@@ -49,14 +49,15 @@ from unicorn.arm_const import (
 
 from kit.board.virtual import exceptions, faults
 from kit.board.virtual import memory_map as m
-from kit.board.virtual.clocks import FlashInterface, Power, Rcc
+from kit.board.virtual.clocks import Rcc
 from kit.board.virtual.counter import Dwt
 from kit.board.virtual.exceptions import BRANCH_TO_SELF, THUMB
 from kit.board.virtual.faults import BoardFault, Problem, board_fault
 from kit.board.virtual.peripherals import NO_INTERRUPTS, Gpio, SystemControl, SysTick
-from kit.board.virtual.registers import Bus, Registers
+from kit.board.virtual.registers import Bus, Place, Registers
 from kit.board.virtual.usart import Usart, UsartBus
 from kit.board.virtual.watcher import Time, Watcher
+from kit.mcu import DEFAULT, Mcu
 
 TRANSLATION_BUFFER = 32 << 20  # bytes; Unicorn's own default reserves 1 GB for each chip
 SLICE = 200_000  # instructions between two looks at the clock, or at Ctrl-C
@@ -142,7 +143,7 @@ def holding_back_interrupts() -> Iterator[None]:
             signal.raise_signal(signal.SIGINT)
 
 
-def end_of_variables(elf: Path) -> int:
+def end_of_variables(elf: Path, ram_bytes: int) -> int:
     """The address behind the last variable in RAM; 0 when the program's ELF is not there."""
     try:
         with open(elf, "rb") as stream:
@@ -150,7 +151,7 @@ def end_of_variables(elf: Path) -> int:
     except (OSError, ELFError):
         return 0
     ends = [h["sh_addr"] + h["sh_size"] for name, h in sections if name != ".stack"]
-    return max((end for end in ends if m.RAM_BASE <= end <= m.RAM_BASE + m.RAM_SIZE), default=0)
+    return max((end for end in ends if 0 <= end - m.RAM_BASE <= ram_bytes), default=0)
 
 
 class Chip:
@@ -162,12 +163,21 @@ class Chip:
         strict: stop where the program breaks a rule of the chip. Otherwise the chip does what
             silicon does, and the rule goes to `complaints`.
         uninitialized: "allow", or "refuse" to refuse loads from RAM that was never stored to.
+        mcu: which chip it is.
+        absent: what on it never becomes ready: "hse", "pll", "overdrive".
     """
 
     def __init__(
-        self, flash: bytes, elf: Path, strict: bool = True, uninitialized: str = "allow"
+        self,
+        flash: bytes,
+        elf: Path,
+        strict: bool = True,
+        uninitialized: str = "allow",
+        mcu: Mcu = DEFAULT,
+        absent: frozenset[str] = frozenset(),
     ) -> None:
         self.elf, self.empty, self.strict = elf, flash[:8] == ERASED, strict
+        self.mcu, self.absent = mcu, absent
         self.failure: BoardFault | None = None
         self.complaints: list[str] = []
         self._complained: set[tuple[str, int]] = set()
@@ -197,22 +207,27 @@ class Chip:
         pointer = ctypes.addressof(self._pinned)
         for base in (m.FLASH_BASE, m.FLASH_ALIAS):
             self._uc.mem_map_ptr(base, m.FLASH_SIZE, UC_PROT_READ | UC_PROT_EXEC, pointer)
-        self._uc.mem_map(m.RAM_BASE, m.RAM_SIZE)
-        self._uc.mem_write(m.RAM_BASE, random.Random(POWER_ON_SEED).randbytes(m.RAM_SIZE))
+        size = self.mcu.ram_bytes
+        self._uc.mem_map(m.RAM_BASE, size)
+        self._uc.mem_write(m.RAM_BASE, random.Random(POWER_ON_SEED).randbytes(size))
         vectors = struct.unpack_from("<5I", flash, 8)  # NMI to UsageFault: PM0214 table 17
         self._handlers = {address & ~1 for address in vectors if address & 1}
 
     def _guard_memory(self, uninitialized: str) -> None:
-        end, stack = end_of_variables(self.elf), int.from_bytes(self._flash[:4], "little")
+        end, stack = (
+            end_of_variables(self.elf, self.mcu.ram_bytes),
+            int.from_bytes(self._flash[:4], "little"),
+        )
         if 0 < end < stack - STACK_GUARD:
             self.watcher.watch_stack(end, end + STACK_GUARD)
         if uninitialized == "refuse":
-            self.watcher.watch_ram(m.RAM_BASE, m.RAM_SIZE)
+            self.watcher.watch_ram(m.RAM_BASE, self.mcu.ram_bytes)
 
     def _make_peripherals(self) -> None:
         self.time = Time(self.watcher)
         self.dwt = Dwt(self.watcher)
-        self.rcc = Rcc()
+        self.rcc = Rcc(self.mcu, self.absent)
+        self.rcc.now = self.time.now
         self.gpioa, self.gpiob = Gpio(m.GPIOA_RESETS), Gpio(m.GPIOB_RESETS)
         self.gpioc = Gpio(external=1 << m.BUTTON_PIN)
         self.usart = Usart(self.time, self.rcc.apb1_hz, self._on_idle)
@@ -220,13 +235,11 @@ class Chip:
         self.system = SystemControl(
             systick, self._on_restart, self._on_trace, self.watcher.switch_fpu
         )
-        self.power, self.flash_interface = Power(), FlashInterface(m.FLASH_RESETS)
+        self.power, self.flash_interface = self.rcc.power, self.rcc.flash
         self._led = False
         self.rcc.on_change = self._on_clock
         self.gpioa.on_change = self._on_pins
         self.usart.complain = self._complain
-        for block in self._blocks():
-            block.report = self._report
 
     def _blocks(self) -> tuple[Registers, ...]:
         ports = (self.gpioa, self.gpiob, self.gpioc)
@@ -234,26 +247,32 @@ class Chip:
         return (*clocks, *ports, self.system, self.dwt, self.usart)
 
     def _map_peripherals(self) -> None:
-        """Each 4 KB page with its register blocks: KB number, start in the page, clock enable."""
-        ports = (self.gpioa, self.gpiob, self.gpioc)
-        gpio = {i: (port, i << 10, (m.RCC_AHB1ENR, i)) for i, port in enumerate(ports)}
-        core = dict.fromkeys(range(4), (self.system, 0, None))
-        pages: dict[int, dict[int, Any]] = {
-            m.USART2 & ~0xFFF: {1: (self.usart, 0x400, (m.RCC_APB1ENR, 17))},
-            m.PWR: {0: (self.power, 0, (m.RCC_APB1ENR, 28))},
-            m.GPIOA: gpio,
-            m.RCC & ~0xFFF: {2: (self.rcc, 0x800, None), 3: (self.flash_interface, 0xC00, None)},
-            m.DBGMCU: {0: (Registers(m.DBGMCU_RESETS), 0, None)},
-            m.DWT: {0: (self.dwt, 0, None)},
-            m.SCS: core,
+        """Each 4 KB page with the register blocks in it."""
+        identity = {m.DBGMCU_IDCODE: m.REVISION_A | self.mcu.device_id}
+        blocks: dict[str, Registers] = {
+            "USART2": self.usart,
+            "PWR": self.power,
+            "GPIOA": self.gpioa,
+            "GPIOB": self.gpiob,
+            "GPIOC": self.gpioc,
+            "RCC": self.rcc,
+            "FLASH": self.flash_interface,
+            "DBGMCU": Registers(identity),
+            "DWT": self.dwt,
+            "SCS": self.system,
         }
-        for page, blocks in pages.items():
-            place = page, blocks, self.rcc.clocked, self._on_unknown
+        pages: dict[int, dict[int, Place]] = {}
+        for name, block in blocks.items():
+            place = Place(name, block, self.rcc.limits.absent.get(name, ""))
+            block.report = self._report
+            pages.setdefault(place.where.base & ~0xFFF, {})[place.start >> 10] = place
+        pages[m.SCS] = dict.fromkeys(range(4), pages[m.SCS][0])
+        for page, places in pages.items():
             if page == m.USART2 & ~0xFFF:
-                self._usart_bus = UsartBus(*place)
+                self._usart_bus = UsartBus(page, places, self.rcc.clocked, self._on_unknown)
                 self._usart_bus.serve(self._uc, self.usart)
             else:
-                bus = Bus(*place)
+                bus = Bus(page, places, self.rcc.clocked, self._on_unknown)
                 self._uc.mmio_map(page, 0x1000, bus.read, None, bus.write, None)
 
     # The host's side
@@ -272,11 +291,12 @@ class Chip:
         self.time.wake()
         self.usart.send(data)
 
-    def reset(self) -> None:
+    def reset(self, cause: int = m.PINRSTF) -> None:
         """As after power-on, but RAM keeps its content: vectors to SP and PC, peripherals fresh.
 
-        What the program had sent stays readable.
+        What the program had sent stays readable. `cause` is a flag of RCC_CSR.
         """
+        self.rcc.causes |= cause | m.PINRSTF
         self.failure, self._problem, self._invalid = None, None, None
         self._restart = self._halted = False
         for block in self._blocks():
@@ -337,7 +357,7 @@ class Chip:
         self.watcher.add_guards()
         problem = self._problem or self._caught() or (self._explain() if error else None)
         if self._restart:
-            self.reset()
+            self.reset(m.SFTRSTF)
         elif problem:
             self._fail(problem)
         elif self._stranded():
@@ -384,8 +404,8 @@ class Chip:
         self.usart.retune()
 
     def _on_unknown(self, address: int, verb: str) -> None:
-        what = f"{verb} 0x{address:08x}, a peripheral that is not modeled"
-        self._report(what, NOT_MODELED, "")
+        where, effect, _ = self._nothing_at(address)
+        self._report(f"{verb} 0x{address:08x}, {where}", effect, "")
 
     def _on_pins(self) -> None:
         lit = self.gpioa.high(m.LED_PIN)
@@ -490,6 +510,8 @@ class Chip:
 
     def _nothing_at(self, address: int) -> tuple[str, str, faults.Cause | None]:
         """What is at an address where the virtual board has nothing, and what a real chip does."""
+        if name := m.peripheral_at(address, self.mcu.name):
+            return f"which is {name}, and the virtual board does not model it", NOT_MODELED, None
         if any(low <= address < high for low, high in m.NOT_MODELED):
             return "which the virtual board does not model", NOT_MODELED, None
         if m.RAM_BASE - 0x1000 <= address < m.RAM_BASE:

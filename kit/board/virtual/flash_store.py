@@ -4,39 +4,29 @@ A folder holds `flash.bin` (512 KB, erased bytes are 0xFF) and `firmware.elf`, t
 from, kept for its source lines. The two are replaced together or not at all.
 """
 
-import re
 import shutil
 from io import BytesIO
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
-from kit.board.virtual.memory_map import FLASH_BASE, FLASH_SIZE, RAM_BASE, RAM_SIZE
+from kit.board.virtual.memory_map import FLASH_BASE, FLASH_SIZE, RAM_BASE
+from kit.board.virtual.options import parse
+from kit.compile.firmware import mcu_of
 from kit.errors import KitError
+from kit.mcu import DEFAULT, Mcu
 from kit.paths import build, making
 
-DEFAULT = "default"
-REBUILD = "Build the firmware for the NUCLEO-F446RE with `kit build` and flash that file."
+REBUILD = "Build the firmware for the board with `kit build` and flash that file."
 
 
 def board_name(url: str) -> str:
     """The name of the board a URL means: `virtual://` is "default", `virtual://alice` is "alice".
 
-    Raises KitError when the URL has another form.
+    Raises KitError when the URL has another form, or an option that there is not.
     """
-    parts = urlsplit(url)
-    name = parts.netloc or DEFAULT
-    extra = parts.path.strip("/") or parts.query or parts.fragment
-    if parts.scheme.lower() != "virtual" or extra or not re.fullmatch("[a-z0-9][a-z0-9_-]*", name):
-        raise KitError(
-            f"{url!r} is not the address of a virtual board.",
-            "An address is virtual:// or virtual://name, where a name has small letters, digits, "
-            "- and _; there are no options.",
-            "Use virtual:// for the default board.",
-        )
-    return name
+    return parse(url)[0]
 
 
 def folder(name: str) -> Path:
@@ -47,6 +37,11 @@ def folder(name: str) -> Path:
 def source(name: str) -> Path:
     """The copy of the ELF that was flashed last; it may not exist."""
     return folder(name) / "firmware.elf"
+
+
+def mcu(name: str) -> Mcu:
+    """The chip that a board has: the one its program was built for."""
+    return mcu_of(source(name)) if source(name).exists() else DEFAULT
 
 
 def read(name: str) -> bytes:
@@ -60,15 +55,19 @@ def program(name: str, elf_path: str | Path) -> int:
     """Put the program of an ELF file into the flash of a board; everything else is erased.
 
     Returns the bytes programmed. Raises KitError, leaving the flash as it was, when the file is
-    missing, is no 32-bit ARM ELF, does not fit, or has no vector table at the start of the flash.
+    missing, is no 32-bit ARM ELF, does not fit the chip it was built for, or has no vector table
+    at the start of the flash.
     """
-    content = _read_elf(Path(elf_path))
-    segments = _segments(content, Path(elf_path).name)
+    path = Path(elf_path)
+    content = _read_elf(path)
+    segments = _segments(content, path.name)
+    mcu = mcu_of(path)
     flash = bytearray(b"\xff" * FLASH_SIZE)
     for address, data in segments:
+        _check_fits(address, len(data), path.name, mcu)
         offset = address - FLASH_BASE
         flash[offset : offset + len(data)] = data
-    _check_vectors(flash, Path(elf_path).name)
+    _check_vectors(flash, path.name, mcu)
     with making(folder(name)) as target:
         target.mkdir()
         (target / "flash.bin").write_bytes(flash)
@@ -91,7 +90,7 @@ def _read_elf(path: Path) -> bytes:
 
 
 def _segments(content: bytes, name: str) -> list[tuple[int, bytes]]:
-    """The loadable segments of an ELF: physical address and bytes, checked to fit the flash."""
+    """The loadable segments of an ELF: physical address and bytes."""
     try:
         elf = ELFFile(BytesIO(content))
     except ELFError as error:
@@ -100,31 +99,28 @@ def _segments(content: bytes, name: str) -> list[tuple[int, bytes]]:
         kind = f"{elf.elfclass}-bit {elf['e_machine']} {elf['e_type']}"
         raise KitError(f"{name} is not a program for this chip.", f"It is {kind}.", REBUILD)
     loads = [s for s in elf.iter_segments("PT_LOAD") if s["p_filesz"]]
-    segments = [(s["p_paddr"], s.data()) for s in loads]
-    for address, data in segments:
-        _check_fits(address, len(data), name)
-    return segments
+    return [(s["p_paddr"], s.data()) for s in loads]
 
 
-def _check_fits(address: int, size: int, name: str) -> None:
+def _check_fits(address: int, size: int, name: str, mcu: Mcu) -> None:
     start, end = address - FLASH_BASE, address - FLASH_BASE + size
-    if start < 0 or end > FLASH_SIZE:
+    if start < 0 or end > mcu.flash_bytes:
         raise KitError(
-            f"{name} does not fit into the flash of the STM32F446RE.",
-            f"It has {size} bytes at 0x{address:08x}; the flash is {FLASH_SIZE} bytes "
+            f"{name} does not fit into the flash of the {mcu.name.upper()}.",
+            f"It has {size} bytes at 0x{address:08x}; the flash is {mcu.flash_bytes} bytes "
             f"from 0x{FLASH_BASE:08x}.",
             "Choose a smaller network (int8 is a quarter of float32), then build again.",
         )
 
 
-def _check_vectors(flash: bytearray, name: str) -> None:
+def _check_vectors(flash: bytearray, name: str, mcu: Mcu) -> None:
     """The first words must be a stack pointer in RAM and a Thumb address in flash (PM0214)."""
     stack, reset = (int.from_bytes(flash[i : i + 4], "little") for i in (0, 4))
-    in_ram = RAM_BASE < stack <= RAM_BASE + RAM_SIZE
-    in_flash = FLASH_BASE <= reset < FLASH_BASE + FLASH_SIZE
+    in_ram = RAM_BASE < stack <= RAM_BASE + mcu.ram_bytes
+    in_flash = FLASH_BASE <= reset < FLASH_BASE + mcu.flash_bytes
     if not (in_ram and in_flash and reset & 1):
         raise KitError(
-            f"{name} has no vector table at the start of the flash.",
+            f"{name} has no vector table of the {mcu.name.upper()} at the start of the flash.",
             f"The first words are 0x{stack:08x} (initial stack pointer) and 0x{reset:08x} (reset).",
             REBUILD,
         )

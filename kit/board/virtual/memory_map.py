@@ -1,15 +1,17 @@
-"""Addresses, sizes and bits of the STM32F446RE that the virtual board models.
+"""Addresses and bits that the virtual board models, the same on the STM32F446 and the STM32F401.
 
-RM0390 is the reference manual of the STM32F446, PM0214 the programming manual of the Cortex-M4,
-"ARMv7-M ARM" the ARMv7-M Architecture Reference Manual, UM1724 the manual of the Nucleo-64 boards.
+What differs between the two is in limits.py. RM0390 is the reference manual of the STM32F446,
+RM0368 that of the STM32F401, PM0214 the programming manual of the Cortex-M4, "ARMv7-M ARM" the
+ARMv7-M Architecture Reference Manual, UM1724 the manual of the Nucleo-64 boards.
 """
+
+from dataclasses import dataclass
 
 # Memories: RM0390 section 2.2 "Memory organization", section 2.3 (SRAM), section 3 (flash).
 FLASH_BASE = 0x0800_0000
 FLASH_SIZE = 512 * 1024
 FLASH_ALIAS = 0x0000_0000  # RM0390 section 2.4: with BOOT0 low the flash also appears at 0
 RAM_BASE = 0x2000_0000
-RAM_SIZE = 128 * 1024  # SRAM1 112 KB and SRAM2 16 KB, one behind the other
 
 # Register blocks: RM0390 table 1 "register boundary addresses".
 USART2 = 0x4000_4400
@@ -25,12 +27,13 @@ PERIPHERALS = 0x4000_0000  # from here on there is no code: ARMv7-M ARM section 
 DWT = 0xE000_1000
 SCS = 0xE000_E000
 
-# What a real chip has and the virtual one has not: boot loader and one-time-programmable area,
-# bit-band alias of the RAM, other peripherals, other parts of the core.
+# What a real chip has and the virtual one has not, beside other peripherals (see peripheral_at):
+# boot loader and one-time-programmable area, bit-band aliases of RAM and peripherals, other parts
+# of the core.
 NOT_MODELED = (
     (0x1FFF_0000, 0x1FFF_C010),
     (0x2200_0000, 0x2400_0000),
-    (0x4000_0000, 0x6000_0000),
+    (0x4200_0000, 0x4400_0000),
     (0xE000_0000, 0x1_0000_0000),
 )
 
@@ -38,7 +41,7 @@ NOT_MODELED = (
 HSI_HZ = 16_000_000
 HSE_HZ = 8_000_000
 
-# RCC register offsets: RM0390 section 6.3.
+# RCC: RM0390 section 6.3, RM0368 section 6.3.
 RCC_CR, RCC_PLLCFGR, RCC_CFGR = 0x00, 0x04, 0x08
 RCC_AHB1ENR, RCC_APB1ENR = 0x30, 0x40
 RCC_BDCR, RCC_CSR = 0x70, 0x74
@@ -50,21 +53,49 @@ RCC_RESETS = {
     0x84: 0x2400_3000,  # PLLI2SCFGR
     0x88: 0x2400_3000,  # PLLSAICFGR
 }
-# In each register: an "on" bit and the "ready" bit the hardware sets after it.
-RCC_READY = {
-    RCC_CR: ((0, 1), (16, 17), (24, 25), (26, 27), (28, 29)),
-    RCC_BDCR: ((0, 1),),
-    RCC_CSR: ((0, 1),),
+HSEBYP, PLLSRC_HSE = 1 << 18, 1 << 22
+SW, SWS = 0b11, 0b11 << 2  # the clock asked for, the clock that runs the core
+CSR_FLAGS, RMVF = 0xFE << 24, 1 << 24  # causes of the last reset, and the bit that clears them
+PINRSTF, SFTRSTF = 1 << 26, 1 << 28
+
+
+@dataclass(frozen=True)
+class Switch:
+    """A clock or a mode with an "on" bit and a bit by which hardware says that it is ready.
+
+    `seconds` is how long that takes at most.
+    """
+
+    name: str
+    on: int
+    ready: int
+    seconds: float
+
+
+# Times: data sheets DS10693 and DS10086, "HSI oscillator characteristics", "Main PLL
+# characteristics", "LSI oscillator characteristics"; none is given for an HSE from outside.
+HSI, HSE = Switch("HSI", 0, 1, 4e-6), Switch("HSE", 16, 17, 10e-6)
+PLL = Switch("PLL", 24, 25, 300e-6)
+RCC_SWITCHES = {
+    RCC_CR: (HSI, HSE, PLL, Switch("PLLI2S", 26, 27, 300e-6), Switch("PLLSAI", 28, 29, 300e-6)),
+    RCC_BDCR: (Switch("LSE", 0, 1, 2.0),),
+    RCC_CSR: (Switch("LSI", 0, 1, 40e-6),),
 }
 
-# PWR: RM0390 section 5.4. CSR reports VOSRDY (14), ODRDY (16) and ODSWRDY (17).
+# PWR: RM0390 section 5.4. CSR reports VOSRDY; ODRDY and ODSWRDY have the positions of ODEN and
+# ODSWEN in CR. Times: DS10693, "Over-drive switching characteristics" (HSE of 4 MHz).
 PWR_CR, PWR_CSR = 0x00, 0x04
-PWR_RESETS = {PWR_CR: 0x0000_C000, PWR_CSR: 0x0000_4000}
-VOSRDY, OD_BITS = 1 << 14, 0b11 << 16
+DBP, VOS, VOSRDY = 1 << 8, 0b11 << 14, 1 << 14
+ODEN = Switch("over-drive", 16, 16, 100e-6)
+ODSWEN = Switch("the over-drive switch", 17, 17, 100e-6)
 
 # Flash interface: RM0390 section 3.8. CR comes out of reset locked (bit 31).
-FLASH_CR = 0x10
-FLASH_RESETS = {0x00: 0, 0x0C: 0, FLASH_CR: 0x8000_0000, 0x14: 0x0FFF_AAED}
+FLASH_ACR, FLASH_KEYR, FLASH_OPTKEYR, FLASH_CR, FLASH_OPTCR = 0x00, 0x04, 0x08, 0x10, 0x14
+FLASH_RESETS = {FLASH_ACR: 0, 0x0C: 0, FLASH_CR: 0x8000_0000, FLASH_OPTCR: 0x0FFF_AAED}
+LATENCY, LOCK = 0xF, 1 << 31
+FLASH_KEYS = (0x4567_0123, 0xCDEF_89AB)  # RM0390 section 3.5.1
+PROGRAM_OR_ERASE = 1 << 16 | 0b111  # STRT, MER, SER, PG
+CACHES = ((9, 11, "instruction"), (10, 12, "data"))  # in ACR: enable bit, reset bit
 
 # GPIO: RM0390 section 7.4.
 GPIO_MODER, GPIO_IDR, GPIO_ODR, GPIO_BSRR, GPIO_AFRL = 0x00, 0x10, 0x14, 0x18, 0x20
@@ -81,8 +112,8 @@ SR_FE, SR_NF, SR_ORE, SR_RXNE, SR_TC, SR_TXE = 1 << 1, 1 << 2, 1 << 3, 1 << 5, 1
 CR1_RE, CR1_TE, CR1_UE, CR1_OVER8 = 1 << 2, 1 << 3, 1 << 13, 1 << 15
 BAUD_TOLERANCE = 0.02  # RM0390 section 25.4.5 (receiver's tolerance), each side
 
-# DBGMCU_IDCODE: RM0390 section 33.6.1; the low 12 bits name the device.
-DBGMCU_RESETS = {0x00: 0x1000_0421}
+# DBGMCU_IDCODE: RM0390 section 33.6.1, RM0368 section 23.6.1; the low 12 bits name the device.
+DBGMCU_IDCODE, REVISION_A = 0x00, 0x1000 << 16
 
 # DWT: ARMv7-M ARM section C1.8. CTRL says in bits 31:28 that there are four comparators.
 DWT_CTRL, DWT_CYCCNT = 0x00, 0x04
@@ -99,3 +130,71 @@ AIRCR_KEY, SYSRESETREQ = 0x05FA, 1 << 2
 SYSTICK_ENABLE, TICKINT, CLKSOURCE, COUNTFLAG = 1 << 0, 1 << 1, 1 << 2, 1 << 16
 TRCENA = 1 << 24
 FPU_FULL_ACCESS = 0b1111 << 20
+
+
+@dataclass(frozen=True)
+class Peripheral:
+    """Where a register block is, and what the bus wants: RM0390 table 1 and chapters 3 to 25.
+
+    `enable` is the register of RCC, its offset and the bit that switch the block's clock on;
+    `registers` the names of its words in order, "-" where there is none, and empty where any word
+    will do; `smallest` the fewest bytes that one access may have.
+    """
+
+    base: int
+    enable: tuple[str, int, int] | None = None
+    registers: str = ""
+    smallest: int = 1
+
+
+_GPIO = "MODER OTYPER OSPEEDR PUPDR IDR ODR BSRR LCKR AFRL AFRH"
+_RCC = (
+    "CR PLLCFGR CFGR CIR AHB1RSTR AHB2RSTR AHB3RSTR - APB1RSTR APB2RSTR - - "
+    "AHB1ENR AHB2ENR AHB3ENR - APB1ENR APB2ENR - - AHB1LPENR AHB2LPENR AHB3LPENR - "
+    "APB1LPENR APB2LPENR - - BDCR CSR - - SSCGR PLLI2SCFGR PLLSAICFGR DCKCFGR "
+    "CKGATENR DCKCFGR2"
+)
+_AHB1, _APB1 = ("AHB1ENR", RCC_AHB1ENR), ("APB1ENR", RCC_APB1ENR)
+MODELED = {
+    "USART2": Peripheral(USART2, (*_APB1, 17), "SR DR BRR CR1 CR2 CR3 GTPR", 2),
+    "PWR": Peripheral(PWR, (*_APB1, 28), "CR CSR", 2),
+    "GPIOA": Peripheral(GPIOA, (*_AHB1, 0), _GPIO),
+    "GPIOB": Peripheral(GPIOB, (*_AHB1, 1), _GPIO),
+    "GPIOC": Peripheral(GPIOC, (*_AHB1, 2), _GPIO),
+    "RCC": Peripheral(RCC, None, _RCC),
+    "FLASH": Peripheral(FLASH_REGISTERS, None, "ACR KEYR OPTKEYR SR CR OPTCR"),
+    "DBGMCU": Peripheral(DBGMCU, None, "IDCODE CR APB1_FZ APB2_FZ", 4),
+    "DWT": Peripheral(DWT),
+    "SCS": Peripheral(SCS),
+}
+
+# The other peripherals, by the start of their KB: RM0390 table 1, and those of them that the
+# STM32F401xE lacks: RM0368 table 1.
+_OTHERS = {
+    0x4000_0000: "TIM2 TIM3 TIM4 TIM5 TIM6 TIM7 TIM12 TIM13 TIM14 - RTC WWDG IWDG - SPI2 SPI3 "
+    "SPDIFRX USART2 USART3 UART4 UART5 I2C1 I2C2 I2C3 FMPI2C1 CAN1 CAN2 CEC PWR DAC",
+    0x4001_0000: "TIM1 TIM8 - - USART1 USART6 - - ADC1-3 - - SDIO SPI1 SPI4 SYSCFG EXTI TIM9 "
+    "TIM10 TIM11 - - - SAI1 SAI2",
+    0x4002_0000: "GPIOA GPIOB GPIOC GPIOD GPIOE GPIOF GPIOG GPIOH - - - - CRC - RCC FLASH "
+    "BKPSRAM BKPSRAM BKPSRAM BKPSRAM - - - - DMA1 DMA2",
+    0x5005_0000: "DCMI",
+    0xA000_0000: "FMC - - - QUADSPI",
+}
+_NOT_ON_F401 = (
+    "TIM6 TIM7 TIM12 TIM13 TIM14 SPDIFRX USART3 UART4 UART5 FMPI2C1 CAN1 CAN2 CEC DAC TIM8 SAI1 "
+    "SAI2 GPIOF GPIOG DCMI FMC QUADSPI USB-OTG-HS BKPSRAM"
+)
+_ONLY_ON_F401 = {0x4000_3400: "I2S2ext", 0x4000_4000: "I2S3ext"}
+_USB = ((0x4004_0000, 0x4008_0000, "USB-OTG-HS"), (0x5000_0000, 0x5004_0000, "USB-OTG-FS"))
+
+
+def peripheral_at(address: int, mcu_name: str) -> str:
+    """The peripheral that the real chip has at an address, or "" where it has none."""
+    f401 = mcu_name == "stm32f401re"
+    found = next((name for low, high, name in _USB if low <= address < high), "-")
+    for start, names in _OTHERS.items():
+        if 0 <= address - start < len(names.split()) << 10:
+            found = names.split()[address - start >> 10]
+    if f401:
+        found = _ONLY_ON_F401.get(address & ~0x3FF, "-" if found in _NOT_ON_F401.split() else found)
+    return "" if found == "-" else found

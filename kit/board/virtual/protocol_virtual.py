@@ -13,6 +13,7 @@ from serial import SerialBase
 
 from kit.board.virtual import flash_store
 from kit.board.virtual.chip import Chip
+from kit.board.virtual.options import parse
 from kit.errors import KitError
 
 GLANCE = 0.01  # seconds a call that must not block may run the program
@@ -30,8 +31,8 @@ class PortError(KitError, serial.SerialException):  # type: ignore[misc]
 class Serial(SerialBase):  # type: ignore[misc]
     """The serial port of a virtual NUCLEO-F446RE; `serial.serial_for_url` makes one.
 
-    Beyond pyserial it has `led`, `led_changes`, `press_button()` and `reset()`. A fault of the
-    program is raised by read() and write() as kit.board.virtual.faults.BoardFault.
+    Beyond pyserial it has `led`, `led_changes`, `complaints`, `press_button()` and `reset()`. A
+    fault of the program is raised by read() and write() as kit.board.virtual.faults.BoardFault.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -46,10 +47,18 @@ class Serial(SerialBase):  # type: ignore[misc]
         if self.is_open:
             raise serial.SerialException("Port is already open.")
         try:
-            name = flash_store.board_name(self._port)
+            name, options = parse(self._port)
+            mcu = flash_store.mcu(name)
         except KitError as error:
             raise PortError(error) from None
-        self._chip = Chip(flash_store.read(name), flash_store.source(name))
+        self._chip = Chip(
+            flash_store.read(name),
+            flash_store.source(name),
+            strict=options.strict,
+            uninitialized=options.uninitialized,
+            mcu=mcu,
+            absent=options.absent,
+        )
         self._reconfigure_port()
         self.is_open = True
 

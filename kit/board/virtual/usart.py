@@ -267,6 +267,7 @@ class Usart(Registers):
             self._happen(now)
         self.seen, self.polls = 0, 0
         if not self.sends:
+            self.complain(*self._mute())
             return
         if self.sr & m.SR_TC:
             self._shift(byte, now)
@@ -277,6 +278,22 @@ class Usart(Registers):
             self.holding = byte
             self.sr &= ~m.SR_TXE
         self._plan()
+
+    def _mute(self) -> tuple[str, str, str]:
+        """What to say about a byte that cannot leave."""
+        fixes = {
+            "it has no baud rate (USART2_BRR is 0)": self.baud() > 0,
+            "it is off (UE in USART2_CR1)": self.values.get(m.USART_CR1, 0) & m.CR1_UE,
+            "its transmitter is off (TE in USART2_CR1)": self.values.get(m.USART_CR1, 0) & m.CR1_TE,
+            "PA2 does not belong to it (alternate function 7)": self.tx_connected,
+        }
+        why = next(cause for cause, right in fixes.items() if not right)
+        return (
+            f"sent a byte through USART2 while {why}",
+            "Nothing leaves a real chip then, and nothing complains (RM0390 section 25.4.2).",
+            "Before the first byte: PA2 in alternate function 7 (GPIOA_MODER, GPIOA_AFRL), "
+            "USART2_BRR, then UE and TE in USART2_CR1.",
+        )
 
 
 class UsartBus(Bus):
@@ -301,7 +318,7 @@ class UsartBus(Bus):
     def read(self, uc: Any, offset: int, size: int, data: Any) -> int:
         """Unicorn's read callback."""
         try:
-            if self.on:
+            if self.on and size > 1:
                 if offset == 0x400:
                     return self.usart.status()
                 if offset == 0x404:

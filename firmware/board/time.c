@@ -1,0 +1,33 @@
+/* Time: ticks for what a person sees, cycles for what the chip does. */
+#include "parts.h"
+#include "stm32f4.h"
+
+/* The timer has 24 bits: an eighth of the core's clock keeps the count below them. */
+void time_start(void)
+{
+    STK_LOAD = clock_core_hz() / 8 / BOARD_TICKS_PER_SECOND - 1;
+    STK_VAL = 0;
+    STK_CTRL = STK_CTRL_ENABLE;
+}
+
+bool board_tick(void)
+{
+    return STK_CTRL & STK_CTRL_COUNTFLAG; /* reading clears it */
+}
+
+void board_cycles_start(void)
+{
+    COREDEBUG_DEMCR |= COREDEBUG_DEMCR_TRCENA;
+    DWT_CYCCNT = 0;
+    DWT_CTRL |= DWT_CTRL_CYCCNTENA;
+}
+
+uint32_t board_cycles(void)
+{
+    return DWT_CYCCNT;
+}
+
+void board_cycles_stop(void)
+{
+    DWT_CTRL &= ~DWT_CTRL_CYCCNTENA;
+}

@@ -1,0 +1,170 @@
+"""What the fault handler on the board reports, in plain words, with the place in the C source."""
+
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+from kit.compile.location import Location, locate
+from kit.compile.memory import FLASH
+from kit.errors import KitError
+
+POINTER = "Check the pointers and array indices there."
+JUMP = "Check function pointers, and arrays on the stack: a return address may be overwritten."
+STACK = "Give the stack more room (stack_size in firmware/board/sections.ld), or use less of it."
+
+# Bits of CFSR, the first that is set is told: name, what the program did, how to put it right.
+# Sources: PM0214 section 4.4.10, ARMv7-M ARM section B3.2.15.
+CFSR = {
+    4: ("MSTKERR", "ran out of stack", STACK),
+    12: ("STKERR", "ran out of stack", STACK),
+    0: ("IACCVIOL", "jumped to {pc}, where no code may be", JUMP),
+    1: ("DACCVIOL", "read or wrote {mmfar}, which is not allowed", POINTER),
+    8: ("IBUSERR", "jumped to {pc}, where there is no code", JUMP),
+    9: ("PRECISERR", "read or wrote {bfar}, where this chip has nothing", POINTER),
+    10: (
+        "IMPRECISERR",
+        "wrote to an address where this chip has nothing, a few instructions earlier",
+        POINTER,
+    ),
+    16: ("UNDEFINSTR", "executed an instruction that this chip does not have", JUMP),
+    17: ("INVSTATE", "jumped to an even address, which Thumb code cannot be at", JUMP),
+    18: ("INVPC", "returned from an exception in a wrong way", JUMP),
+    19: (
+        "NOCP",
+        "used the floating-point unit while it was off",
+        "Switch it on first: SCB->CPACR |= 0xF << 20.",
+    ),
+    24: ("UNALIGNED", "read or wrote several bytes at an address that they must not have", POINTER),
+    25: ("DIVBYZERO", "divided by zero", "Test the divisor first."),
+    3: ("MUNSTKERR", "found its stack gone when an exception ended", STACK),
+    11: ("UNSTKERR", "found its stack gone when an exception ended", STACK),
+    5: ("MLSPERR", "found no stack for the floating-point registers", STACK),
+    13: ("LSPERR", "found no stack for the floating-point registers", STACK),
+}
+MMARVALID, BFARVALID = 1 << 7, 1 << 15
+# Bits of HFSR: PM0214 section 4.4.11. FORCED says only that CFSR has the reason.
+HFSR = {
+    1: ("VECTTBL", "could not read its vector table", "Flash the firmware again."),
+    31: ("DEBUGEVT", "stopped at a breakpoint instruction (BKPT)", "Take it out."),
+    30: ("FORCED", "had a fault that was not one for the HardFault handler at first", ""),
+}
+# Exceptions that are no faults: PM0214 table 17.
+EXCEPTIONS = {2: "NMI", 11: "SVCall", 12: "Debug monitor", 14: "PendSV", 15: "SysTick"}
+SVCALL = 11
+ENTRY = "Reset_Handler"  # the function that calls main() and ends in an undefined instruction
+WITHOUT_PC = ("IACCVIOL", "IBUSERR", "INVSTATE")  # pc is where it went, not where it came from
+
+
+@dataclass(frozen=True)
+class Crash:
+    """What the fault handler saw; registers as 32-bit values.
+
+    `exception` is the number of the exception (3 HardFault); r0 to xpsr are the registers that the
+    core pushed, all 0 when the stack pointer was not in RAM; `build_id` is that of the firmware.
+    """
+
+    build_id: str
+    exception: int
+    cfsr: int
+    hfsr: int
+    mmfar: int
+    bfar: int
+    r0: int
+    r1: int
+    r2: int
+    r3: int
+    r12: int
+    lr: int
+    pc: int
+    xpsr: int
+
+    @property
+    def flags(self) -> list[tuple[str, str, str]]:
+        """The bits that are set, the most telling first: name, what happened, what to do."""
+        found = [text for bit, text in CFSR.items() if self.cfsr >> bit & 1]
+        return found + [text for bit, text in HFSR.items() if self.hfsr >> bit & 1]
+
+
+class CrashError(KitError):
+    """The program on the board crashed. `location` is where, `crash` what the core said."""
+
+    def __init__(
+        self, what: str, why: str, next_step: str, location: Location, crash: Crash
+    ) -> None:
+        super().__init__(what, why, next_step)
+        self.location = location
+        self.crash = crash
+
+
+def parse(payload: bytes) -> Crash | None:
+    """The payload of a FAULT frame, taken apart; None when it is too short."""
+    form = struct.Struct("<B4I8I")
+    if len(payload) < form.size:
+        return None
+    build_id = payload[form.size :].decode("ascii", "replace")
+    return Crash(build_id, *form.unpack_from(payload))
+
+
+def crash_error(payload: bytes, elf: Path | None = None) -> KitError:
+    """The error for a FAULT frame.
+
+    Args:
+        payload: of the frame.
+        elf: the program on the board with its source lines, where it is at hand.
+    """
+    crash = parse(payload)
+    if crash is None:
+        return KitError("The program on the board crashed.", "", "Press the black reset button.")
+    name, what, fix = _diagnosis(crash)
+    location, caller = _places(crash, elf, name)
+    if location.function == ENTRY and name == "UNDEFINSTR":
+        what, fix = "returned from main()", "There is nothing to return to: end main() in a loop."
+    text = f"The program on the board {what}{_where(crash, location, caller)}."
+    after = "Then build, flash and try again; the black button resets the board."
+    return CrashError(text, _evidence(crash), f"{fix} {after}".strip(), location, crash)
+
+
+def _diagnosis(crash: Crash) -> tuple[str, str, str]:
+    """The name of the flag that tells most, what the program did, and what to do about it."""
+    if not crash.flags:
+        number = crash.exception
+        name = EXCEPTIONS.get(number, f"interrupt {number - 16}" if number > 15 else str(number))
+        return name, f"was interrupted by an exception it has no handler for ({name})", ""
+    name, what, fix = crash.flags[0]
+    address = {
+        "pc": f"0x{crash.pc:08x}",
+        "bfar": f"0x{crash.bfar:08x}" if crash.cfsr & BFARVALID else "an address",
+        "mmfar": f"0x{crash.mmfar:08x}" if crash.cfsr & MMARVALID else "an address",
+    }
+    return name, what.format(**address), fix
+
+
+def _places(crash: Crash, elf: Path | None, name: str) -> tuple[Location, Location]:
+    """Where it happened, and the caller as far as lr tells."""
+    caller = _locate(elf, (crash.lr & ~1) - 2)
+    if name in WITHOUT_PC:
+        return caller, Location()
+    location = _locate(elf, crash.pc - 2 * (crash.exception == SVCALL))  # which returns after it
+    distinct = caller.function not in ("", location.function)
+    return location, caller if distinct and location.function != ENTRY else Location()
+
+
+def _locate(elf: Path | None, address: int) -> Location:
+    """Where an address in flash is; debug information knows of removed functions at address 0."""
+    return locate(elf, address) if elf and address >= FLASH.start else Location()
+
+
+def _where(crash: Crash, location: Location, caller: Location) -> str:
+    if str(location):
+        return f", in {location}" + (f", called from {caller}" if str(caller) else "")
+    if crash.pc == crash.lr == 0:
+        return ""
+    return f", at 0x{crash.pc:08x} (return address 0x{crash.lr:08x}); its source is not at hand"
+
+
+def _evidence(crash: Crash) -> str:
+    names = ", ".join(name for name, _, _ in crash.flags) or "no flag set"
+    lost = crash.pc == crash.lr == 0
+    text = f"The core says {names} (CFSR 0x{crash.cfsr:08x}, HFSR 0x{crash.hfsr:08x}; PM0214"
+    text += " section 4.4)."
+    return text + " The stack pointer was not in RAM, so where it was is not known." * lost

@@ -1,0 +1,148 @@
+"""The same scores from another emulator, another compiler and another chip.
+
+The virtual board and zig are what everybody has; were one of them wrong in a way that its own tests
+share, these would tell. Each is left out, with the reason, where its program is not installed.
+"""
+
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from networks import make, specs
+
+from kit import validate
+from kit.board import Board, flash
+from kit.compile import HostNetwork, build
+from kit.compile.firmware import mcu_of
+from kit.compile.toolchain import find_gcc
+from kit.digits import load
+from kit.errors import KitError
+from kit.generate import generate
+from kit.mcu import MCUS
+from kit.model import Reference
+
+QEMU = "qemu-system-arm"
+START_SECONDS = 20
+IMAGES = 1_000
+
+
+needs_gcc = pytest.mark.skipif(not find_gcc(), reason="arm-none-eabi-gcc is not installed")
+needs_qemu = pytest.mark.skipif(not shutil.which(QEMU), reason=f"{QEMU} is not installed")
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+@contextmanager
+def qemu(elf) -> Iterator[str]:
+    """An STM32F405 in QEMU that runs a program: the URL of its USART2.
+
+    QEMU hands a USART one byte at a time, each by a turn of its main loop. The multiplexer
+    (mux=on) keeps a few in store and so makes it four times as fast; -echr 256 is its escape
+    character, which no byte is.
+    """
+    port = free_port()
+    line = f"socket,id=line,host=127.0.0.1,port={port},server=on,wait=off,nodelay=on,mux=on"
+    command = [QEMU, "-M", "netduinoplus2", "-nographic", "-monitor", "none", "-kernel", elf]
+    command += ["-serial", "null", "-chardev", line, "-serial", "chardev:line", "-echr", "256"]
+    process = subprocess.Popen(
+        list(map(str, command)),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        yield f"socket://127.0.0.1:{port}"
+    finally:
+        process.kill()
+        said = process.communicate()[0]
+        assert not said, said  # shown after whatever else failed
+
+
+@contextmanager
+def board_in_qemu(elf) -> Iterator[Board]:
+    """A board that answers, as soon as QEMU has started."""
+    with qemu(elf) as url:
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                board = Board(url)
+                break
+            except KitError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+        with board:
+            yield board
+
+
+def scores_on_virtual(elf, images, name="second-opinion"):
+    flash(f"virtual://{name}", elf)
+    with Board(f"virtual://{name}") as board:
+        return board.scores(images)
+
+
+@pytest.fixture(scope="module")
+def images():
+    return load()[1][0][:IMAGES]
+
+
+@pytest.fixture(scope="module")
+def reference(road):
+    """The scores of LiteRT's reference kernels, shape (1000, 10)."""
+    model = road["build"] / "digits_int8.tflite"
+    return Reference(model).run(validate.test_images(model, IMAGES)).reshape(IMAGES, -1)
+
+
+@needs_qemu
+def test_qemu_gives_the_same_scores(road, images, reference):
+    """The course's own ELF in QEMU: 1,000 test images, against LiteRT and the virtual board."""
+    elf = road["build"] / "firmware.elf"
+    with board_in_qemu(elf) as board:
+        in_qemu = board.scores(images)
+    np.testing.assert_array_equal(in_qemu, reference)
+    np.testing.assert_array_equal(scores_on_virtual(elf, images), in_qemu)
+
+
+@needs_gcc
+def test_gcc_gives_the_same_scores(road, images, reference, tmp_path):
+    """The course's network, compiled by arm-none-eabi-gcc: 1,000 test images."""
+    made = build(road["build"] / "network", tmp_path, compiler="gcc")
+    np.testing.assert_array_equal(scores_on_virtual(made.elf, images), reference)
+
+
+@needs_gcc
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(spec=specs, int8=st.booleans())
+def test_both_compilers_agree_on_random_networks(tmp_path_factory, spec, int8):
+    """int8 and float32 networks of any shape, to the last bit; and this computer agrees."""
+    folder = tmp_path_factory.mktemp("both")
+    model = make(replace(spec, int8=int8), folder / "random.tflite")
+    network = generate(model, folder / "network")
+    inputs = validate.random_inputs(model, 50)
+    here = HostNetwork(network).run(inputs).reshape(len(inputs), -1)
+    for compiler in ("zig", "gcc"):
+        flash("virtual://both", build(network, folder / compiler, compiler=compiler).elf)
+        with Board("virtual://both") as board:
+            np.testing.assert_array_equal(board.run(inputs), here, err_msg=compiler)
+
+
+@pytest.mark.parametrize("compiler", ["zig", pytest.param("gcc", marks=needs_gcc)])
+def test_another_chip_gives_the_same_scores(road, images, reference, tmp_path, compiler):
+    """The STM32F401RE's program, on a virtual board with that chip's limits."""
+    mcu = MCUS["stm32f401re"]
+    made = build(road["build"] / "network", tmp_path, mcu, compiler)
+    assert made.mcu == mcu_of(made.elf) == mcu
+    np.testing.assert_array_equal(scores_on_virtual(made.elf, images), reference)

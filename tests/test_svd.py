@@ -1,0 +1,234 @@
+"""Registers and bits against ST's own descriptions of the chips, and the core's against a list.
+
+ST's SVD files may not be copied into this repository: `.ci/svd` fetches them into build/svd, and
+KIT_SVD may name another folder. Where they are not, the tests of this file are skipped.
+"""
+
+import os
+import re
+import xml.etree.ElementTree as ET
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from kit.board.virtual import memory_map as m
+from kit.board.virtual.limits import LIMITS
+from kit.mcu import STM32F401RE, STM32F446RE
+from kit.paths import FIRMWARE, ROOT
+
+SVD = Path(os.environ.get("KIT_SVD") or ROOT / "build" / "svd")
+CHIPS = {STM32F446RE: "STM32F446x.svd", STM32F401RE: "STM32F401xE.svd"}
+ONLY_F446 = re.compile(r"STM32F446 only")
+# The core's registers are Arm's, not ST's: ARMv7-M ARM sections B3.2.2, B3.2.6, B3.3.2, C1.6, C1.8.
+CORE = {
+    "STK_CTRL": 0xE000E010,
+    "STK_LOAD": 0xE000E014,
+    "STK_VAL": 0xE000E018,
+    "SCB_AIRCR": 0xE000ED0C,
+    "SCB_CFSR": 0xE000ED28,
+    "SCB_HFSR": 0xE000ED2C,
+    "SCB_MMFAR": 0xE000ED34,
+    "SCB_BFAR": 0xE000ED38,
+    "SCB_CPACR": 0xE000ED88,
+    "FPU_FPCCR": 0xE000EF34,
+    "COREDEBUG_DEMCR": 0xE000EDFC,
+    "DWT_CTRL": 0xE0001000,
+    "DWT_CYCCNT": 0xE0001004,
+}
+CORE_BITS = {  # each field in place
+    "STK_CTRL_ENABLE": 1 << 0,
+    "STK_CTRL_CLKSOURCE": 1 << 2,
+    "STK_CTRL_COUNTFLAG": 1 << 16,
+    "SCB_AIRCR_VECTKEY": 0x05FA << 16,
+    "SCB_AIRCR_SYSRESETREQ": 1 << 2,
+    "SCB_CPACR_CP10_CP11_FULL": 0xF << 20,
+    "FPU_FPCCR_LSPACT": 1 << 0,
+    "COREDEBUG_DEMCR_TRCENA": 1 << 24,
+    "DWT_CTRL_CYCCNTENA": 1 << 0,
+}
+
+
+@cache
+def described(chip):
+    """All that an SVD file says: registers by name with their address, fields with their mask.
+
+    A field that the file splits into bits, PLLM0 to PLLM5, is also there as a whole, PLLM.
+    """
+    path = SVD / CHIPS[chip]
+    if not path.exists():
+        pytest.skip(f"{path.name} is neither in KIT_SVD nor in build/svd: run .ci/svd")
+    blocks = {each.findtext("name"): each for each in ET.parse(path).getroot().iter("peripheral")}
+    registers, fields, resets, bases = {}, {}, {}, {}
+    for name, block in blocks.items():
+        bases[name] = int(block.findtext("baseAddress").lower(), 16)
+        source = blocks[block.get("derivedFrom")] if block.get("derivedFrom") else block
+        for register in source.iter("register"):
+            full = f"{name}_{register.findtext('name')}"
+            registers[full] = bases[name] + int(register.findtext("addressOffset"), 16)
+            resets[full] = int(register.findtext("resetValue"), 16)
+            for field in register.iter("field"):
+                width, low = int(field.findtext("bitWidth")), int(field.findtext("bitOffset"))
+                add_field(fields, f"{full}_{field.findtext('name')}", ((1 << width) - 1) << low)
+    return registers, fields, resets, bases
+
+
+def add_field(fields, name, mask):
+    """A field by its own name, and as a part of the field it is a bit of."""
+    fields[name] = mask
+    if mask & mask - 1 == 0 and name[-1].isdigit():
+        whole = name.rstrip("0123456789")
+        fields[whole] = fields.get(whole, 0) | mask
+
+
+# The firmware's headers
+
+
+def headers():
+    """The text of all headers that say where registers are."""
+    texts = [path.read_text() for path in sorted((FIRMWARE / "board").glob("**/*.h"))]
+    return "\n".join(text for text in texts if "REGISTER(0x" in text)
+
+
+def defines(text):
+    """Each #define with a value as name, value and whether it is for the STM32F446 only."""
+    for line in text.splitlines():
+        found = re.match(r"#define (\w+) +(.+?)(?:\s*/\*(.*))?$", line)
+        if found:
+            yield found[1], found[2].strip(), bool(ONLY_F446.search(found[3] or ""))
+
+
+def value_of(text):
+    """A register's address, or the bits of a field: (0x3U << 14)."""
+    number = r"(0[xX][0-9A-Fa-f]+|\d+)U?"
+    found = re.fullmatch(rf"REGISTER\({number}\)|\(?{number}(?: << {number})?\)?", text)
+    assert found, f"{text!r} has none of the forms that this test reads"
+    return int(found[1] or found[2], 0) << int(found[3] or "0", 0)
+
+
+def mistakes(text, chip):
+    """What in the headers contradicts the descriptions, and how many defines were compared."""
+    registers, fields, *_ = described(chip)
+    registers, fields = {**registers, **CORE}, {**fields, **CORE_BITS}
+    wrong, compared = [], 0
+    for name, written, only_f446 in defines(text):
+        if only_f446 and chip is STM32F401RE:
+            continue
+        value, field = value_of(written), re.sub("_(POS|MASK)$", "", name)
+        if name.endswith("_POS"):
+            known = fields.get(field)
+            known = known and (known & -known).bit_length() - 1
+        else:
+            known = registers.get(name) if "REGISTER" in written else fields.get(field)
+        compared += 1
+        if value != known:
+            wrong.append(
+                f"{name} is {written}; it should be {known if known is None else hex(known)}"
+            )
+    return wrong, compared
+
+
+@pytest.mark.parametrize("chip", CHIPS, ids=lambda chip: chip.name)
+def test_the_firmwares_registers_and_bits_are_those_of_the_chip(chip):
+    """Every #define beside REGISTER() is in ST's file, or among the core's, with that value."""
+    wrong, compared = mistakes(headers(), chip)
+    assert wrong == []
+    assert compared > 50
+
+
+def test_a_wrong_define_is_found():
+    """Each define of the headers, made wrong by one, is noticed: the check can fail."""
+    described(STM32F446RE)
+    lines = [line for line in headers().splitlines() if re.match(r"#define \w+ +\S", line)]
+    numbered = [line for line in lines if re.search(r"\d+U", line)]
+    assert len(numbered) > 50
+    for line in numbered:
+        broken = re.sub(r"(\w+)U(?=[^U]*$)", lambda n: f"{int(n[1], 0) + 1:#x}U", line)
+        assert mistakes(broken, STM32F446RE)[0], broken
+    assert mistakes("#define RCC_CR_NOTHING (1U << 3)", STM32F446RE)[0]
+
+
+# The virtual board
+
+
+@pytest.mark.parametrize("chip", CHIPS, ids=lambda chip: chip.name)
+def test_the_virtual_boards_registers_are_those_of_the_chip(chip):
+    """Base, name and offset of each register; what the F401 lacks is named here."""
+    registers, *_, bases = described(chip)
+    absent = {f"RCC_{name}" for name in LIMITS[chip.name].absent.get("RCC", "").split()}
+    undescribed = set() if chip is STM32F446RE else {"RCC_DCKCFGR"}  # RM0368 section 6.3.22
+    assert not absent & registers.keys()
+    compared = 0
+    for name, place in m.MODELED.items():
+        for i, register in enumerate(place.registers.split()):
+            known = f"{name}_{register}" if name != "DBGMCU" else f"DBG_DBGMCU_{register}"
+            if register == "-":
+                assert place.base + 4 * i not in registers.values()
+            elif known not in absent | undescribed:
+                assert registers[known] == place.base + 4 * i, known
+                compared += 1
+        if place.enable:
+            assert described(chip)[1][f"RCC_{place.enable[0]}_{name}EN"] == 1 << place.enable[2]
+            assert registers[f"RCC_{place.enable[0]}"] - bases["RCC"] == place.enable[1]
+    assert compared > 60
+
+
+def test_the_virtual_boards_bits_are_those_of_the_chip():
+    """Each bit that the model gives a meaning."""
+    fields = described(STM32F446RE)[1]
+    switches = [each for group in m.RCC_SWITCHES.values() for each in group]
+    places = {"PLLSAI": None, "LSE": "BDCR", "LSI": "CSR"}  # ST's file lacks PLLSAI in CR
+    for each in switches:
+        register = places.get(each.name, "CR")
+        if register:
+            assert fields[f"RCC_{register}_{each.name}ON"] == 1 << each.on
+            assert fields[f"RCC_{register}_{each.name}RDY"] == 1 << each.ready
+    for bits, names in {
+        (m.HSEBYP, m.PLLSRC_HSE, m.SW, m.SWS): "CR_HSEBYP PLLCFGR_PLLSRC CFGR_SW CFGR_SWS",
+        (m.RMVF, m.PINRSTF, m.SFTRSTF): "CSR_RMVF CSR_PADRSTF CSR_SFTRSTF",
+    }.items():
+        assert bits == tuple(fields[f"RCC_{name}"] for name in names.split())
+    power = (m.DBP, m.VOS, 1 << m.ODEN.on, 1 << m.ODSWEN.on)
+    assert power == tuple(fields[f"PWR_CR_{name}"] for name in ("DBP", "VOS", "ODEN", "ODSWEN"))
+    ready = (m.VOSRDY, 1 << m.ODEN.ready, 1 << m.ODSWEN.ready)
+    assert ready == tuple(fields[f"PWR_CSR_{name}"] for name in ("VOSRDY", "ODRDY", "ODSWRDY"))
+    flash = [fields[f"FLASH_CR_{name}"] for name in ("PG", "SER", "MER", "STRT")]
+    assert sum(flash) == m.PROGRAM_OR_ERASE and fields["FLASH_CR_LOCK"] == m.LOCK
+    for (enable, reset, _), name in zip(m.CACHES, "ID", strict=True):
+        assert fields[f"FLASH_ACR_{name}CEN"] == 1 << enable
+        assert fields[f"FLASH_ACR_{name}CRST"] == 1 << reset
+    status = {"RXNE": m.SR_RXNE, "TC": m.SR_TC, "TXE": m.SR_TXE}
+    control = {"RE": m.CR1_RE, "TE": m.CR1_TE, "UE": m.CR1_UE, "OVER8": m.CR1_OVER8}
+    assert all(fields[f"USART2_SR_{name}"] == bit for name, bit in status.items())
+    assert all(fields[f"USART2_CR1_{name}"] == bit for name, bit in control.items())
+
+
+def test_reset_values_are_those_of_the_chip():
+    """Where ST's file agrees with the manual; it is behind it for low-power enables and PLLSAI."""
+    resets = described(STM32F446RE)[2]
+    model = {
+        "RCC": {k: m.RCC_RESETS[k] for k in (m.RCC_CR, m.RCC_PLLCFGR, m.RCC_CSR)},
+        "PWR": {m.PWR_CR: LIMITS[STM32F446RE.name].vos_at_reset << 14},
+        "FLASH": m.FLASH_RESETS,
+        "GPIOA": {k: m.GPIOA_RESETS[k] for k in (m.GPIO_MODER, m.GPIO_PUPDR)},
+        "GPIOB": m.GPIOB_RESETS,
+    }
+    for name, values in model.items():
+        names = m.MODELED[name].registers.split()
+        for offset, value in values.items():
+            assert resets[f"{name}_{names[offset >> 2]}"] == value, (name, hex(offset))
+
+
+@pytest.mark.parametrize("chip", CHIPS, ids=lambda chip: chip.name)
+def test_peripherals_without_a_model_are_known_by_name(chip):
+    """Each KB of the peripherals' space is named where ST's file has something, else it is not."""
+    bases = described(chip)[3]
+    own = {address & ~0x3FF: name for name, address in bases.items() if address < 0xE000_0000}
+    beside = {"FMPI2C1", "BKPSRAM"}  # on the F446, but not in its file
+    if chip is STM32F401RE:
+        del own[0x4001_0400]  # its file has a TIM8, which the chip (RM0368 table 1) has not
+    for address in [*range(0x4000_0000, 0x4002_8000, 0x400), 0x5005_0000, 0xA000_0000, 0xA000_1000]:
+        named = m.peripheral_at(address, chip.name)
+        assert bool(named) == (address in own) or named in beside, hex(address)
+        alike = own.get(address, "")[:3] == named[:3]
+        assert alike or named in beside or named == "ADC1-3", (hex(address), named)
