@@ -56,6 +56,7 @@ __attribute__((used)) void fault_report(const uint32_t *stack, uint32_t exceptio
         .bfar = SCB_BFAR,
     };
     copy_stacked(crash.stacked, stack);
+    serial_forget(); /* its counts may be overwritten */
     start_what_is_missing();
     board_crashed(&crash);
 }

@@ -16,6 +16,7 @@ uint32_t clock_flash_wait_states(void);
 void pins_start(void);   /* pins.c: LED, button and the serial port's pins */
 void serial_start(void); /* serial.c, after clock and pins */
 uint32_t serial_baud(void);
+void serial_forget(void); /* bytes received and not asked for */
 uint32_t serial_overruns(void);
 uint32_t serial_line_errors(void);
 void time_start(void); /* time.c, after the clock */

@@ -6,7 +6,13 @@
 #define SHORTEST_BIT 16U /* clock cycles: each bit is sampled 16 times */
 #define LINE_ERRORS (USART2_SR_FE | USART2_SR_NF | USART2_SR_ORE)
 
+#define STORE_BYTES 256U
+
 static uint32_t overruns, line_errors;
+
+/* Bytes that came while the chip was sending: the receiver itself holds only one. */
+static uint8_t store[STORE_BYTES];
+static uint32_t stored, taken; /* how many ever were */
 
 /* The clock cycles of a bit, which is what BRR holds (RM0390 section 25.4.4). */
 static uint32_t bit_cycles(uint32_t baud)
@@ -37,30 +43,60 @@ uint32_t serial_line_errors(void)
     return line_errors;
 }
 
+void serial_forget(void)
+{
+    stored = taken = 0;
+}
+
+static void keep(uint8_t byte)
+{
+    if (stored - taken < STORE_BYTES) {
+        store[stored++ % STORE_BYTES] = byte;
+    } else {
+        overruns++;
+    }
+}
+
 /* A byte lost or misread may mean that the two ends differ in their rate. */
 static void note_errors(uint32_t status)
 {
     overruns += (status & USART2_SR_ORE) != 0;
     line_errors += (status & (USART2_SR_FE | USART2_SR_NF)) != 0;
-    board_set_baud(BOARD_BAUD);
+    USART2_BRR = bit_cycles(BOARD_BAUD);
+}
+
+/* SR; a byte that has come is put aside. Reading DR after SR clears the flags of both (RM0390
+ * section 25.6.1). */
+static uint32_t look(void)
+{
+    const uint32_t status = USART2_SR;
+    if (status & (USART2_SR_RXNE | LINE_ERRORS)) {
+        const uint8_t byte = (uint8_t)USART2_DR;
+        if (status & USART2_SR_RXNE) {
+            keep(byte);
+        }
+        if (status & LINE_ERRORS) {
+            note_errors(status);
+        }
+    }
+    return status;
 }
 
 bool board_receive(uint8_t *byte)
 {
-    const uint32_t status = USART2_SR;
-    if (!(status & (USART2_SR_RXNE | LINE_ERRORS))) {
+    if (stored == taken) {
+        look();
+    }
+    if (stored == taken) {
         return false;
     }
-    *byte = (uint8_t)USART2_DR; /* read after SR, it clears the flags: RM0390 section 25.6.1 */
-    if (status & LINE_ERRORS) {
-        note_errors(status);
-    }
-    return status & USART2_SR_RXNE;
+    *byte = store[taken++ % STORE_BYTES];
+    return true;
 }
 
 static void wait_for(uint32_t status)
 {
-    for (uint32_t i = 0; i < WAIT_LIMIT && !(USART2_SR & status); i++) {
+    for (uint32_t i = 0; i < WAIT_LIMIT && !(look() & status); i++) {
     }
 }
 
