@@ -264,11 +264,10 @@ def _test_images(board: Board, progress: Any) -> Iterator[Line]:
 
 def _cycles(board: Board) -> Iterator[Line]:
     """The core multiplies and adds at most two pairs at once, so it needs half a cycle for each."""
-    measured = board.measure(load()[1][0][0])
-    hello = board.hello()
-    for number, cycles in enumerate(measured.layers):
-        layer = board.layer(number)
-        text = f"{layer.name}: {cycles:,} {measured.unit}, {layer.macs:,} MACs"
-        yield Line(f"layer {number} time", text, cycles > layer.macs / 2)
-    text = f"in all {measured.total:,} {measured.unit} at {hello.core_hz:,} Hz"
-    yield Line("inference time", text, measured.total > hello.macs / 2)
+    profile = board.profile(load()[1][0][0])
+    unit = "estimated cycles" if profile.estimated else "cycles"
+    for number, layer in enumerate(profile.layers):
+        text = f"{layer.name}: {layer.cycles:,} {unit} for {layer.macs:,} MACs"
+        yield Line(f"layer {number} time", text, layer.cycles > layer.macs / 2)
+    text = f"{profile.cycles:,} {unit}, {profile.microseconds:,.0f} us at {profile.core_hz:,} Hz"
+    yield Line("inference time", text, profile.cycles > sum(x.macs for x in profile.layers) / 2)

@@ -277,12 +277,16 @@ class Link:
         return None
 
     def _reply_among(self, frames: list[Frame | None]) -> Frame | None:
+        """The reply to the request in flight; else the error of a request that was unreadable,
+        which may have been an earlier one."""
+        found = None
         for frame in filter(None, frames):
             if frame.type == FAULT:
                 raise getattr(self.port, "failure", None) or self._crash(frame.payload)
-            if self._belongs(frame):
+            if frame.sequence == self._sequence:
                 return frame
-        return None
+            found = found or (frame if self._belongs(frame) else None)
+        return found
 
     def _belongs(self, frame: Frame) -> bool:
         """The board cannot know the sequence number of a request that it could not read."""

@@ -90,8 +90,8 @@ void watcher_guard(void *uc, uint64_t address, uint32_t size, guard *g)
     stop(uc, w);
 }
 
-/* For a hook on memory, Unicorn brings the registers up to date; and forgets to take the state of an
- * IT block back, so that instructions after the block would be skipped. */
+/* For a hook on memory, Unicorn brings the registers up to date; and forgets to take the state of
+ * an IT block back, so that instructions after the block would be skipped. */
 static void leave_it_block(void *uc, const watcher *w)
 {
     uint32_t status = 0;

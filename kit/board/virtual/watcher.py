@@ -17,14 +17,16 @@ from unicorn import UC_HOOK_BLOCK, UC_HOOK_CODE, UC_HOOK_MEM_READ, UC_HOOK_MEM_W
 from unicorn.arm_const import UC_ARM_REG_PC
 from unicorn.unicorn_py3 import unicorn as binding
 
-from kit.board.virtual.memory_map import PERIPHERALS
+from kit.board.virtual.memory_map import PERIPHERALS, USART2
 from kit.board.virtual.timing import FPU, Block, Guard, decode
 from kit.compile.host import compile_library
 
 SOURCE = Path(__file__).with_name("watcher.c")
 BLOCKS = 4096
 READ_WRITE = UC_HOOK_MEM_READ | UC_HOOK_MEM_WRITE
-LAST = 0xFFFF_FFFF  # address
+# Where PC is exact during an access: all peripherals but SR and DR of USART2, for speed; there it
+# is that of the block of code.
+EXACT = ((PERIPHERALS, USART2 - 1), (USART2 + 8, 0xFFFF_FFFF))
 WAITING = 1000  # cycles between two looks at the timer of a program that waits for it
 FUNCTIONS = ("stop", "read_register", "write_register")
 LEARN = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_uint32, ctypes.c_uint32)
@@ -78,7 +80,8 @@ class Watcher:
         state.write_register = _address(binding.uclib.uc_reg_write)
         state.learn = LEARN(self._learn)
         self._hook(UC_HOOK_BLOCK, "watcher_block", ctypes.addressof(state), 1, 0)
-        self._hook(READ_WRITE, "watcher_peripheral", ctypes.addressof(state), PERIPHERALS, LAST)
+        for low, high in EXACT:
+            self._hook(READ_WRITE, "watcher_peripheral", ctypes.addressof(state), low, high)
 
     def _hook(self, kind: int, function: str, data: int, begin: int, end: int) -> None:
         """Call a native function; the binding offers Python callbacks only."""
