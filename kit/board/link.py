@@ -30,7 +30,6 @@ TRANSIENT = (1, 2)  # worth sending again: a damaged frame may look too long, to
 ATTEMPTS = 3
 REPLY_SECONDS = 3.0
 GLANCE_SECONDS = 0.3  # for a request that is likely to get lost, such as the first one
-SETTLE_SECONDS = 2.0  # at most, for what a board still says after a failed try
 SAFE_BAUD = 115_200  # the rate of the firmware after a reset, and after any error on the line
 FASTER_BAUDS = (921_600, 460_800, 230_400)
 
@@ -157,7 +156,6 @@ class Link:
                 return reply.payload
             else:
                 problem = self._silence(f"a reply of type {reply.type:#04x} came")
-            self._settle()
             self.fall_back()
         raise problem
 
@@ -174,14 +172,6 @@ class Link:
             raise
         except BROKEN as error:
             raise self._broken(error) from error
-
-    def _settle(self) -> None:
-        """Wait until the board says no more. It cannot listen while it speaks, and what comes late
-        must not be taken for the answer to the next try."""
-        deadline = time.monotonic() + SETTLE_SECONDS
-        with contextlib.suppress(*BROKEN):
-            while self.port.read(max(1, self.port.in_waiting)) and time.monotonic() < deadline:
-                pass
 
     # The port
 
