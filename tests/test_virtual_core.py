@@ -32,6 +32,7 @@ RULES = {
     "load_in_loop": (6, *ALIGN),
     "overwrite": (7, "wrote USART_DR while TXE was 0", "keeps one byte", "Wait for TXE"),
     "jump_to_peripheral": (8, "jumped to 0x40020000, which is no memory for code", "IACCVIOL", ""),
+    "leap": (11, "the stack has overflowed into the variables", "no guard", "less stack"),
     "overflow": (10, "the stack has overflowed into the variables", "no guard", "less stack"),
 }
 
