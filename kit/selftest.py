@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from kit.board import Board, LinkError, Status, link
 from kit.board.flash import confirm
+from kit.board.ports import resolve
 from kit.compile import HostNetwork
 from kit.compile.firmware import mcu_of
 from kit.compile.memory import memory_use
@@ -79,9 +80,10 @@ def selftest(url: str, progress: Any = iter) -> Selftest:
     firmware.elf, both in `kit.paths.build()`.
 
     Args:
-        url: the board; it is not flashed.
+        url: the board, or "auto"; it is not flashed.
         progress: wraps the iteration over the test images, for a progress bar.
     """
+    url = resolve(url)
     parts: list[tuple[str, Part, int]] = [
         ("program", _program, BAUDS[-1]),
         ("clock", _clock, BAUDS[-1]),

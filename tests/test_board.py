@@ -298,6 +298,17 @@ def test_a_late_reply_to_an_earlier_request_is_not_taken():
     assert Link(Line(peer), 0.05).request(link.HELLO) == b"yes"
 
 
+def test_the_error_of_an_earlier_request_is_not_taken():
+    """A board that was just starting answers what it missed, and then what was asked last."""
+
+    def peer(request, count):
+        return encode(Frame(link.ERROR, 0, bytes([0, 1, 0]))) + good(request)
+
+    line = Line(peer)
+    assert Link(line, 0.05).request(link.HELLO) == b"yes"
+    assert line.requests == 1
+
+
 def test_a_board_that_never_answers_is_an_error_after_bounded_tries():
     line = Line(lambda request, count: b"")
     with pytest.raises(LinkError, match="did not answer 3 requests"):

@@ -69,11 +69,11 @@ POWER_ON_SEED = 446
 
 BUS_FAULT = (
     "A real chip raises a BusFault there, which ends in the HardFault handler, and the program "
-    "goes silent (PM0214, fault handling)."
+    "goes no further (PM0214, fault handling)."
 )
 USAGE_FAULT = (
     "A real chip raises a UsageFault there, which ends in the HardFault handler, and the program "
-    "goes silent (PM0214, fault handling)."
+    "goes no further (PM0214, fault handling)."
 )
 LOCKED_FLASH = (
     "Flash is locked while a program runs: a real chip does not store the value and flags a "

@@ -24,10 +24,15 @@ from kit.compile.host import compile_library
 SOURCE = Path(__file__).with_name("watcher.c")
 BLOCKS = 4096
 READ_WRITE = UC_HOOK_MEM_READ | UC_HOOK_MEM_WRITE
-# Where PC is exact during an access: all peripherals but SR and DR of USART2, for speed; there it
-# is that of the block of code.
-EXACT = ((PERIPHERALS, USART2 - 1), (USART2 + 8, 0xFFFF_FFFF))
+LAST = 0xFFFF_FFFF  # address
 WAITING = 1000  # cycles between two looks at the timer of a program that waits for it
+# Where PC is exact during an access: all peripherals, but for speed not in loads from SR and DR of
+# USART2; there it is that of the block of code.
+EXACT = (
+    (UC_HOOK_MEM_WRITE, PERIPHERALS, LAST),
+    (UC_HOOK_MEM_READ, PERIPHERALS, USART2 - 1),
+    (UC_HOOK_MEM_READ, USART2 + 8, LAST),
+)
 FUNCTIONS = ("stop", "read_register", "write_register")
 LEARN = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_uint32, ctypes.c_uint32)
 
@@ -80,8 +85,8 @@ class Watcher:
         state.write_register = _address(binding.uclib.uc_reg_write)
         state.learn = LEARN(self._learn)
         self._hook(UC_HOOK_BLOCK, "watcher_block", ctypes.addressof(state), 1, 0)
-        for low, high in EXACT:
-            self._hook(READ_WRITE, "watcher_peripheral", ctypes.addressof(state), low, high)
+        for kind, low, high in EXACT:
+            self._hook(kind, "watcher_peripheral", ctypes.addressof(state), low, high)
 
     def _hook(self, kind: int, function: str, data: int, begin: int, end: int) -> None:
         """Call a native function; the binding offers Python callbacks only."""
