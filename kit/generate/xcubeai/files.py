@@ -1,0 +1,235 @@
+"""The C that the tool wrote, which API it has, and the runtime of the same installation."""
+
+import re
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+from elftools.common.exceptions import ELFError
+from elftools.elf.elffile import ELFFile
+
+from kit.errors import KitError
+from kit.generate.result import Runtime, TensorInfo
+from kit.generate.xcubeai.find import HOW_TO_GET, Tool
+from kit.generate.xcubeai.versions import Version, library_version, numbers
+
+LIBRARIES = Path("Middlewares/ST/AI/Lib/GCC/ARMCortexM4")
+HEADERS = Path("Middlewares/ST/AI/Inc")
+CORTEX_M4 = "_CM4_"
+SAME_ROOT = (
+    "Install one version whole (its folder holds Utilities and Middlewares), and generate again: "
+    "ST promises no compatibility between the files of two versions."
+)
+
+
+@dataclass(frozen=True)
+class Api:
+    """One of the two C APIs: how its network.h is known, its main header, and what is generated."""
+
+    name: str
+    prefix: str
+    header: str
+    files: tuple[str, ...]
+
+
+ST_AI = Api("st-ai", "STAI", "stai.h", ("network.c", "network.h", "network_data.c",
+                                        "network_data.h"))  # fmt: skip
+LEGACY = Api("legacy", "AI", "ai_platform.h", ("network.c", "network.h", "network_config.h",
+             "network_data.c", "network_data.h", "network_data_params.c",
+             "network_data_params.h"))  # fmt: skip
+
+
+def api_of(folder: Path) -> Api:
+    """The API of the generated C in a folder; every file that belongs to it is there.
+
+    Raises:
+        KitError: a file is missing or cut off, or network.h has neither API.
+    """
+    path = folder / "network.h"
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    api = next((a for a in (ST_AI, LEGACY) if f"#define {a.prefix}_NETWORK_IN_NUM" in text), None)
+    if api is None:
+        why = "it has neither of the two APIs" if text else "it is not there"
+        raise _incomplete(f"network.h: {why}")
+    missing = [name for name in api.files if not _whole(folder / name)]
+    if missing:
+        raise _incomplete(", ".join(missing))
+    return api
+
+
+def _whole(path: Path) -> bool:
+    """Whether a C file is there and ends where it should: every brace and #if is closed."""
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    directives = re.findall(r"^[ \t]*#[ \t]*(if|endif)", text, re.MULTILINE)
+    closed = text.count("{") == text.count("}")
+    return bool(text.strip()) and closed and directives.count("if") == directives.count("endif")
+
+
+def _incomplete(what: str) -> KitError:
+    return KitError(
+        "The tool did not write the network whole.",
+        f"Missing or cut off: {what}.",
+        "Check that the disk has space, and generate again.",
+    )
+
+
+def macro(text: str, name: str) -> int:
+    """The value of a macro of a generated header: 784, (784), ((10)) or (28 * 28 * 1).
+
+    Raises:
+        KitError: the header does not define it so.
+    """
+    found = re.search(rf"^[ \t]*#define[ \t]+{name}[ \t]+([\d \t*()]+)$", text, re.MULTILINE)
+    if not found or not (factors := numbers(found[1])):
+        raise KitError(
+            "network.h cannot be read.",
+            f"It does not define {name} as a number.",
+            "Generate again; if it stays so, use ST Edge AI Core 1.0 to 4.0.",
+        )
+    product = 1
+    for factor in factors:
+        product *= factor
+    return product
+
+
+def check_header(folder: Path, api: Api, ports: tuple[TensorInfo, TensorInfo]) -> None:
+    """Raise KitError unless network.h has the sizes of `ports`, the input and the output."""
+    text = (folder / "network.h").read_text(encoding="utf-8", errors="replace")
+    for way, tensor in zip(("IN", "OUT"), ports, strict=True):
+        size = macro(text, f"{api.prefix}_NETWORK_{way}_1_SIZE")
+        elements = 1
+        for one in tensor.shape:
+            elements *= one
+        if size != elements or macro(text, f"{api.prefix}_NETWORK_{way}_NUM") != 1:
+            raise KitError(
+                "network.h and the description of the network contradict each other.",
+                f"{way}_1_SIZE is {size}, and the description says {elements}.",
+                "Generate again into an empty folder: these files are not of one run.",
+            )
+
+
+def runtime_of(tool: Tool, version: Version, api: Api, measured: str | None) -> Runtime:
+    """Headers and library from the installation of the tool.
+
+    Args:
+        tool: the tool that generated.
+        version: its version.
+        api: the API of what it generated.
+        measured: the library that its report names, if it names one.
+
+    Raises:
+        KitError: the installation lacks them, or they are of another version or another core.
+    """
+    if tool.root is None:
+        raise KitError(
+            f"{tool.program} stands alone.",
+            "No folder above it holds Middlewares, where ST's headers and library are.",
+            SAME_ROOT,
+        )
+    found = Runtime(api.name, version.tool, version.text, tool.root / HEADERS,
+                    pick_library(tool.root / LIBRARIES, measured))  # fmt: skip
+    check_runtime(found, api, version, measured)
+    return found
+
+
+def pick_library(folder: Path, measured: str | None = None) -> Path:
+    """The runtime library for the Cortex-M4 in a folder; not the position-independent one.
+
+    Raises:
+        KitError: there is none, or there are several and the report names none of them.
+    """
+    inside = sorted(folder.glob("*.a"))
+    fitting = [path for path in inside if CORTEX_M4 in path.name and "_PIC" not in path.name]
+    named = [path for path in fitting if path.name == measured]
+    if len(fitting) == 1 or named:
+        return (named or fitting)[0]
+    there = ", ".join(path.name for path in inside) or "no library at all"
+    raise KitError(
+        "The runtime library for the Cortex-M4 was not found.",
+        f"In {folder} there is {there}; wanted is NetworkRuntime..._CM4_GCC.a.",
+        f"{SAME_ROOT} {HOW_TO_GET}" if not inside else SAME_ROOT,
+    )
+
+
+def check_runtime(
+    runtime: Runtime, api: Api, version: Version, measured: str | None = None
+) -> None:
+    """Raise KitError unless headers and library are there, of one version, and for this core."""
+    if not (runtime.include / api.header).is_file():
+        raise KitError(
+            f"The header {api.header} was not found.",
+            f"The generated C has the {api.name} API and needs it from {runtime.include}.",
+            SAME_ROOT,
+        )
+    other = _other_version(runtime, version, measured)
+    if other:
+        raise KitError(
+            f"Generated code and runtime are of two versions: {version} and {other}.",
+            "Linked together they may give wrong answers without a word.",
+            SAME_ROOT,
+        )
+    problem = wrong_core(runtime.library)
+    if problem:
+        raise KitError(
+            f"{runtime.library.name} is not for the Cortex-M4 with its FPU.",
+            problem,
+            "Take the library of the folder ARMCortexM4, or a zip that was made for the "
+            "NUCLEO-F446RE.",
+        )
+
+
+def _other_version(runtime: Runtime, version: Version, measured: str | None) -> str:
+    """The library or header that is not of `version`; "" when all are."""
+    name = runtime.library.name
+    carried = library_version(name)
+    if measured is not None and measured != name:
+        return name
+    if carried is not None and version.cube is not None and carried != version.cube:
+        return name
+    header = runtime.include / ST_AI.header
+    text = header.read_text(encoding="utf-8", errors="replace") if header.is_file() else ""
+    if not version.is_core or "STAI_TOOLS_VERSION_MAJOR" not in text:
+        return ""
+    told = tuple(macro(text, f"STAI_TOOLS_VERSION_{part}") for part in ("MAJOR", "MINOR"))
+    return "" if told == version.number[:2] else f"{header.name} {told[0]}.{told[1]}"
+
+
+def wrong_core(library: Path) -> str:
+    """Why a library does not fit, from the attributes of its first object; "" when it fits.
+
+    Source: Addenda to the ABI for the Arm Architecture (ADDENDA32), sections 3.3.5.2 (Tag_CPU_arch,
+    13 is v7E-M) and 3.3.6 (Tag_ABI_VFP_args, 1 is hard float).
+    """
+    try:
+        attributes = _attributes(first_object(library.read_bytes()))
+    except (ELFError, OSError, ValueError, KeyError) as error:
+        return f"It cannot be read as an archive of objects for Arm: {error}."
+    if attributes.get("TAG_CPU_ARCH") != 13:
+        return "Its objects are not for the instruction set ARMv7E-M."
+    return "" if attributes.get("TAG_ABI_VFP_ARGS") == 1 else "It was built without hard float."
+
+
+def first_object(archive: bytes) -> bytes:
+    """The first ELF object of an `ar` archive. Raises ValueError where there is none."""
+    if archive[:8] != b"!<arch>\n":
+        raise ValueError("it does not begin with !<arch>")
+    position = 8
+    while position + 60 <= len(archive):
+        size = int(archive[position + 48 : position + 58])
+        content = archive[position + 60 : position + 60 + size]
+        if b"\x7fELF" in content[:64]:  # a long name may stand before it, as on BSD and macOS
+            return content[content.index(b"\x7fELF") :]
+        position += 60 + size + size % 2
+    raise ValueError("it holds no object")
+
+
+def _attributes(content: bytes) -> dict[str, int]:
+    section = ELFFile(BytesIO(content)).get_section_by_name(".ARM.attributes")
+    if section is None:
+        raise ValueError("it holds no object for Arm")
+    found = {}
+    for sub in section.iter_subsections():
+        for subsub in sub.iter_subsubsections():
+            for attribute in subsub.iter_attributes():
+                found[attribute.tag] = attribute.value
+    return found
