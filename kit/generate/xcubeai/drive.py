@@ -233,10 +233,10 @@ def _follow(
 
 
 def _read(pipe: IO[bytes] | Any, lines: list[str]) -> None:
-    """Collect lines as they come; a progress bar redraws its line with a carriage return."""
+    """Collect lines as they come; of one that a progress bar redraws, the fullest."""
     for raw in iter(pipe.readline, b""):
-        text = raw.decode("utf-8", "replace").rstrip("\r\n")
-        lines.append(text.rpartition("\r")[2] + "\n")
+        drawn = raw.decode("utf-8", "replace").rstrip("\r\n").split("\r")
+        lines.append(max(reversed(drawn), key=lambda text: len(text.strip())) + "\n")
 
 
 def _wait(

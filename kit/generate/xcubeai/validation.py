@@ -93,21 +93,19 @@ def validate(
         return _result(job, driven, mode, model, rows)
 
 
-def check_mode(mode: str, board: str | None, system: str = "", machine: str = "") -> None:
-    """Raise KitError where a mode cannot work, before anything is started.
+def computer() -> tuple[str, str]:
+    """This computer's system and processor, such as ("Linux", "x86_64")."""
+    return platform.system(), platform.machine()
 
-    Args:
-        mode: "host" or "target".
-        board: the address of the board, or None.
-        system: instead of this computer's, for tests.
-        machine: the same.
-    """
+
+def check_mode(mode: str, board: str | None) -> None:
+    """Raise KitError where a mode cannot work, before anything is started."""
     if mode not in MODES:
         raise KitError(f"There is no mode {mode!r}.", next_step="Choose host or target.")
     if mode == "target":
         check_may_run_on(board or "")
         return
-    here = (system or platform.system(), machine or platform.machine())
+    here = computer()
     if here == ("Darwin", "arm64"):
         raise KitError(
             "ST's validation on this computer does not work on Apple silicon.",
@@ -155,10 +153,7 @@ def _report(job: Job) -> str:
 
 
 def read_metrics(text: str) -> list[Metrics]:
-    """The rows of the table "Evaluation report (summary)", by the names in its head.
-
-    A table that stands twice, in the report and on the screen, is read once.
-    """
+    """The rows of the first table "Evaluation report (summary)", by the names in its head."""
     _, _, table = text.partition("Evaluation report (summary)")
     columns: list[str] = []
     found: dict[str, Metrics] = {}
@@ -166,11 +161,13 @@ def read_metrics(text: str) -> list[Metrics]:
         words = re.split(r"\s{2,}", line.strip())
         if words[0] in ("Output", "Mode"):
             columns = words[1:]
-        elif columns and len(words) >= 3 and not words[0].startswith("-"):
+        elif words[0].startswith("---"):
+            columns = [] if found else columns
+        elif columns and len(words) >= 3:
             values = dict(zip(columns, words[1:], strict=False))
             numbers = {name: _number(values[name]) for name in NAMES if name in values}
             known = {name: value for name, value in numbers.items() if value is not None}
-            if known and words[0] not in found:
+            if known:
                 found[words[0]] = Metrics(words[0], known)
     return list(found.values())
 
