@@ -125,7 +125,7 @@ def test_no_file_of_st_and_nothing_made_is_in_git():
     names = [path.relative_to(ROOT).as_posix() for path in tracked()]
     forbidden = rf"^build/|\.(a|elf|h5|zip)$|{OF_ST}"
     assert [name for name in names if re.search(forbidden, name)] == []
-    notice = re.compile(r"(Copyright \(c\) \d{4}|&copy;.*) STMicroelectronics|www\.st\.com/SLA\d")
+    notice = re.compile(r"(Copyright \(c\) \d{4}|[&]copy;.*) STMicroelectronics|www\.st\.com/SLA\d")
     texts = {path.name: path.read_text(encoding="utf-8", errors="replace") for path in tracked()}
     assert [name for name, text in texts.items() if notice.search(text)] == []
 

@@ -19,10 +19,12 @@ from stand_in.network import describe
 from stand_in.releases import RELEASES
 
 from kit import doctor, validate
+from kit.compile.toolchain import WARNINGS, run, zig
 from kit.errors import KitError
 from kit.generate import generate, load, xcubeai
 from kit.generate.xcubeai import Settings, drive, files, license, refusals, validation, zipped
 from kit.model import Reference, read
+from kit.paths import FIRMWARE
 
 SMALL = Spec(784, (12, 10), "relu", True, True, True, True, 0.05, 3)
 ST_AI = ("Core 2.2", "Core 3.0", "Core 4.0")
@@ -441,18 +443,22 @@ def test_headers_of_another_version(fresh, model, out):
     """The version that stai.h carries is compared with the tool's."""
     header = fresh / installation.INC / "stai.h"
     header.write_text(header.read_text().replace("MAJOR (4)", "MAJOR (3)"))
-    with assert_refused(out, "of two versions", "stai.h 3.0"):
+    with assert_refused(out, "of two versions", "stai.h 3"):
         by_st(model, out, fresh)
 
 
 @pytest.mark.parametrize(
-    ("cpu", "abi", "said"),
-    [("cortex_m0", "eabi", "ARMv7E-M"), ("cortex_m4", "eabi", "without hard float")],
+    ("kind", "said"),
+    [
+        (("cortex_m0", "eabi"), "for another core"),
+        (("cortex_m7", "eabihf", 8), "for another core"),
+        (("cortex_m4", "eabi"), "without hard float"),
+    ],
 )
-def test_a_library_of_the_wrong_core(fresh, model, out, cpu, abi, said):
+def test_a_library_of_the_wrong_core(fresh, model, out, kind, said):
     """Its name may lie; its objects do not."""
     library = fresh / installation.LIB / RELEASES["Core 4.0"].library
-    library.write_bytes(installation.archive(installation.compiled(cpu, abi)))
+    library.write_bytes(installation.archive(installation.compiled(*kind)))
     with assert_refused(out, "not for the Cortex-M4", said):
         by_st(model, out, fresh)
 
@@ -472,6 +478,35 @@ def test_macros_in_each_form(text, value):
     assert files.macro(f"#define X_SIZE  {text}\n#define X_SIZE_BYTES (1)\n", "X_SIZE") == value
     with pytest.raises(KitError, match="does not define"):
         files.macro("#define X_SIZE (sizeof(int))\n", "X_SIZE")
+
+
+def test_the_runtime_is_checked_again_before_linking(fresh, model, out):
+    """Between generating and building an installation may be updated or removed."""
+    made = by_st(model, out, fresh)
+    xcubeai.check_linkable(made)
+    made.runtime.library.write_bytes(
+        installation.archive(installation.compiled("cortex_m0", "eabi"))
+    )
+    with pytest.raises(KitError, match="not for the Cortex-M4"):
+        xcubeai.check_linkable(made)
+    shutil.rmtree(fresh)
+    with pytest.raises(KitError, match=r"(?s)is gone.*4\.0\.1-20581"):
+        xcubeai.check_linkable(made)
+    portable = generate(model, out.parent / "portable")
+    with pytest.raises(KitError, match="portable engine"):
+        xcubeai.check_linkable(portable)
+
+
+@pytest.mark.parametrize("name", ["8.1", "Core 4.0"])
+def test_what_the_stand_in_writes_is_c(installed, model, out, tmp_path, name):
+    """Each file compiles for the chip, so that its API can be put on it."""
+    made = by_st(model, out, installed(name))
+    folders = [FIRMWARE / "nn", made.folder, made.runtime.include]
+    flags = ["-target", "thumb-freestanding-eabihf", "-mcpu=cortex_m4", "-c", *WARNINGS]
+    flags += [f"-I{folder}" for folder in folders]
+    for source in made.sources:
+        command = [zig(), "cc", *flags, source, "-o", tmp_path / "x.o"]
+        run(command, f"Compiling {source.name}")
 
 
 def test_a_network_that_was_moved(installed, model, out, tmp_path):

@@ -39,7 +39,7 @@ def generate(
         raise KitError(
             f"The portable engine has no setting {chosen[0].replace('_', '-')}.",
             "It is one of ST's tool.",
-            f"Leave it out, or add --engine xcubeai (in Python: engine={'xcubeai'!r}).",
+            "Leave it out, or add --engine xcubeai.",
         )
     return portable.generate(Path(model), folder)
 

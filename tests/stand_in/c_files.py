@@ -4,11 +4,13 @@ network.c holds the open engine's computation under names of its own (stand_in_r
 a test-only implementation of the two APIs to stand on.
 """
 
+import re
 import tempfile
 from pathlib import Path
 
 from kit.generate import portable
 from kit.model import Tensor
+from kit.paths import FIRMWARE
 from stand_in.network import Network
 from stand_in.releases import Release
 
@@ -34,9 +36,13 @@ def write(folder: Path, release: Release, api: str, network: Network) -> list[st
 
 
 def _computation(network: str, config: str) -> str:
-    """The open engine's network.c, with its own sizes and other names."""
+    """The open engine's network.c, with its own sizes and other names, in need of no engine.h."""
+    engine = (FIRMWARE / "engine" / "engine.h").read_text(encoding="utf-8")
+    inside = re.sub(r'#include "engine_config.h".*', "", engine)
     renamed = "".join(f"#define engine_{name} stand_in_{name}\n" for name in NAMES)
-    return f'#include "network.h"\n{config}{renamed}{network}'
+    return f'#include "network.h"\n{config}{renamed}{inside}' + network.replace(
+        '#include "engine.h"\n', ""
+    )
 
 
 def _macros(lines: dict[str, object], guard: str, header: str) -> str:

@@ -84,11 +84,13 @@ def archive(content: bytes) -> bytes:
 
 
 @cache
-def compiled(cpu: str, abi: str) -> bytes:
-    """An object of our own, compiled for a core."""
+def compiled(cpu: str, abi: str, fpu: int = 6) -> bytes:
+    """An object of our own, compiled for a core; Tag_FP_arch as GCC writes it, which zig leaves
+    out."""
     with tempfile.TemporaryDirectory() as place:
         source, made = Path(place) / "runtime.c", Path(place) / "runtime.o"
-        source.write_text("float stand_in_runtime(float x) { return x * 2.0F; }\n")
+        code = "float stand_in_runtime(float x) { return x * 2.0F; }\n"
+        source.write_text(f'{code}__asm__(".eabi_attribute 10, {fpu}");\n')
         command = [zig(), "cc", "-target", f"thumb-freestanding-{abi}", f"-mcpu={cpu}", "-c"]
         subprocess.run([*command, source, "-o", made], env=environment(), check=True)
         return made.read_bytes()

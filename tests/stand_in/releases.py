@@ -16,12 +16,13 @@ VALIDATE = {
     "--classifier": "", "--seed": "SEED", "--full": "",
 }  # fmt: skip
 CORE = {
-    "--target": "TARGET", "--device": "DEVICE", "--optimization": "time|ram|balanced",
+    "--target": "TARGET", "--device": "DEVICE", "--optimization": "OBJ",
     "--no-inputs-allocation": "", "--no-outputs-allocation": "",
     "--input-data-type": "float32|int8|uint8", "--output-data-type": "float32|int8|uint8",
 }  # fmt: skip
 OLD_MODES = {"--mode": "x86|stm32"}
 MODES = {"--mode": "host|target|host-io-only|target-io-only", "--val-json": "FILE"}
+OBJECTIVES = "time|ram|balanced"  # which the help explains further down, not in its first lines
 C_API = {"--c-api": "st-ai|legacy"}
 
 
@@ -60,7 +61,7 @@ RELEASES = _all(
     Release("7.2", "stm32ai", "Neural Network Tools for STM32AI v1.6.0 (STM.ai v7.2.0-RC5)",
             "7.2.0", COMMON, OLD_MODES | VALIDATE),
     Release("8.1", "stm32ai", "Neural Network Tools for STM32 family v1.7.0 (stm.ai v8.1.0-19520)",
-            "8.1.0", COMMON | {"--optimization": "time|ram|balanced"}, OLD_MODES | VALIDATE),
+            "8.1.0", COMMON | {"--optimization": "OBJ"}, OLD_MODES | VALIDATE),
     Release("Core 1.0", "stedgeai", "ST Edge AI Core v1.0.0-19899",
             "9.1.0", COMMON | CORE, MODES | VALIDATE),
     Release("Core 2.2", "stedgeai", "ST Edge AI Core v2.2.0-20266 2adc00962",

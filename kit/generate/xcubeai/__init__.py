@@ -7,6 +7,7 @@ find -> drive -> figures (info, report) -> files -> engine; validation and setti
 from kit.generate.xcubeai.drive import version_of
 from kit.generate.xcubeai.engine import NAME, Settings, analyze, generate
 from kit.generate.xcubeai.figures import Figures
+from kit.generate.xcubeai.files import check_linkable
 from kit.generate.xcubeai.find import Search, Tool, find, look
 from kit.generate.xcubeai.license import check_may_run_on
 from kit.generate.xcubeai.settings import Trial, compare_settings
@@ -22,6 +23,7 @@ __all__ = [
     "Trial",
     "Validated",
     "analyze",
+    "check_linkable",
     "check_may_run_on",
     "compare_settings",
     "find",

@@ -29,6 +29,7 @@ from kit.paths import build
 
 SHORT = 120  # seconds for --version and --help: the tool unpacks itself when it starts
 LIMITS = {"analyze": 600, "generate": 600, "validate": 3600}  # seconds
+GRACE = 5  # seconds for the last lines, after the program ended
 TARGET = "stm32f4"
 FIRST_ST_AI = (2, 2)
 """The first ST Edge AI Core that can generate the st-ai API for an STM32F4."""
@@ -183,6 +184,11 @@ def work_folder() -> Iterator[Path]:
         yield Path(name)
 
 
+def _environment() -> dict[str, str]:
+    """Without what is meant for this Python: the tool brings one of its own."""
+    return {name: text for name, text in os.environ.items() if not name.startswith("PYTHON")}
+
+
 @dataclass(frozen=True)
 class Done:
     """A program that ended: its exit code and all that it printed."""
@@ -202,6 +208,7 @@ def run(words: Sequence[str | Path], cwd: Path, limit: float, watch: Watch = unw
         process = subprocess.Popen(
             line,
             cwd=cwd,
+            env=_environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -222,14 +229,29 @@ def _follow(
     lines: list[str] = []
     reader = threading.Thread(target=_read, args=(process.stdout, lines), daemon=True)
     reader.start()
+    deadline = time.monotonic() + limit
+    shown = 0
     try:
-        _wait(process, lines, time.monotonic() + limit, watch)
-    except subprocess.TimeoutExpired as error:
-        raise _too_long(line, limit, lines) from error
+        while process.poll() is None:
+            if time.monotonic() > deadline:
+                _end(process)
+                reader.join(GRACE)
+                raise _too_long(line, limit, lines)
+            reader.join(0.1)
+            shown = _show(lines, shown, watch)
     finally:
         _end(process)
-        reader.join(5)  # what it started is ended too, so the pipe is closed
+    reader.join(GRACE)  # longer only where a child outlives it and keeps the pipe open
+    _show(lines, shown, watch)
     return Done(process.returncode, "".join(lines))
+
+
+def _show(lines: list[str], shown: int, watch: Watch) -> int:
+    """Hand over the lines that came since; returns how many were handed over in all."""
+    fresh = lines[shown:]
+    for text in filter(str.strip, fresh):
+        watch(text.rstrip())
+    return shown + len(fresh)
 
 
 def _read(pipe: IO[bytes] | Any, lines: list[str]) -> None:
@@ -239,33 +261,14 @@ def _read(pipe: IO[bytes] | Any, lines: list[str]) -> None:
         lines.append(max(reversed(drawn), key=lambda text: len(text.strip())) + "\n")
 
 
-def _wait(
-    process: "subprocess.Popen[bytes]", lines: list[str], deadline: float, watch: Watch
-) -> None:
-    shown = 0
-    while True:
-        try:
-            process.wait(0.1)
-        except subprocess.TimeoutExpired:
-            if time.monotonic() > deadline:
-                raise
-        ended = process.returncode is not None
-        for text in lines[shown:]:
-            shown += 1
-            if text.strip():
-                watch(text.rstrip())
-        if ended:
-            return
-
-
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    """End a program and everything it started that still runs."""
-    with suppress(psutil.NoSuchProcess):
-        mother = psutil.Process(process.pid)
-        family = [*mother.children(recursive=True), mother]
-        for member in family:
-            with suppress(psutil.NoSuchProcess):
-                member.kill()
+    """End a program that still runs, and everything it started."""
+    if process.poll() is not None:
+        return
+    mother = psutil.Process(process.pid)
+    for member in (*mother.children(recursive=True), mother):
+        with suppress(psutil.NoSuchProcess):
+            member.kill()
     process.wait()
 
 

@@ -9,13 +9,14 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
 from kit.errors import KitError
-from kit.generate.result import Runtime, TensorInfo
+from kit.generate.result import Generated, Runtime, TensorInfo
 from kit.generate.xcubeai.find import HOW_TO_GET, Tool
-from kit.generate.xcubeai.versions import Version, library_version, numbers
+from kit.generate.xcubeai.versions import Version, library_version, numbers, of
 
 LIBRARIES = Path("Middlewares/ST/AI/Lib/GCC/ARMCortexM4")
 HEADERS = Path("Middlewares/ST/AI/Inc")
 CORTEX_M4 = "_CM4_"
+ARCH, FPU, HARD_FLOAT = "TAG_CPU_ARCH", "TAG_FP_ARCH", "TAG_ABI_VFP_ARGS"
 SAME_ROOT = (
     "Install one version whole (its folder holds Utilities and Middlewares), and generate again: "
     "ST promises no compatibility between the files of two versions."
@@ -186,50 +187,75 @@ def _other_version(runtime: Runtime, version: Version, measured: str | None) -> 
         return name
     if carried is not None and version.cube is not None and carried != version.cube:
         return name
-    header = runtime.include / ST_AI.header
-    text = header.read_text(encoding="utf-8", errors="replace") if header.is_file() else ""
-    if not version.is_core or "STAI_TOOLS_VERSION_MAJOR" not in text:
+    if runtime.api != ST_AI.name:
         return ""
-    told = tuple(macro(text, f"STAI_TOOLS_VERSION_{part}") for part in ("MAJOR", "MINOR"))
-    return "" if told == version.number[:2] else f"{header.name} {told[0]}.{told[1]}"
+    header = (runtime.include / ST_AI.header).read_text(encoding="utf-8", errors="replace")
+    major = macro(header, "STAI_TOOLS_VERSION_MAJOR")
+    return "" if major == version.number[0] else f"{ST_AI.header} {major}"
+
+
+def check_linkable(made: Generated) -> None:
+    """Check once more, before compiling, what `generate` checked: files may have changed since.
+
+    Raises:
+        KitError: the network was not made by this engine; its C is not whole; or headers and
+            library are gone, or of another version or core.
+    """
+    runtime = made.runtime
+    if runtime is None:
+        raise KitError(
+            f"{made.folder} was not made by X-CUBE-AI.",
+            f"It was made by the {made.engine} engine, and needs no runtime of ST.",
+            "Generate it with --engine xcubeai.",
+        )
+    api = api_of(made.folder)
+    version = of(runtime.tool, runtime.version)
+    if not runtime.library.is_file():
+        raise KitError(
+            f"{runtime.library} is gone.",
+            f"{made.model} was generated with {version}, whose library it needs.",
+            "Install that version again, or generate the network again with the one there is.",
+        )
+    check_runtime(runtime, api, version)
 
 
 def wrong_core(library: Path) -> str:
-    """Why a library does not fit, from the attributes of its first object; "" when it fits.
+    """Why a library does not fit, from the attributes of its objects; "" when it fits.
 
-    Source: Addenda to the ABI for the Arm Architecture (ADDENDA32), sections 3.3.5.2 (Tag_CPU_arch,
-    13 is v7E-M) and 3.3.6 (Tag_ABI_VFP_args, 1 is hard float).
+    Source: Addenda to the ABI for the Arm Architecture (ADDENDA32), public "aeabi" attributes:
+    Tag_CPU_arch 13 is v7E-M, Tag_FP_arch 6 is VFPv4-D16 (the FPU of the Cortex-M4; 8 is that of
+    the Cortex-M7), Tag_ABI_VFP_args 1 is hard float. An object without a float says less.
     """
     try:
-        attributes = _attributes(first_object(library.read_bytes()))
+        found = [_attributes(content) for content in objects(library.read_bytes())]
     except (ELFError, OSError, ValueError, KeyError) as error:
         return f"It cannot be read as an archive of objects for Arm: {error}."
-    if attributes.get("TAG_CPU_ARCH") != 13:
-        return "Its objects are not for the instruction set ARMv7E-M."
-    return "" if attributes.get("TAG_ABI_VFP_ARGS") == 1 else "It was built without hard float."
+    most = {tag: max(one.get(tag, 0) for one in found) for tag in (ARCH, FPU, HARD_FLOAT)}
+    if most[ARCH] != 13 or most[FPU] > 6:
+        return "Its objects are for another core."
+    return "" if most[HARD_FLOAT] == 1 else "It was built without hard float."
 
 
-def first_object(archive: bytes) -> bytes:
-    """The first ELF object of an `ar` archive. Raises ValueError where there is none."""
+def objects(archive: bytes) -> list[bytes]:
+    """The ELF objects of an `ar` archive. Raises ValueError where there is none."""
     if archive[:8] != b"!<arch>\n":
         raise ValueError("it does not begin with !<arch>")
-    position = 8
+    found, position = [], 8
     while position + 60 <= len(archive):
         size = int(archive[position + 48 : position + 58])
         content = archive[position + 60 : position + 60 + size]
         if b"\x7fELF" in content[:64]:  # a long name may stand before it, as on BSD and macOS
-            return content[content.index(b"\x7fELF") :]
+            found.append(content[content.index(b"\x7fELF") :])
         position += 60 + size + size % 2
-    raise ValueError("it holds no object")
+    if not found:
+        raise ValueError("it holds no object")
+    return found
 
 
 def _attributes(content: bytes) -> dict[str, int]:
     section = ELFFile(BytesIO(content)).get_section_by_name(".ARM.attributes")
-    if section is None:
-        raise ValueError("it holds no object for Arm")
-    found = {}
-    for sub in section.iter_subsections():
+    found: dict[str, int] = {}
+    for sub in section.iter_subsections() if section is not None else ():
         for subsub in sub.iter_subsubsections():
-            for attribute in subsub.iter_attributes():
-                found[attribute.tag] = attribute.value
+            found |= {attribute.tag: attribute.value for attribute in subsub.iter_attributes()}
     return found

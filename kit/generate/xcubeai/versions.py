@@ -59,9 +59,18 @@ def parse(text: str) -> Version | None:
     if found := _CORE.search(text):
         return of_core(found[1], found[2], cube)
     if found := _STM32AI.search(text):
-        number = numbers(found[1])
-        return Version(STM32AI, number, found[1] + found[2], (number[0], number[1]))
+        return of(STM32AI, found[1] + found[2])
     return None
+
+
+def of(tool: str, text: str) -> Version:
+    """A version from its tool's name and its own text, such as "8.1.0-19520"."""
+    dotted = re.match(r"[\d.]*", text)
+    assert dotted is not None
+    if tool == CORE:
+        return of_core(dotted[0], text[dotted.end() :])
+    number = numbers(dotted[0])
+    return Version(tool, number, text, (number[0], number[1]))
 
 
 def of_core(dotted: str, rest: str = "", cube: tuple[int, ...] | None = None) -> Version:
