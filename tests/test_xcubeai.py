@@ -256,6 +256,7 @@ def test_a_program_that_does_not_start(tmp_path, model, out):
     [
         ("hello", "does not say a version"),
         ("Neural Network Tools for STM32 v1.4.0 (AI tools v5.2.0)", "too old"),
+        ("ST Edge AI Core v4.0.1-20581", "does not say which options"),
     ],
 )
 def test_a_program_that_is_something_else(tmp_path, model, out, says, said):
@@ -443,7 +444,7 @@ def test_headers_of_another_version(fresh, model, out):
     """The version that stai.h carries is compared with the tool's."""
     header = fresh / installation.INC / "stai.h"
     header.write_text(header.read_text().replace("MAJOR (4)", "MAJOR (3)"))
-    with assert_refused(out, "of two versions", "stai.h 3"):
+    with assert_refused(out, "of two versions", "stai.h of version 3"):
         by_st(model, out, fresh)
 
 

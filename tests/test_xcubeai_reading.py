@@ -23,7 +23,7 @@ find_module = import_module("kit.generate.xcubeai.find")  # the package gives th
 
 PLACES = {
     "Windows": ("windows", "stedgeai.exe", "stm32ai.exe"),
-    "Darwin": ("macarm", "stedgeai", "stm32ai"),
+    "Darwin": ("mac", "stedgeai", "stm32ai"),
     "Linux": ("linux", "stedgeai", "stm32ai"),
 }
 
@@ -77,6 +77,16 @@ def test_the_order_of_preference(computer, tmp_path, system):
     roots = [program.parents[2] for program in wanted]
     assert [tool.root for tool in search.tools] == roots
     assert search.tools[0].place.startswith("STEDGEAI_CORE_DIR=")
+
+
+@pytest.mark.parametrize(("machine", "folder"), [("arm64", "macarm"), ("x86_64", "mac")])
+def test_the_program_for_the_processor_of_a_mac(computer, tmp_path, monkeypatch, machine, folder):
+    """An installation has both, and that for Apple silicon does not start on an Intel Mac."""
+    computer.put(tmp_path / "4.0", "Darwin")
+    (tmp_path / "4.0" / "Utilities" / "macarm").mkdir()
+    (tmp_path / "4.0" / "Utilities" / "macarm" / "stedgeai").touch()
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    assert computer.see("Darwin", tmp_path / "4.0").tools[0].program.parent.name == folder
 
 
 def test_on_path(computer, tmp_path, monkeypatch):

@@ -15,7 +15,7 @@ from stand_in.releases import RELEASES
 
 PROGRAM = Path(__file__).parent / "__main__.py"
 BEHAVIOR = "stand_in.json"
-PLATFORMS = {"Windows": "windows", "Darwin": "macarm", "Linux": "linux"}
+PLATFORMS = {"Windows": "windows", "Darwin": "mac", "Linux": "linux"}
 INC = Path("Middlewares/ST/AI/Inc")
 LIB = Path("Middlewares/ST/AI/Lib/GCC/ARMCortexM4")
 OURS = "/* A header of the kit's stand-in for ST's tool, for tests. No line of it is ST's. */\n"

@@ -83,6 +83,12 @@ def _ask(tool: Tool, _stamp: int) -> Driven:
         )
     shown = _say(tool, "--help")
     options = frozenset(re.findall(r"--[a-z][a-z0-9-]*", shown))
+    if "--model" not in options:
+        raise KitError(
+            f"{version} does not say which options it has.",
+            f"Asked for --help it says: {shown.strip()[:300] or 'nothing'}",
+            f"Try `{tool.program} --help` in a terminal, and install the tool again.",
+        )
     lists = re.findall(r"(--[a-z][a-z-]*) \[?([\w-]+(?:\|[\w-]+)+)\]?", shown)
     return Driven(tool, version, options, {name: tuple(text.split("|")) for name, text in lists})
 

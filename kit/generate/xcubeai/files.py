@@ -59,11 +59,10 @@ def api_of(folder: Path) -> Api:
 
 
 def _whole(path: Path) -> bool:
-    """Whether a C file is there and ends where it should: every brace and #if is closed."""
+    """Whether a C file is there and ends as one does, not in the middle of a list of numbers."""
     text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-    directives = re.findall(r"^[ \t]*#[ \t]*(if|endif)", text, re.MULTILINE)
-    closed = text.count("{") == text.count("}")
-    return bool(text.strip()) and closed and directives.count("if") == directives.count("endif")
+    last = (text.strip().splitlines() or [""])[-1]
+    return last.startswith("#") or last.endswith(("}", ";", ")", "*/"))
 
 
 def _incomplete(what: str) -> KitError:
@@ -190,8 +189,9 @@ def _other_version(runtime: Runtime, version: Version, measured: str | None) -> 
     if runtime.api != ST_AI.name:
         return ""
     header = (runtime.include / ST_AI.header).read_text(encoding="utf-8", errors="replace")
-    major = macro(header, "STAI_TOOLS_VERSION_MAJOR")
-    return "" if major == version.number[0] else f"{ST_AI.header} {major}"
+    told = re.search(r"#define\s+STAI_TOOLS_VERSION_MAJOR\s+\(?(\d+)", header)
+    other = told[1] if told and int(told[1]) != version.number[0] else ""
+    return f"{ST_AI.header} of version {other}" if other else ""
 
 
 def check_linkable(made: Generated) -> None:

@@ -27,7 +27,8 @@ INSTALLERS = {
     "Darwin": ("/Applications/ST/STEdgeAI", "/opt/ST/STEdgeAI", "~/ST/STEdgeAI"),
     "Linux": ("/opt/ST/STEdgeAI", "~/ST/STEdgeAI"),
 }
-FOLDERS = {"Windows": ("windows",), "Darwin": ("macarm", "mac"), "Linux": ("linux",)}
+FOLDERS = {"Windows": ("windows",), "Darwin": ("mac",), "Linux": ("linux",)}
+APPLE_SILICON = ("macarm", "mac")
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,8 @@ class _Eyes:
         self.environment = environment
         self.home = home
         self.system = system if system in INSTALLERS else "Linux"
+        arm = self.system == "Darwin" and platform.machine() == "arm64"
+        self.folders = APPLE_SILICON if arm else FOLDERS[self.system]
 
     def places(self) -> Iterator[tuple[str, Path | None]]:
         """Each place's name, and what to look into there, in the order of preference."""
@@ -142,7 +145,7 @@ class _Eyes:
         if path.is_file():
             return path.absolute()
         for root in (path, *_newest_first(path)):
-            for folder in FOLDERS[self.system]:
+            for folder in self.folders:
                 for name in self._file_names():
                     if (program := root / "Utilities" / folder / name).is_file():
                         return program.absolute()
