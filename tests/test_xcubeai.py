@@ -551,7 +551,7 @@ def test_from_a_zip(unpacked, model, out, tmp_path_factory, monkeypatch):
     made = generate(model, out, "xcubeai", from_zip=path)
     assert made.macs == describe(model).macc and made.runtime.api == "st-ai"
     assert made.runtime.library.is_relative_to(out) and made.runtime.library.is_file()
-    assert (made.runtime.include / "stai.h").is_file()
+    assert (made.runtime.include / "stai.h").is_file() and (out / "LICENSE").is_file()
     moved = out.rename(out.with_name("moved"))
     assert load(moved).runtime.library.is_relative_to(moved)
 

@@ -140,9 +140,15 @@ def options(driven: Driven, settings: Settings) -> list[str]:
 
 
 def _keep(
-    path: Path, out: Path, made: Path, figures: Figures, runtime: Runtime, api: files.Api
+    path: Path,
+    out: Path,
+    made: Path,
+    figures: Figures,
+    runtime: Runtime,
+    api: files.Api,
+    brought: bool = False,
 ) -> Generated:
-    """The result as a folder, whole or not at all."""
+    """The result as a folder, whole or not at all; `brought` when the runtime came in a zip."""
     assert figures.input is not None and figures.output is not None  # gather saw to it
     files.check_header(made, api, (figures.input, figures.output))
     with making(out) as folder:
@@ -150,16 +156,17 @@ def _keep(
         for source in made.glob("network*"):
             if source.is_file():
                 shutil.copyfile(source, folder / source.name)
-        runtime = _move_in(runtime, made, folder)
+        if brought:
+            runtime = _move_in(runtime, made, folder)
         license.write_note(folder, f"{runtime.tool} {runtime.version}")
         generated(path, folder, figures, runtime).save()
     return result.load(out)
 
 
 def _move_in(runtime: Runtime, made: Path, folder: Path) -> Runtime:
-    """Headers and library of a zip go into the folder; those of an installation stay there."""
-    if not runtime.library.is_relative_to(made.parent):
-        return runtime
+    """Headers, library and terms of a zip go into the folder; an installation's stay there."""
+    for terms in made.glob("*LICENSE*"):
+        shutil.copyfile(terms, folder / terms.name)
     inside = folder / zipped.RUNTIME
     shutil.copytree(runtime.include, inside / "Inc")
     (inside / "Lib").mkdir()
@@ -205,7 +212,7 @@ def _from_zip(path: Path, model: Model | None, out: Path, chosen: Settings) -> G
         library = files.pick_library(libraries, figures.library)
         runtime = Runtime(api.name, version.tool, version.text, include, library)
         files.check_runtime(runtime, api, version, figures.library)
-        return _keep(path, out, made, figures, runtime, api)
+        return _keep(path, out, made, figures, runtime, api, brought=True)
 
 
 def _version(figures: Figures, path: str | Path) -> Version:

@@ -48,10 +48,10 @@ def _extract(archive: zipfile.ZipFile, folder: Path) -> None:
 
 
 def _holder(path: Path, folder: Path, *names: str) -> Path:
-    """The folder inside that holds a file of one of these names."""
+    """The folder inside that holds a file of one of these names; the outermost, where several."""
     for name in names:
-        for found in sorted(folder.rglob(name)):
-            return found.parent
+        if found := sorted(folder.rglob(name), key=lambda place: (len(place.parts), place)):
+            return found[0].parent
     raise _not_usable(path, f"There is no {' or '.join(names)} in it.")
 
 
