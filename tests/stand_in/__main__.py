@@ -11,6 +11,7 @@ BEHAVIOR.json names the release and, for tests of failures, what goes wrong:
 """
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -54,11 +55,13 @@ def _consent(words: list[str]) -> None:
 
 
 def usage(release: Release) -> str:
-    """The options as the help shows them."""
+    """The options as the help shows them; the older program has choices in brackets."""
     options = release.options | GENERATE | release.validate
     shown = " ".join(
         f"[{name} {value}]" if value else f"[{name}]" for name, value in options.items()
     )
+    if not release.is_core:
+        shown = re.sub(r" ([\w-]+(\|[\w-]+)+)", r" [\1]", shown)
     return f"usage: {release.program} {shown}\n  {'|'.join(VERBS)}\n\n{release.banner}"
 
 

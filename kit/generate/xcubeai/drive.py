@@ -177,7 +177,7 @@ def work_folder() -> Iterator[Path]:
     for place in candidates:
         if str(place).isascii():
             with suppress(OSError):
-                folder = tempfile.TemporaryDirectory(prefix="kit-", dir=place)
+                folder = tempfile.TemporaryDirectory("", "kit-", place, ignore_cleanup_errors=True)
                 break
     else:
         raise KitError(
