@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import time
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -373,7 +374,8 @@ def keras_files(place):
 
     tf = tensorflow()
     layers = [tf.keras.Input((20,)), tf.keras.layers.Dense(5, activation="softmax")]
-    with quiet():
+    with quiet(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "__array__ implementation")  # Keras, while it converts
         network = tf.keras.Sequential(layers)
         for ending in ("keras", "h5"):
             network.save(place / f"digits.{ending}")
@@ -382,7 +384,6 @@ def keras_files(place):
     return {ending: place / f"digits.{ending}" for ending in ("keras", "h5", "tflite")}
 
 
-@pytest.mark.filterwarnings("ignore:__array__ implementation")  # Keras, while it saves
 def test_a_keras_file_that_the_tool_cannot_read(installed, keras_files, out):
     """The Keras that saved it is named, and the .tflite is offered instead."""
     import keras
@@ -798,5 +799,6 @@ def test_the_command_line(installed, model, out, capsys, monkeypatch):
     assert "0 of 9 rows differ" in capsys.readouterr().out
     assert main([*words, "--mode", "target", "--board", "virtual://"]) == 1
     assert "ST's license" in capsys.readouterr().err
-    assert main(["generate", str(model), "--out", str(out), "--tool", "/nowhere"]) == 1
-    assert "portable engine has no setting tool" in capsys.readouterr().err
+    for words in (["generate", str(model), "--out", str(out)], ["validate", str(model)]):
+        assert main([*words, "--tool", "elsewhere"]) == 1
+        assert "portable engine has no setting tool" in capsys.readouterr().err
