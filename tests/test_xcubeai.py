@@ -161,6 +161,15 @@ def test_what_was_chosen_reaches_the_tool(installed, model, out):
         assert words in line
 
 
+def test_the_older_tool_has_options_of_its_own(installed, model, out):
+    """It knows a series, no target, and does not put input and output into the activations by
+    itself."""
+    by_st(model, out, installed("8.1"))
+    line = (out / "network_generate_report.txt").read_text().splitlines()[2]
+    assert "--series stm32f4 --allocate-inputs --allocate-outputs --quiet" in line
+    assert "--target" not in line and "--c-api" not in line
+
+
 @pytest.mark.parametrize(
     ("name", "settings", "said"),
     [
@@ -424,6 +433,7 @@ def test_a_model_that_is_not_there(installed, out, place, name):
         ("7.2", {"leave_out": ["network_generate_report.txt"]}, "no description"),
         ("Core 4.0", {"info": [[["json_schema_version"], "3.0"]]}, "schema is '3.0'"),
         ("8.1", {"report": [["v8.1.0", "v8.0.0"]]}, "version"),
+        ("Core 1.0", {"config": "2.1.0"}, "network_config.h of 2.1"),
     ],
 )
 def test_what_cannot_be_right_is_an_error(installed, model, out, name, behavior, said):
@@ -469,7 +479,7 @@ def test_headers_of_another_version(fresh, model, out):
     """The version that stai.h carries is compared with the tool's."""
     header = fresh / installation.INC / "stai.h"
     header.write_text(header.read_text().replace("MAJOR (4)", "MAJOR (3)"))
-    with assert_refused(out, "of two versions", "stai.h of version 3"):
+    with assert_refused(out, "of two versions", "stai.h of 3.0"):
         by_st(model, out, fresh)
 
 
