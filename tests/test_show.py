@@ -45,6 +45,7 @@ FIGURES = {
     "failures": lambda: show.failures(MISTAKES),
     "profile": lambda: show.profile(profile(estimated=True)),
     "road": lambda: show.road("generate"),
+    "ways": show.ways,
 }
 
 

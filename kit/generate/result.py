@@ -137,7 +137,7 @@ def _generated(folder: Path, content: dict[str, Any]) -> Generated:
         tuple(map(_layer, content["layers"])),
         content["weights_bytes"],
         content["arena_bytes"],
-        content["kernel_flash_bytes"],
-        content["kernel_ram_bytes"],
-        _runtime(folder, content["runtime"]),
+        content.get("kernel_flash_bytes"),
+        content.get("kernel_ram_bytes"),
+        _runtime(folder, content.get("runtime")),
     )

@@ -12,7 +12,7 @@ apart; nothing is said by color alone.
 import base64
 import html
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -26,6 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 
 if TYPE_CHECKING:
     from kit.board import Profile
+    from kit.generate import Generated
 
 ORANGE, SKY, GREEN, YELLOW = "#E69F00", "#56B4E9", "#009E73", "#F0E442"
 BLUE, RED, PURPLE, GRAY = "#0072B2", "#D55E00", "#CC79A7", "#9A9A9A"
@@ -43,6 +44,21 @@ STAGES = {
     "compile": "firmware.elf",
     "board": "STM32F446",
     "answer": "ten scores",
+}
+
+WAYS = {  # from a model to a program on the chip: who works, and the steps
+    "this kit": "kit generate|network.c, kernels|kit build|firmware",
+    "this kit with\nST's tool": (
+        "kit generate\n--engine xcubeai|network.c,\nST's library|kit build|firmware"
+    ),
+    "STM32CubeMX with\nX-CUBE-AI": (
+        "add network,\nAnalyze, Validate|Generate code:\na whole project|"
+        "your calls\nin main.c|build in an IDE"
+    ),
+    "STM32Cube\nAI Studio": (
+        "import the model,\nchoose the target|Generate: network.c,\nST's library|"
+        "into a project\nof yours|build in an IDE"
+    ),
 }
 
 Rows = Sequence[Mapping[str, Any]]
@@ -437,6 +453,49 @@ def profile(measured: "Profile", title: str = "Where the time of one inference g
     axes.set_yticks(range(len(layers)), names, fontsize=9)
     axes.set(xlim=(0, 1.45 * max([*times, 0.001])), ylim=(len(layers) - 0.4, -0.6))
     return figure
+
+
+def ways(title: str = "Ways from the model to a program on the chip") -> Figure:
+    """Each way of `WAYS` as a row of steps, all beginning with the same .tflite file."""
+    listed = [f"{who}: {steps.replace('|', ', ')}" for who, steps in WAYS.items()]
+    alt = "Four ways, each from digits_int8.tflite. " + "; ".join(listed).replace("\n", " ") + "."
+    figure = _figure(11, 1.05 * len(WAYS) + 0.6, title, alt)
+    axes = figure.add_subplot(xlim=(-1.15, 3.6), ylim=(len(WAYS) - 0.5, -0.5))
+    axes.set_axis_off()
+    for row, (who, steps) in enumerate(WAYS.items()):
+        axes.text(-1.1, row, who, ha="left", va="center", fontsize=10, fontweight="bold")
+        for column, step in enumerate(steps.split("|")):
+            box = {"boxstyle": "round,pad=0.4", "facecolor": PALE, "edgecolor": GRAY}
+            axes.text(column + 0.15, row, step, ha="center", va="center", fontsize=9, bbox=box)
+            if column:
+                style = {"arrowstyle": "-|>", "linewidth": 1.4, "color": "black"}
+                axes.annotate("", (column - 0.3, row), (column - 0.41, row), arrowprops=style)
+    return figure
+
+
+def engines(networks: "Sequence[Generated]") -> Table:
+    """What each engine made of one model: a row for each figure, a column for each engine.
+
+    Args:
+        networks: what `kit.generate` returned, for the same model.
+    """
+    rows: dict[str, Callable[[Generated], Any]] = {
+        "made by": lambda n: f"{n.runtime.tool} {n.runtime.version}" if n.runtime else "this kit",
+        "weights in flash, bytes": lambda n: n.weights_bytes,
+        "the engine's code in flash, bytes": lambda n: n.kernel_flash_bytes,
+        "tensors in RAM, bytes": lambda n: n.arena_bytes,
+        "the engine's data in RAM, bytes": lambda n: n.kernel_ram_bytes,
+        "MACs": lambda n: n.macs,
+        "layers": lambda n: len(n.layers),
+    }
+    return table([
+        {"": name} | {n.engine: _known(figure(n)) for n in networks}
+        for name, figure in rows.items()
+    ])  # fmt: skip
+
+
+def _known(figure: Any) -> str:
+    return "in the firmware's size" if figure is None else _text(figure, "")
 
 
 def road(stage: str | None = None) -> Figure:
