@@ -459,7 +459,7 @@ def ways(title: str = "Ways from the model to a program on the chip") -> Figure:
     """Each way of `WAYS` as a row of steps, all beginning with the same .tflite file."""
     listed = [f"{who}: {steps.replace('|', ', ')}" for who, steps in WAYS.items()]
     alt = "Four ways, each from digits_int8.tflite. " + "; ".join(listed).replace("\n", " ") + "."
-    figure = _figure(11, 1.05 * len(WAYS) + 0.6, title, alt)
+    figure = _figure(11, 0.8 * len(WAYS) + 0.6, title, alt)
     axes = figure.add_subplot(xlim=(-1.15, 3.6), ylim=(len(WAYS) - 0.5, -0.5))
     axes.set_axis_off()
     for row, (who, steps) in enumerate(WAYS.items()):
