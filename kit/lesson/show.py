@@ -27,6 +27,7 @@ from numpy.typing import ArrayLike, NDArray
 if TYPE_CHECKING:
     from kit.board import Profile
     from kit.generate import Generated
+    from kit.generate.xcubeai import Trial
 
 ORANGE, SKY, GREEN, YELLOW = "#E69F00", "#56B4E9", "#009E73", "#F0E442"
 BLUE, RED, PURPLE, GRAY = "#0072B2", "#D55E00", "#CC79A7", "#9A9A9A"
@@ -494,8 +495,26 @@ def engines(networks: "Sequence[Generated]") -> Table:
     ])  # fmt: skip
 
 
+def trials(tried: "Sequence[Trial]") -> Table:
+    """What settings of ST's tool cost and save; a refused one shows the reason.
+
+    Args:
+        tried: what `kit.generate.xcubeai.compare_settings` returned.
+    """
+    return table([
+        {
+            "compression": trial.compression,
+            "optimization": trial.optimization,
+            "weights, bytes": _known(trial.figures and trial.figures.weights_bytes),
+            "activations, bytes": _known(trial.figures and trial.figures.activations_bytes),
+            "remark": trial.refusal,
+        }
+        for trial in tried
+    ])  # fmt: skip
+
+
 def _known(figure: Any) -> str:
-    return "in the firmware's size" if figure is None else _text(figure, "")
+    return "not known yet" if figure is None else _text(figure, "")
 
 
 def road(stage: str | None = None) -> Figure:
