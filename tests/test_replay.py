@@ -440,12 +440,14 @@ def test_a_recording_that_fails_leaves_no_file(course, tmp_path, capsys):
 
 def test_the_course_itself_can_be_recorded_and_replayed(road, tmp_path):
     """Notebooks 04 and 05: the report of a replay has the figures of the board it was made with."""
-    file = tmp_path / "course.rec"
-    command = [sys.executable, "-m", "kit"]
-    subprocess.run([*command, "record", str(file)], check=True, cwd=paths.ROOT)
+    file, command = tmp_path / "course.rec", [sys.executable, "-m", "kit"]
+    made = shutil.ignore_patterns("zig-cache", "pytest*", "*.html")
+    shutil.copytree(road["build"], tmp_path / "build", ignore=made)
+    own = {"cwd": paths.ROOT, "env": os.environ | {"KIT_BUILD": str(tmp_path / "build")}}
+    subprocess.run([*command, "record", str(file)], check=True, **own)
     board = road["report"]["board"]
     run = [*command, "run", "04", "05", "--board", f"replay://{file}", "--json"]
-    done = subprocess.run(run, check=True, cwd=paths.ROOT, stdout=subprocess.PIPE)
+    done = subprocess.run(run, check=True, stdout=subprocess.PIPE, **own)
     replayed = json.loads(done.stdout)["report"]["board"]
     assert replayed == {**board, "url": f"replay://{file.as_posix()}"}
     assert file.stat().st_size < 4_000_000  # MNIST's 8 MB of pixels, packed
