@@ -5,6 +5,7 @@ Results go to stdout, as text or with --json as one JSON object; progress goes t
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -131,11 +132,23 @@ def _show_doctor(checks: Any) -> None:
 
 
 def generate(args: argparse.Namespace) -> Any:
-    """Turn a .tflite model into C."""
+    """Turn a model into C, by the open engine or by ST's tool."""
     from kit.generate import generate as make
 
-    made = make(args.model, args.out, args.engine)
+    made = make(args.model, args.out, args.engine, **_settings(args, "from_zip"))
     return asdict(made) | {"macs": made.macs}
+
+
+def _settings(args: argparse.Namespace, *more: str) -> dict[str, Any]:
+    """What was chosen for ST's tool, whose lines are shown as they come."""
+    names = ("compression", "optimization", "tool", *more)
+    chosen = {name: getattr(args, name) for name in names}
+    return chosen | ({"watch": _watch} if args.engine == "xcubeai" else {})
+
+
+def _watch(line: str) -> None:
+    if os.environ.get("KIT_PROGRESS") != "0":
+        print(f"  {line}", file=sys.stderr, flush=True)
 
 
 def _show_generate(made: Any) -> None:
@@ -146,24 +159,72 @@ def _show_generate(made: Any) -> None:
     title = f"{made['model']} as C in {made['folder']}"
     console.print(_table(title, ["layer", "operator", "MACs", "weights, bytes"], rows))
     print(f"weights {made['weights_bytes']:,} bytes, arena {made['arena_bytes']:,} bytes")
+    if made["runtime"]:
+        _show_runtime(made)
+
+
+def _show_runtime(made: Any) -> None:
+    flash, ram = made["kernel_flash_bytes"], made["kernel_ram_bytes"]
+    if flash is not None and ram is not None:
+        print(f"kernels {flash:,} bytes of flash, {ram:,} bytes of RAM")
+    runtime = made["runtime"]
+    print(f"{runtime['api']} API, {runtime['tool']} {runtime['version']}, {runtime['library']}")
 
 
 def validate(args: argparse.Namespace) -> Any:
     """Compare LiteRT's reference kernels, the C on this computer and the C on the board."""
     from kit import validate as check
+    from kit.generate import check_engine
     from kit.lesson.progress import each
 
+    check_engine(args.engine)
+    if args.engine == "xcubeai":
+        return _validate_by_st(args)
     if args.random:
         inputs = check.random_inputs(args.model, args.random)
         what = f"{len(inputs):,} random inputs"
     else:
         inputs = check.test_images(args.model, args.images)
         what = f"{len(inputs):,} MNIST test images"
-    bar = each(f"asking {args.board}")
-    return check.validate(args.model, inputs, what, args.board, bar)
+    board = args.board or "virtual://validate"
+    return check.validate(args.model, inputs, what, board, each(f"asking {board}"))
+
+
+def _validate_by_st(args: argparse.Namespace) -> Any:
+    from kit import validate as check
+    from kit.generate.xcubeai import Settings
+
+    count = args.random or args.images
+    inputs: Any = count
+    what = f"{count:,} random inputs"
+    if Path(args.model).suffix == ".tflite" and args.random:
+        inputs = check.random_inputs(args.model, count)
+    elif Path(args.model).suffix == ".tflite":
+        inputs, what = check.test_images(args.model, count), f"{count:,} MNIST test images"
+    settings = Settings(**_settings(args))
+    return check.validate_by_st(args.model, inputs, what, args.mode, args.board, settings)
+
+
+def _show_st(result: Any) -> None:
+    names = list(dict.fromkeys(name for row in result.metrics for name in row.values))
+    rows = [[row.name, *(f"{row.values.get(n, float('nan')):.6g}" for n in names)]
+            for row in result.metrics]  # fmt: skip
+    title = f"{result.model} on {result.inputs}, validated by {result.tool} ({result.mode})"
+    console.print(_table(title, ["ST's evaluation", *names], rows))
+    if result.milliseconds is not None:
+        print(f"{result.milliseconds:g} ms an inference")
+    if result.comparison is None:
+        print(f"Not compared with LiteRT: {result.remark}")
+        return
+    c = result.comparison
+    print(f"Compared with LiteRT's reference kernels: {c.mismatches:,} of {c.rows:,} rows differ, "
+          f"by {c.largest:.3g} at most, {c.same_digit:,} with the same digit.")  # fmt: skip
 
 
 def _show_validate(result: Any) -> None:
+    if hasattr(result, "metrics"):
+        _show_st(result)
+        return
     title = f"{result.model} on {result.inputs}, compared with LiteRT's reference kernels"
     columns = ["computed by", "rows", "differ", "by at most", "same digit"]
     rows = [
@@ -319,15 +380,26 @@ def _add_road(add: Any) -> None:
     command = add(doctor, _show_doctor)
     command.add_argument("--board", help="also greet this board")
     command = add(generate, _show_generate)
-    command.add_argument("model", help="int8 or float32 .tflite file")
+    command.add_argument("model", help="int8 or float32 .tflite; for xcubeai also .keras, .h5")
     command.add_argument("--out", required=True, help="folder for the C; replaced as a whole")
-    command.add_argument("--engine", default="portable", help="default: portable")
+    _add_engine(command)
+    command.add_argument("--from-zip", help="xcubeai: a zip of ST Edge AI Developer Cloud")
     command = add(validate, _show_validate)
-    command.add_argument("model", help="int8 or float32 .tflite file")
+    command.add_argument("model", help="int8 or float32 .tflite; for xcubeai also .keras, .h5")
+    _add_engine(command)
+    modes = "xcubeai: on this computer, or on a board with ST's validation program"
+    command.add_argument("--mode", choices=["host", "target"], default="host", help=modes)
     count = command.add_mutually_exclusive_group()
     count.add_argument("--images", type=_image_count, default=1000, help="of the test set: 1000")
     count.add_argument("--random", type=_random_count, help="this many random inputs instead")
-    command.add_argument("--board", default="virtual://validate", help="is flashed and asked")
+    command.add_argument("--board", help="is flashed and asked; default: virtual://validate")
+
+
+def _add_engine(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--engine", default="portable", help="portable (default) or xcubeai")
+    command.add_argument("--compression", help="xcubeai: none, lossless, low, medium or high")
+    command.add_argument("--optimization", help="xcubeai: time, ram or balanced")
+    command.add_argument("--tool", help="xcubeai: ST's program or its folder, when not found")
 
 
 def _add_board(add: Any) -> None:

@@ -206,12 +206,23 @@ def flashing_tools() -> Check:
 
 
 def st_edge_ai() -> Check:
-    """ST's generator (X-CUBE-AI): on PATH, or where STEDGEAI_CORE_DIR points."""
-    core = os.environ.get("STEDGEAI_CORE_DIR")
-    if core and Path(core).is_dir():
-        return Check("X-CUBE-AI (ST Edge AI)", True, short(Path(core)), "optional", "")
+    """ST's generator (X-CUBE-AI): which one is used and its version, or where it was looked for."""
+    from kit.generate.xcubeai import look, version_of
+
+    name = "X-CUBE-AI (ST Edge AI)"
     how = "Get ST Edge AI Core from st.com and set STEDGEAI_CORE_DIR to its folder"
-    return _program("X-CUBE-AI (ST Edge AI)", ["stedgeai", "stm32ai"], "optional", how)
+    search = look()
+    if not search.tools:
+        places = ", ".join(one.place for one in search.looks)
+        return Check(name, False, f"looked at {places}", "optional", how)
+    tool, others = search.tools[0], search.tools[1:]
+    try:
+        version = str(version_of(tool))
+    except KitError as error:
+        return Check(name, False, f"{short(tool.program)}: {error.why}", "optional", how)
+    detail = f"{version}, {short(tool.program)} (by {tool.place})"
+    also = "".join(f"; also {short(other.program)}" for other in others)
+    return Check(name, True, detail + also, "optional", "")
 
 
 def gnu_compiler() -> Check:

@@ -11,7 +11,7 @@ from kit.board import Board, flash
 from kit.compile import HostNetwork, build
 from kit.digits import load
 from kit.errors import KitError
-from kit.generate import generate
+from kit.generate import generate, xcubeai
 from kit.model import Reference, pixels_to_input, read
 from kit.paths import build as build_folder
 
@@ -70,6 +70,26 @@ def compare(name: str, outputs: npt.NDArray[Any], reference: npt.NDArray[Any]) -
         float(difference.max()),
         int(digits.sum()),
     )
+
+
+@dataclass(frozen=True)
+class StValidation:
+    """What ST's own validation says of a model, on `rows` inputs.
+
+    `comparison` is the tool's C model against LiteRT's reference kernels (for int8, its `largest`
+    counts steps of the output, LSB); where it is None, `remark` says why. `metrics` are ST's own,
+    `milliseconds` the time of an inference that it measured.
+    """
+
+    model: str
+    inputs: str
+    rows: int
+    tool: str
+    mode: str
+    metrics: tuple[xcubeai.Metrics, ...]
+    milliseconds: float | None
+    comparison: Comparison | None
+    remark: str
 
 
 def test_images(path: str | Path, count: int) -> npt.NDArray[Any]:
@@ -131,3 +151,39 @@ def validate(
             outputs = board.run(inputs, progress).reshape(reference.shape)
         results.append(compare(f"the C on {board_url}", outputs, reference))
     return Validation(Path(path).name, what, len(inputs), tuple(results))
+
+
+def validate_by_st(
+    path: str | Path,
+    inputs: npt.NDArray[Any] | int,
+    what: str,
+    mode: str = "host",
+    board: str | None = None,
+    settings: xcubeai.Settings | None = None,
+) -> StValidation:
+    """Let ST's tool validate its C of a model, and compare what it computed with LiteRT.
+
+    Args:
+        path: the model: .tflite, .keras or .h5.
+        inputs: shape (n, ...), as the model takes them; for a Keras file a number of random ones.
+        what: what the inputs are, in words.
+        mode: "host", or "target" for a board that runs ST's validation program.
+        board: its serial port; None lets the tool search.
+        settings: the tool to use, and what to choose.
+
+    Raises:
+        KitError: the tool is missing or fails, the mode cannot work here, or the board is the
+            virtual one.
+    """
+    done = xcubeai.validate(path, inputs, mode, board, settings)
+    comparison, remark = None, "This version of the tool writes no outputs to compare."
+    if isinstance(inputs, int):
+        remark = "LiteRT reads .tflite files only: hand over one to compare with it."
+    elif done.outputs is not None:
+        name = f"ST's C model ({mode})"
+        comparison, remark = compare(name, done.outputs, Reference(path).run(inputs)), ""
+    rows = inputs if isinstance(inputs, int) else len(inputs)
+    return StValidation(
+        Path(path).name, what, rows, done.tool, mode, done.metrics, done.milliseconds,
+        comparison, remark,
+    )  # fmt: skip

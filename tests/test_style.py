@@ -114,13 +114,34 @@ def tracked() -> list[Path]:
     return [path for path in names if path.suffix not in binary and path.is_file()]
 
 
+OF_ST = (
+    r"(^|/)(stai\w*\.h$|ai_\w+\.h$|network\w*\.[ch]$|NetworkRuntime|st(m32)?_?ai_(ws|output)/)|"
+    r"network_c_info\.json$|_(generate|analyze|validate)_report\.txt$|_val_io\.npz$"
+)
+
+
 def test_no_file_of_st_and_nothing_made_is_in_git():
     """ST's headers, libraries and generated code may not be redistributed; build/ is made."""
     names = [path.relative_to(ROOT).as_posix() for path in tracked()]
-    forbidden = (
-        r"(^build/|(^|/)(stai|ai_platform|network_config|network_runtime)|\.a$|\.elf$|\.h5$)"
-    )
+    forbidden = rf"^build/|\.(a|elf|h5|zip)$|{OF_ST}"
     assert [name for name in names if re.search(forbidden, name)] == []
+    notice = re.compile(r"(Copyright \(c\) \d{4}|[&]copy;.*) STMicroelectronics|www\.st\.com/SLA\d")
+    texts = {path.name: path.read_text(encoding="utf-8", errors="replace") for path in tracked()}
+    assert [name for name, text in texts.items() if notice.search(text)] == []
+
+
+def test_git_ignores_the_files_of_st():
+    """Whoever generates into the project cannot commit by mistake what is ST's."""
+    names = ["stai.h", "ai_platform.h", "network.c", "network_data_params.h", "st_ai_ws/x",
+             "NetworkRuntime1200_CM4_GCC.a", "network_c_info.json", "network_val_io.npz",
+             "network_generate_report.txt"]  # fmt: skip
+    done = subprocess.run(
+        ["git", "check-ignore", "--no-index", *names], cwd=ROOT, capture_output=True, text=True
+    )
+    if done.returncode == 128:
+        pytest.skip("this is not a checkout")
+    assert done.stdout.split() == names
+    assert all(re.search(OF_ST, name) for name in names)
 
 
 def test_links_inside_the_project_lead_somewhere():

@@ -124,6 +124,7 @@ class HostNetwork:
 
         def observe(_context: Any, layer: int, address: int) -> None:
             info = self.network.layers[layer].output
+            assert info is not None  # the portable engine says it for each layer
             values = np.frombuffer(ctypes.string_at(address, info.bytes), info.dtype)
             found.append(values.reshape(info.shape[1:]))
 

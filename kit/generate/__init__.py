@@ -1,35 +1,55 @@
 """From a .tflite file to C: one entry, one result type, whichever engine makes it."""
 
 from pathlib import Path
+from typing import Any
 
 from kit.errors import KitError
 from kit.generate import portable
-from kit.generate.result import FILE, Generated, Layer, TensorInfo, load
+from kit.generate.result import FILE, Generated, Layer, Runtime, TensorInfo, load
+from kit.generate.xcubeai import Settings
+from kit.generate.xcubeai import generate as by_st
 
-__all__ = ["ENGINES", "Generated", "Layer", "TensorInfo", "generate", "load"]
+__all__ = ["ENGINES", "Generated", "Layer", "Runtime", "TensorInfo", "generate", "load"]
 
-ENGINES = {"portable": portable.generate}
+ENGINES = ("portable", "xcubeai")
 
 
-def generate(model: str | Path, out: str | Path, engine: str = "portable") -> Generated:
-    """Turn a .tflite model into C.
+def generate(
+    model: str | Path, out: str | Path, engine: str = "portable", **settings: Any
+) -> Generated:
+    """Turn a model into C.
 
     Args:
-        model: the .tflite file, int8 or float32.
+        model: the .tflite file, int8 or float32; for xcubeai also .keras or .h5.
         out: the folder to make; replaced as a whole, and only when everything went well.
-        engine: which engine makes it.
+        engine: which engine makes it: the open one, or ST's tool.
+        settings: for xcubeai, the fields of `kit.generate.xcubeai.Settings`, for example
+            compression="high".
 
     Raises:
-        KitError: an unusable model, an operator the engine cannot do, an unknown engine, or a
-            folder with files that were not generated.
+        KitError: an unusable model, an operator the engine cannot do, an unknown engine or one
+            without such settings, or a folder with files that were not generated.
     """
-    if engine not in ENGINES:
-        raise KitError(
-            f"There is no engine {engine!r}.", next_step=f"Choose one of: {', '.join(ENGINES)}."
-        )
+    check_engine(engine)
     folder = Path(out).resolve()
     _check_replaceable(folder)
-    return ENGINES[engine](Path(model), folder)
+    if engine == "xcubeai":
+        return by_st(Path(model), folder, Settings(**settings))
+    if chosen := [name for name, value in settings.items() if value is not None]:
+        raise KitError(
+            f"The portable engine has no setting {chosen[0].replace('_', '-')}.",
+            "It is one of ST's tool.",
+            "Leave it out, or add --engine xcubeai.",
+        )
+    return portable.generate(Path(model), folder)
+
+
+def check_engine(name: str) -> None:
+    """Raise KitError for an engine that there is not."""
+    if name not in ENGINES:
+        raise KitError(
+            f"There is no engine {name!r}.", next_step=f"Choose one of: {', '.join(ENGINES)}."
+        )
 
 
 def _check_replaceable(folder: Path) -> None:

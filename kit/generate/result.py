@@ -23,20 +23,37 @@ class TensorInfo:
 
 @dataclass(frozen=True)
 class Layer:
-    """One step of the network. Sizes in bytes."""
+    """One step of the network. Sizes in bytes; `output` is None where an engine does not say."""
 
     name: str
     operator: str
     macs: int
     weights_bytes: int
-    output: TensorInfo
+    output: TensorInfo | None
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What a network of ST's tool is compiled and linked with, which is ST's and not in its folder.
+
+    `api` is "st-ai" or "legacy", `tool` and `version` made the network, `include` is the folder of
+    the headers, `library` the static library for the Cortex-M4 with hard float.
+    """
+
+    api: str
+    tool: str
+    version: str
+    include: Path
+    library: Path
 
 
 @dataclass(frozen=True)
 class Generated:
     """A folder of C that computes a network behind `firmware/engine/engine.h`.
 
-    `weights_bytes` are constants in flash; `arena_bytes` hold every tensor in RAM.
+    `weights_bytes` are constants in flash; `arena_bytes` hold every tensor in RAM. The kernels'
+    own code and data come on top: the engine says them here, or they are None and known after
+    linking. `runtime` is None where everything that is needed is in `folder` and firmware/.
     """
 
     folder: Path
@@ -47,6 +64,9 @@ class Generated:
     layers: tuple[Layer, ...]
     weights_bytes: int
     arena_bytes: int
+    kernel_flash_bytes: int | None = None
+    kernel_ram_bytes: int | None = None
+    runtime: Runtime | None = None
 
     @property
     def macs(self) -> int:
@@ -62,7 +82,13 @@ class Generated:
         """Write `network.json` into the folder."""
         content = asdict(self) | {"macs": self.macs}
         del content["folder"]
-        (self.folder / FILE).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        text = json.dumps(content, default=self._place, indent=2)
+        (self.folder / FILE).write_text(text + "\n", encoding="utf-8")
+
+    def _place(self, path: Path) -> str:
+        """A path as it is kept: from `folder` where it lies inside, so that it may be moved."""
+        inside = path.is_relative_to(self.folder)
+        return (path.relative_to(self.folder) if inside else path.absolute()).as_posix()
 
 
 def load(folder: str | Path) -> Generated:
@@ -88,15 +114,30 @@ def _tensor(content: dict[str, Any]) -> TensorInfo:
     return TensorInfo(**content | {"shape": tuple(content["shape"])})
 
 
+def _layer(content: dict[str, Any]) -> Layer:
+    output = content["output"]
+    return Layer(**content | {"output": _tensor(output) if output else None})
+
+
+def _runtime(folder: Path, content: dict[str, Any] | None) -> Runtime | None:
+    """A path that was kept from the folder is joined to it; an absolute one stays as it is."""
+    if content is None:
+        return None
+    places = {name: folder / content[name] for name in ("include", "library")}
+    return Runtime(**content | places)
+
+
 def _generated(folder: Path, content: dict[str, Any]) -> Generated:
-    layers = (layer | {"output": _tensor(layer["output"])} for layer in content["layers"])
     return Generated(
         folder,
         content["engine"],
         content["model"],
         _tensor(content["input"]),
         _tensor(content["output"]),
-        tuple(Layer(**layer) for layer in layers),
+        tuple(map(_layer, content["layers"])),
         content["weights_bytes"],
         content["arena_bytes"],
+        content["kernel_flash_bytes"],
+        content["kernel_ram_bytes"],
+        _runtime(folder, content["runtime"]),
     )

@@ -1,0 +1,225 @@
+"""The engine xcubeai: a model becomes C by ST's tool, in a folder like those of the open engine."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from kit.errors import KitError
+from kit.generate import result
+from kit.generate.result import Generated, Runtime
+from kit.generate.xcubeai import files, license, zipped
+from kit.generate.xcubeai.drive import Driven, Job, Watch, ask, perform, unwatched, work_folder
+from kit.generate.xcubeai.figures import Figures, check_version, gather
+from kit.generate.xcubeai.find import find
+from kit.generate.xcubeai.versions import Version
+from kit.model import Model, read
+from kit.paths import making
+
+NAME = "xcubeai"
+KERAS = (".keras", ".h5")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What can be chosen for this engine; None leaves the tool's own choice.
+
+    `compression` is none, lossless, low, medium or high, `optimization` time, ram or balanced, as
+    far as the version has them. `tool` is the program or its installation, `from_zip` a zip of ST
+    Edge AI Developer Cloud instead. `watch` is called with each line that the tool prints.
+    """
+
+    compression: str | None = None
+    optimization: str | None = None
+    tool: str | Path | None = None
+    from_zip: str | Path | None = None
+    watch: Watch = unwatched
+
+
+def generate(path: Path, out: Path, settings: Settings | None = None) -> Generated:
+    """Write the C of a model into the folder `out`, by ST's tool or from a zip it made.
+
+    Args:
+        path: a .tflite, .keras or .h5 file.
+        out: the folder to make.
+        settings: what to choose.
+
+    Raises:
+        KitError: no tool, an unusable model, a failure of the tool, or files that do not belong
+            together; nothing is written then.
+    """
+    chosen = settings or Settings()
+    model = described(path)
+    if chosen.from_zip:
+        return _from_zip(path, model, out, chosen)
+    driven = ask(find(chosen.tool))
+    more = options(driven, chosen)
+    with prepared(path) as (copy, folder):
+        job = perform(driven, "generate", copy, folder, more, chosen.watch)
+        figures = figures_of(job, "generate", driven, model)
+        api = files.api_of(job.output)
+        runtime = files.runtime_of(driven.tool, driven.version, api, figures.library)
+        return _keep(path, out, job.output, figures, runtime, api)
+
+
+def analyze(path: Path, settings: Settings | None = None) -> Figures:
+    """What the tool says about a model, without C.
+
+    Raises:
+        KitError: as `generate`.
+    """
+    chosen = settings or Settings()
+    driven = ask(find(chosen.tool))
+    more = options(driven, chosen)
+    with prepared(path) as (copy, folder):
+        job = perform(driven, "analyze", copy, folder, more, chosen.watch)
+        return figures_of(job, "analyze", driven, described(path))
+
+
+def figures_of(job: Job, verb: str, driven: Driven, model: Model | None) -> Figures:
+    """The figures that a command left, of the version that was run."""
+    places = [job.output, job.workspace]
+    figures = gather(places, verb, driven.version.is_core, model)
+    check_version(figures, driven)
+    return figures
+
+
+def described(path: Path) -> Model | None:
+    """The description of a .tflite; None for a Keras file, which only the tool reads.
+
+    Raises:
+        KitError: the file is missing, unusable, or of another kind.
+    """
+    if path.suffix.lower() not in KERAS:
+        return read(path)
+    if not path.is_file():
+        raise KitError(
+            f"There is no file {path}.",
+            next_step="Check the name, or make the model with notebook 01-train.",
+        )
+    return None
+
+
+@contextmanager
+def prepared(path: Path) -> Iterator[tuple[Path, Path]]:
+    """A copy of the model under a plain name in a work folder, and that folder."""
+    with work_folder() as folder:
+        copy = folder / f"{safe(path.stem)}{path.suffix.lower()}"
+        shutil.copyfile(path, copy)
+        yield copy, folder
+
+
+def safe(name: str) -> str:
+    """A name that every tool takes: ASCII letters, digits, dot, dash and underscore."""
+    return re.sub(r"[^A-Za-z0-9._-]", "_", name) or "model"
+
+
+def options(driven: Driven, settings: Settings) -> list[str]:
+    """The options for what was chosen.
+
+    Raises:
+        KitError: this version does not have them.
+    """
+    words: list[str] = []
+    chosen = {"--compression": settings.compression, "--optimization": settings.optimization}
+    for option, value in chosen.items():
+        if value is None:
+            continue
+        allowed = driven.choices.get(option, (value,))
+        if option not in driven.options or value not in allowed:
+            offers = f"It offers {', '.join(allowed)}." if option in driven.options else ""
+            raise KitError(
+                f"{driven.version} has no {option} {value}.",
+                offers or "It does not have this option at all.",
+                f"Leave {option} out, or choose what it offers.",
+            )
+        words += [option, value]
+    return words
+
+
+def _keep(
+    path: Path,
+    out: Path,
+    made: Path,
+    figures: Figures,
+    runtime: Runtime,
+    api: files.Api,
+    brought: bool = False,
+) -> Generated:
+    """The result as a folder, whole or not at all; `brought` when the runtime came in a zip."""
+    assert figures.input is not None and figures.output is not None  # gather saw to it
+    files.check_header(made, api, (figures.input, figures.output))
+    with making(out) as folder:
+        folder.mkdir()
+        for source in made.glob("network*"):
+            if source.is_file():
+                shutil.copyfile(source, folder / source.name)
+        if brought:
+            runtime = _move_in(runtime, made, folder)
+        license.write_note(folder, f"{runtime.tool} {runtime.version}")
+        generated(path, folder, figures, runtime).save()
+    return result.load(out)
+
+
+def _move_in(runtime: Runtime, made: Path, folder: Path) -> Runtime:
+    """Headers, library and terms of a zip go into the folder; an installation's stay there."""
+    for terms in made.glob("*LICENSE*"):
+        shutil.copyfile(terms, folder / terms.name)
+    inside = folder / zipped.RUNTIME
+    shutil.copytree(runtime.include, inside / "Inc")
+    (inside / "Lib").mkdir()
+    shutil.copyfile(runtime.library, inside / "Lib" / runtime.library.name)
+    library = inside / "Lib" / runtime.library.name
+    return replace(runtime, include=inside / "Inc", library=library)
+
+
+def generated(path: Path, folder: Path, figures: Figures, runtime: Runtime) -> Generated:
+    """The tool's figures as the result type of every engine."""
+    assert figures.input is not None and figures.output is not None
+    assert figures.layers is not None and figures.weights_bytes is not None
+    assert figures.activations_bytes is not None and figures.io_bytes is not None
+    return Generated(
+        folder,
+        NAME,
+        safe(path.name),
+        figures.input,
+        figures.output,
+        figures.layers,
+        figures.weights_bytes,
+        figures.activations_bytes + figures.io_bytes,
+        figures.kernel_flash_bytes,
+        figures.kernel_ram_bytes,
+        runtime,
+    )
+
+
+def _from_zip(path: Path, model: Model | None, out: Path, chosen: Settings) -> Generated:
+    assert chosen.from_zip is not None
+    if chosen.compression or chosen.optimization or chosen.tool:
+        raise KitError(
+            "A zip is already made.",
+            "--compression, --optimization and --tool cannot change what is in it.",
+            "Choose them in ST Edge AI Developer Cloud, or leave out --from-zip.",
+        )
+    with work_folder() as work:
+        (work / "zip").mkdir()
+        made, include, libraries = zipped.unpack(Path(chosen.from_zip), work / "zip")
+        figures = gather([made, work / "zip"], "generate", True, model)
+        version = _version(figures, chosen.from_zip)
+        api = files.api_of(made)
+        library = files.pick_library(libraries, figures.library)
+        runtime = Runtime(api.name, version.tool, version.text, include, library)
+        files.check_runtime(runtime, api, version, figures.library)
+        return _keep(path, out, made, figures, runtime, api, brought=True)
+
+
+def _version(figures: Figures, path: str | Path) -> Version:
+    if figures.version is None:
+        raise KitError(
+            f"{path} does not say which version of ST's tool made it.",
+            "The report in it has no banner that is known.",
+            "Download it again from ST Edge AI Developer Cloud.",
+        )
+    return figures.version

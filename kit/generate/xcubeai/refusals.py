@@ -1,0 +1,123 @@
+"""What ST's tool says when it fails, and what it means for a learner.
+
+Its exit code is not enough: some versions end with 0 after an error.
+"""
+
+import json
+import re
+import zipfile
+from importlib import import_module
+from pathlib import Path
+
+HAND_OVER = (
+    "Hand over the int8 .tflite of notebook 02-quantize (build/digits_int8.tflite): a .tflite does "
+    "not depend on a version of Keras."
+)
+_LINE = re.compile(
+    r"^\s*(?:(E\d{3})\(\w+\)|NOT IMPLEMENTED|INTERNAL ERROR|TOOL ERROR|LOAD ERROR)\s*:.*$", re.M
+)
+_KERAS = re.compile(
+    r"quantization_config|[Uu]nrecognized keyword|[Uu]nknown layer|DTypePolicy|batch_shape|"
+    r"deserializ|Keras|keras"
+)
+_MEANINGS = (
+    (
+        r"Invalid firmware|Unable to bind",
+        "The board answers, but its program is not ST's validation program (aiValidation), which "
+        "`validate --mode target` talks to.",
+        "Make it with STM32CubeMX (X-CUBE-AI, application Validation), flash it, and try again; "
+        "or validate with the kit's own program: `kit validate MODEL --board PORT`.",
+    ),
+    (
+        r"No SERIAL COM port|not connected",
+        "No board was found on a serial port.",
+        "Plug the board in with a cable that carries data, or name its port with --board.",
+    ),
+    (
+        r"could not open port|[Pp]ermission|[Bb]usy",
+        "The serial port is not there, is used by another program, or may not be opened.",
+        "Close terminals and debuggers that use it, check its name with `kit doctor`, and try "
+        "again.",
+    ),
+    (
+        r"E801",
+        "It cannot talk to the board.",
+        "Check the cable and the port's name (`kit doctor` lists it), then try again.",
+    ),
+    (
+        r"E10[0-9]",
+        "This version does not accept one of the options it was given.",
+        "Choose another --compression or --optimization, or update ST Edge AI Core.",
+    ),
+    (
+        r"NOT IMPLEMENTED",
+        "The model uses an operator, or a way of quantizing it, that this version does not have.",
+        f"{HAND_OVER} `stedgeai supported-ops --type tflite` lists what it can do.",
+    ),
+    (
+        r"E010|LOAD ERROR",
+        "It cannot read the model.",
+        HAND_OVER,
+    ),
+    (
+        r"TOOL ERROR|INTERNAL ERROR",
+        "The tool itself failed on this model.",
+        f"{HAND_OVER} If it is one, try another --optimization or a newer version of the tool, "
+        "or use the portable engine.",
+    ),
+)
+
+
+def explain(printed: str, code: int, verb: str, model: Path) -> tuple[str, str] | None:
+    """Cause and way out of a failure.
+
+    Args:
+        printed: everything the tool printed.
+        code: its exit code.
+        verb: what it was asked to do.
+        model: the model it was given.
+
+    Returns:
+        None when it neither said that it failed nor ended with a code other than 0.
+    """
+    said = [found[0].strip() for found in _LINE.finditer(printed)]
+    if not said and code == 0:
+        return None
+    if not said:
+        tail = printed.strip()[-1500:] or "nothing"
+        why = f"It ended with exit code {code} and said: {tail}"
+        return why, "Run `kit doctor`; try the same in a terminal, and read what it says."
+    why, next_step = _meaning("\n".join(said), printed, model)
+    return f"It says: {' / '.join(said)}\n{why}", next_step
+
+
+def _meaning(said: str, printed: str, model: Path) -> tuple[str, str]:
+    loading = re.search(r"E010|LOAD ERROR|TOOL ERROR|INTERNAL ERROR", said)
+    if model.suffix != ".tflite" and loading and _KERAS.search(printed):
+        return _keras_trap(model), HAND_OVER
+    for pattern, why, next_step in _MEANINGS:
+        if re.search(pattern, said):
+            return why, next_step
+    return "The kit does not know this error.", "Look it up in the documentation of the tool."
+
+
+def _keras_trap(model: Path) -> str:
+    version = keras_version(model)
+    by = f"was saved by Keras {version}" if version else "was saved by another version of Keras"
+    return (
+        f"{model.name} {by}, and ST's tool brings a Keras of its own, which cannot read it: Keras "
+        "3.3 and later write settings that older ones do not know (quantization_config, "
+        "batch_shape), in .keras files and in .h5 files alike."
+    )
+
+
+def keras_version(model: Path) -> str:
+    """The Keras that saved a .keras or .h5 file; "" where the file does not say."""
+    try:
+        if zipfile.is_zipfile(model):
+            with zipfile.ZipFile(model) as archive:
+                return str(json.loads(archive.read("metadata.json")).get("keras_version", ""))
+        with import_module("h5py").File(model) as file:  # Keras itself brings it
+            return str(file.attrs.get("keras_version", ""))
+    except (ImportError, OSError, KeyError, ValueError):
+        return ""

@@ -1,0 +1,96 @@
+"""Makes an installation of the stand-in: the folders of ST's installer, with our files in them."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from kit.compile.toolchain import environment, zig
+from stand_in.releases import RELEASES
+
+PROGRAM = Path(__file__).parent / "__main__.py"
+BEHAVIOR = "stand_in.json"
+PLATFORMS = {"Windows": "windows", "Darwin": "mac", "Linux": "linux"}
+INC = Path("Middlewares/ST/AI/Inc")
+LIB = Path("Middlewares/ST/AI/Lib/GCC/ARMCortexM4")
+OURS = "/* A header of the kit's stand-in for ST's tool, for tests. No line of it is ST's. */\n"
+
+
+def install(root: Path, name: str, **behavior: Any) -> Path:
+    """Put the stand-in for a release into `root`.
+
+    Args:
+        root: the folder of the installation; it is made.
+        name: a key of RELEASES.
+        behavior: what it does wrong; see __main__.py.
+
+    Returns:
+        the program.
+    """
+    release = RELEASES[name]
+    folder = root / "Utilities" / PLATFORMS.get(platform.system(), "linux")
+    folder.mkdir(parents=True)
+    behave(root, release=name, **behavior)
+    _headers(root / INC, release.cube, release.banner.partition(" v")[2] if release.is_core else "")
+    _libraries(root / LIB, release.library)
+    return _launcher(folder / release.program, root / BEHAVIOR)
+
+
+def behave(root: Path, **behavior: Any) -> None:
+    """Change what an installation does."""
+    path = root / BEHAVIOR
+    kept = json.loads(path.read_text()) if path.is_file() else {}
+    path.write_text(json.dumps(kept | behavior))
+
+
+def _launcher(path: Path, behavior: Path) -> Path:
+    if os.name == "nt":
+        path = path.with_suffix(".cmd")
+        path.write_text(f'@"{sys.executable}" "{PROGRAM}" "{behavior}" %*\n', encoding="mbcs")
+        return path
+    path.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{PROGRAM}" "{behavior}" "$@"\n')
+    path.chmod(0o755)
+    return path
+
+
+def _headers(folder: Path, cube: str, core: str) -> None:
+    """The main headers of both APIs, with the versions that ST's carry."""
+    folder.mkdir(parents=True)
+    versions = zip(("MAJOR", "MINOR", "MICRO"), (core or "0.0.0").split("-")[0].split("."),
+                   strict=True)  # fmt: skip
+    lines = "".join(f"#define STAI_TOOLS_VERSION_{part} ({number})\n" for part, number in versions)
+    if core and int(cube.split(".")[0]) >= 10:
+        (folder / "stai.h").write_text(f"{OURS}#ifndef STAI_H\n#define STAI_H\n{lines}#endif\n")
+    legacy = "#ifndef AI_PLATFORM_H\n#define AI_PLATFORM_H\n#endif\n"
+    (folder / "ai_platform.h").write_text(OURS + legacy)
+
+
+def _libraries(folder: Path, name: str) -> None:
+    """The right library, and beside it the one that must not be taken."""
+    folder.mkdir(parents=True)
+    for one in (name, name.replace("_GCC", "_GCC_PIC")):
+        (folder / one).write_bytes(archive(compiled("cortex_m4", "eabihf")))
+
+
+def archive(content: bytes) -> bytes:
+    """An `ar` archive of one object."""
+    head = f"{'runtime.o/':<16}{'0':<12}{'0':<6}{'0':<6}{'100644':<8}{len(content):<10}`\n"
+    return b"!<arch>\n" + head.encode() + content + b"\n" * (len(content) % 2)
+
+
+@cache
+def compiled(cpu: str, abi: str, fpu: int = 6) -> bytes:
+    """An object of our own, compiled for a core; Tag_FP_arch as GCC writes it, which zig leaves
+    out."""
+    with tempfile.TemporaryDirectory() as place:
+        source, made = Path(place) / "runtime.c", Path(place) / "runtime.o"
+        code = "float stand_in_runtime(float x) { return x * 2.0F; }\n"
+        source.write_text(f'{code}__asm__(".eabi_attribute 10, {fpu}");\n')
+        command = [zig(), "cc", "-target", f"thumb-freestanding-{abi}", f"-mcpu={cpu}", "-c"]
+        subprocess.run([*command, source, "-o", made], env=environment(), check=True)
+        return made.read_bytes()

@@ -1,0 +1,58 @@
+"""What the open engine knows of a .tflite, counted as ST counts.
+
+ST counts a dense layer's additions of the bias among its operations, and 15 for each value of a
+softmax; constants are the kernels and four bytes for each bias.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from kit.generate.portable import Step, lower, place
+from kit.model import Model, Tensor, read
+
+SHORT = {"int8": "int8", "float32": "f32"}
+
+
+@dataclass(frozen=True)
+class Node:
+    """One layer in ST's words. Sizes in bytes."""
+
+    name: str
+    kind: str
+    macc: int
+    weights: int
+    bias: int
+    output: Tensor
+
+
+@dataclass(frozen=True)
+class Network:
+    """A model in ST's words."""
+
+    model: Model
+    nodes: list[Node]
+    activations: int
+
+    @property
+    def macc(self) -> int:
+        return sum(node.macc for node in self.nodes)
+
+    @property
+    def weights(self) -> int:
+        return sum(node.weights + node.bias for node in self.nodes)
+
+
+def describe(path: Path) -> Network:
+    """Read a .tflite and describe it in ST's words."""
+    model = read(path)
+    steps, same_bytes = lower(model)
+    _, arena = place(model, steps, same_bytes)
+    return Network(model, [_node(number, step) for number, step in enumerate(steps)], arena)
+
+
+def _node(number: int, step: Step) -> Node:
+    elements = step.output.elements
+    if "weights" not in step.arrays:
+        return Node(f"nl_{number}", "Nonlinearity", 15 * elements, 0, 0, step.output)
+    weights = step.arrays["weights"].nbytes
+    return Node(f"gemm_{number}", "Dense", step.macs + elements, weights, 4 * elements, step.output)
