@@ -1,7 +1,6 @@
 """What this computer has for the course: found, or how to get it."""
 
 import importlib.metadata
-import os
 import platform
 import re
 import shutil

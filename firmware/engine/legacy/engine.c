@@ -1,0 +1,121 @@
+/* ST's runtime by its legacy API: X-CUBE-AI 7.1 to 10.2, and later only on request.
+ *
+ * ai_platform.h, network.h and network_data.h are ST's; NETWORK_FILE and NETWORK_MACS come from
+ * network.json. */
+#include "board.h"
+#include "engine.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#if AI_NETWORK_IN_NUM != 1 || AI_NETWORK_OUT_NUM != 1 || AI_NETWORK_DATA_ACTIVATIONS_COUNT != 1
+#error "The application takes networks with one input, one output and one buffer of activations."
+#endif
+
+#define TYPE(bytes, elements) ((bytes) == (elements) ? ENGINE_INT8 : ENGINE_FLOAT32)
+
+static _Alignas(32) uint8_t activations[AI_NETWORK_DATA_ACTIVATIONS_SIZE];
+static ai_handle network = AI_HANDLE_NULL;
+static ai_buffer *input; /* input and output lie in the activations */
+static ai_buffer *output;
+static ai_error error;
+static bool asked_to_start;
+static bool started;
+
+/* Scale and zero point are known at run time only; they stay 0 for float32. */
+static engine_layer whole_network = {
+    .name = "network",
+    .operator = "NETWORK",
+    .macs = NETWORK_MACS,
+    .output = {.type = TYPE(AI_NETWORK_OUT_1_SIZE_BYTES, AI_NETWORK_OUT_1_SIZE),
+               .elements = AI_NETWORK_OUT_1_SIZE,
+               .bytes = AI_NETWORK_OUT_1_SIZE_BYTES},
+};
+
+static engine_description description = {
+    .engine = "xcubeai (legacy)",
+    .network = NETWORK_FILE,
+    .input = {.type = TYPE(AI_NETWORK_IN_1_SIZE_BYTES, AI_NETWORK_IN_1_SIZE),
+              .elements = AI_NETWORK_IN_1_SIZE,
+              .bytes = AI_NETWORK_IN_1_SIZE_BYTES},
+    .weights_bytes = AI_NETWORK_DATA_WEIGHTS_SIZE,
+    .arena_bytes = sizeof activations,
+    .macs = NETWORK_MACS,
+    .layer_count = ENGINE_LAYERS,
+    .layers = &whole_network,
+};
+
+static bool good(ai_error said)
+{
+    error = said;
+    return said.type == AI_ERROR_NONE;
+}
+
+static void read_quantization(const ai_buffer *buffer, engine_tensor *tensor)
+{
+    if (tensor->type == ENGINE_INT8) {
+        tensor->scale = AI_BUFFER_META_INFO_INTQ_GET_SCALE(buffer->meta_info, 0);
+        tensor->zero_point = AI_BUFFER_META_INFO_INTQ_GET_ZEROPOINT(buffer->meta_info, 0);
+    }
+}
+
+static bool find_tensors(void)
+{
+    ai_u16 inputs = 0;
+    ai_u16 outputs = 0;
+    input = ai_network_inputs_get(network, &inputs);
+    output = ai_network_outputs_get(network, &outputs);
+    if (input == NULL || output == NULL || input->data == NULL || output->data == NULL) {
+        error = ai_network_get_error(network);
+        return false;
+    }
+    read_quantization(input, &description.input);
+    read_quantization(output, &whole_network.output);
+    description.output = whole_network.output;
+    return true;
+}
+
+const engine_description *engine_describe(void)
+{
+    return &description;
+}
+
+engine_status engine_start(void)
+{
+    const ai_handle buffers[AI_NETWORK_DATA_ACTIVATIONS_COUNT] = {activations};
+    asked_to_start = true;
+    board_crc_start(); /* up to 8.x the runtime refuses to start without */
+    started = good(ai_network_create_and_init(&network, buffers, NULL)) && find_tensors();
+    return started ? ENGINE_OK : ENGINE_FAILED;
+}
+
+uint32_t engine_error(void)
+{
+    return ENGINE_ERROR(error.type, error.code);
+}
+
+void *engine_input(void)
+{
+    return started ? input->data : NULL;
+}
+
+const void *engine_output(void)
+{
+    return output->data;
+}
+
+/* The runtime answers with how many inputs it has done. */
+engine_status engine_run(engine_observer observer, void *context)
+{
+    if (!started) {
+        return asked_to_start ? ENGINE_FAILED : ENGINE_NOT_STARTED;
+    }
+    if (ai_network_run(network, input, output) != 1) {
+        error = ai_network_get_error(network);
+        return ENGINE_FAILED;
+    }
+    if (observer != NULL) {
+        observer(context, 0, output->data);
+    }
+    return ENGINE_OK;
+}
