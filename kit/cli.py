@@ -177,7 +177,7 @@ def validate(args: argparse.Namespace) -> Any:
     from kit.generate import check_engine
     from kit.lesson.progress import each
 
-    check_engine(args.engine)
+    check_engine(args.engine, {"mode": args.mode} | _settings(args))
     if args.engine == "xcubeai":
         return _validate_by_st(args)
     if args.random:
@@ -202,7 +202,8 @@ def _validate_by_st(args: argparse.Namespace) -> Any:
     elif Path(args.model).suffix == ".tflite":
         inputs, what = check.test_images(args.model, count), f"{count:,} MNIST test images"
     settings = Settings(**_settings(args))
-    return check.validate_by_st(args.model, inputs, what, args.mode, args.board, settings)
+    mode = args.mode or "host"
+    return check.validate_by_st(args.model, inputs, what, mode, args.board, settings)
 
 
 def _show_st(result: Any) -> None:
@@ -388,7 +389,7 @@ def _add_road(add: Any) -> None:
     command.add_argument("model", help="int8 or float32 .tflite; for xcubeai also .keras, .h5")
     _add_engine(command)
     modes = "xcubeai: on this computer, or on a board with ST's validation program"
-    command.add_argument("--mode", choices=["host", "target"], default="host", help=modes)
+    command.add_argument("--mode", choices=["host", "target"], help=modes)
     count = command.add_mutually_exclusive_group()
     count.add_argument("--images", type=_image_count, default=1000, help="of the test set: 1000")
     count.add_argument("--random", type=_random_count, help="this many random inputs instead")

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import time
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -158,6 +159,15 @@ def test_what_was_chosen_reaches_the_tool(installed, model, out):
     for words in ("--compression high", "--optimization ram", "--quiet", "--target stm32f4",
                   "--c-api st-ai", "--type tflite"):  # fmt: skip
         assert words in line
+
+
+def test_the_older_tool_has_options_of_its_own(installed, model, out):
+    """It knows a series, no target, and does not put input and output into the activations by
+    itself."""
+    by_st(model, out, installed("8.1"))
+    line = (out / "network_generate_report.txt").read_text().splitlines()[2]
+    assert "--series stm32f4 --allocate-inputs --allocate-outputs --quiet" in line
+    assert "--target" not in line and "--c-api" not in line
 
 
 @pytest.mark.parametrize(
@@ -373,7 +383,8 @@ def keras_files(place):
 
     tf = tensorflow()
     layers = [tf.keras.Input((20,)), tf.keras.layers.Dense(5, activation="softmax")]
-    with quiet():
+    with quiet(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "__array__ implementation")  # Keras, while it converts
         network = tf.keras.Sequential(layers)
         for ending in ("keras", "h5"):
             network.save(place / f"digits.{ending}")
@@ -382,7 +393,6 @@ def keras_files(place):
     return {ending: place / f"digits.{ending}" for ending in ("keras", "h5", "tflite")}
 
 
-@pytest.mark.filterwarnings("ignore:__array__ implementation")  # Keras, while it saves
 def test_a_keras_file_that_the_tool_cannot_read(installed, keras_files, out):
     """The Keras that saved it is named, and the .tflite is offered instead."""
     import keras
@@ -423,6 +433,7 @@ def test_a_model_that_is_not_there(installed, out, place, name):
         ("7.2", {"leave_out": ["network_generate_report.txt"]}, "no description"),
         ("Core 4.0", {"info": [[["json_schema_version"], "3.0"]]}, "schema is '3.0'"),
         ("8.1", {"report": [["v8.1.0", "v8.0.0"]]}, "version"),
+        ("Core 1.0", {"config": "2.1.0"}, "network_config.h of 2.1"),
     ],
 )
 def test_what_cannot_be_right_is_an_error(installed, model, out, name, behavior, said):
@@ -468,7 +479,7 @@ def test_headers_of_another_version(fresh, model, out):
     """The version that stai.h carries is compared with the tool's."""
     header = fresh / installation.INC / "stai.h"
     header.write_text(header.read_text().replace("MAJOR (4)", "MAJOR (3)"))
-    with assert_refused(out, "of two versions", "stai.h of version 3"):
+    with assert_refused(out, "of two versions", "stai.h of 3.0"):
         by_st(model, out, fresh)
 
 
@@ -798,5 +809,6 @@ def test_the_command_line(installed, model, out, capsys, monkeypatch):
     assert "0 of 9 rows differ" in capsys.readouterr().out
     assert main([*words, "--mode", "target", "--board", "virtual://"]) == 1
     assert "ST's license" in capsys.readouterr().err
-    assert main(["generate", str(model), "--out", str(out), "--tool", "/nowhere"]) == 1
-    assert "portable engine has no setting tool" in capsys.readouterr().err
+    for words in (["generate", str(model), "--out", str(out)], ["validate", str(model)]):
+        assert main([*words, "--tool", "elsewhere"]) == 1
+        assert "portable engine has no setting tool" in capsys.readouterr().err

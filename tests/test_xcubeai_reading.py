@@ -200,8 +200,8 @@ WRONG = [
     ("8.1", {"report": [["macc               :", "mocc               :"]]}, "lacks: macs"),
     ("8.1", {"report": [["C-Layers (3)", "C-Layers (4)"]]}, "3 rows, not 4"),
     ("8.1", {"report": [["1/1 ", "1/2 "]]}, "2 inputs"),
-    ("8.1", {"report": [["int8(1x784)", "int8(1x785)"]]}, "What the tool made is not"),
-    ("8.1", {"report": [["QLinear(0.0", "QLinear(0.1"]]}, "What the tool made is not"),
+    ("8.1", {"report": [["(1,784)", "(1,785)"]]}, "What the tool made is not"),
+    ("8.1", {"report": [["s=0.0", "s=0.1"]]}, "What the tool made is not"),
 ]
 
 
@@ -239,12 +239,10 @@ def test_a_computer_without_a_compiler_for_the_chip(told):
     assert figures.kernel_flash_bytes is None and figures.flash_bytes is None
 
 
-@pytest.mark.parametrize("total", ["8,287", "8,487"])
-def test_the_compilers_own_library_is_counted_once(told, total):
-    """A report counts it among the kernels; the JSON beside them, or it is within already."""
-    figures = told("Core 4.0", info=[[["memory_footprint", "toolchain_flash"], 200]],
-                   report=[["       8,287   70.2%", f"       {total}   70.2%"]])  # fmt: skip
-    assert figures.kernel_flash_bytes == int(total.replace(",", ""))
+def test_the_compilers_own_library_is_counted_once(told):
+    """The JSON gives it beside the kernels' size, which holds it already, as the report's does."""
+    figures = told("Core 4.0", info=[[["memory_footprint", "toolchain_flash"], 200]])
+    assert figures.kernel_flash_bytes == 8287
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"json_schema_version": "2.0"}'])
@@ -315,6 +313,9 @@ def test_a_number_written_in_another_way_is_refused(value):
 
 OLD_PORTS = [
     "input_0 [784 items, 784 B, ai_i8, scale=0.003921569, zero=-128, (1, 28, 28, 1)]",
+    "'x'\n                        784 items, 784 B, ai_i8, s=0.003921569, zp=-128, (1,28,28,1)",
+    "'x' (domain:user/)\n                   :   784 items, ai_i8, s=0.003921569, "
+    "zp=-128, (1,28,28,1)",
     "'x', 784 items, 784 B, ai_i8, s=0.003921569, zp=-128, (1, 28, 28, 1)",
     "'x', int8(1x28x28x1), 784 Bytes, QLinear(0.003921569,-128,int8), user",
 ]

@@ -30,25 +30,26 @@ def generate(
         KitError: an unusable model, an operator the engine cannot do, an unknown engine or one
             without such settings, or a folder with files that were not generated.
     """
-    check_engine(engine)
+    check_engine(engine, settings)
     folder = Path(out).resolve()
     _check_replaceable(folder)
     if engine == "xcubeai":
         return by_st(Path(model), folder, Settings(**settings))
-    if chosen := [name for name, value in settings.items() if value is not None]:
+    return portable.generate(Path(model), folder)
+
+
+def check_engine(name: str, settings: dict[str, Any]) -> None:
+    """Raise KitError for an engine that there is not, or that would ignore a setting."""
+    if name not in ENGINES:
+        raise KitError(
+            f"There is no engine {name!r}.", next_step=f"Choose one of: {', '.join(ENGINES)}."
+        )
+    chosen = [setting for setting, value in settings.items() if value is not None]
+    if chosen and name == "portable":
         raise KitError(
             f"The portable engine has no setting {chosen[0].replace('_', '-')}.",
             "It is one of ST's tool.",
             "Leave it out, or add --engine xcubeai.",
-        )
-    return portable.generate(Path(model), folder)
-
-
-def check_engine(name: str) -> None:
-    """Raise KitError for an engine that there is not."""
-    if name not in ENGINES:
-        raise KitError(
-            f"There is no engine {name!r}.", next_step=f"Choose one of: {', '.join(ENGINES)}."
         )
 
 

@@ -5,6 +5,7 @@ BEHAVIOR.json names the release and, for tests of failures, what goes wrong:
     hang: start a child that sleeps, sleep too, and write the child's number into this file
     write: "half" (files are missing), "cut" (one ends in the middle), "nothing"
     report, info: changes to the text of the report, and to the JSON, as [old, new] or [path, value]
+    config: the version in network_config.h
     leave_out: names of files not to write; info_in: "workspace" to write the JSON there
     keras: the same network as .tflite, for .h5 files, which the stand-in cannot read itself
     outputs: "none", "real" (not quantized), "off" (every third row differs by one step)

@@ -89,7 +89,7 @@ def _st_ai_port(way: str, tensor: Tensor) -> dict[str, object]:
 
 
 def _legacy(release: Release, network: Network) -> dict[str, str]:
-    major, minor, micro = release.cube.split(".")
+    major, minor, micro = release.config.split(".")
     version = {"AI_TOOLS_VERSION_MAJOR": major, "AI_TOOLS_VERSION_MINOR": minor,
                "AI_TOOLS_VERSION_MICRO": micro}  # fmt: skip
     lines = {

@@ -47,12 +47,15 @@ def _summary(release: Release, network: Network) -> list[tuple[str, str]]:
 
 
 def _port(release: Release, tensor: Tensor, name: str) -> str:
+    if not release.is_core:  # a second line continues it
+        old = {"int8": "ai_i8", "float32": "ai_float, float"}[tensor.dtype]
+        scale = f", s={tensor.scale:.6g}, zp={tensor.zero_point}" if tensor.scale else ""
+        shape = ",".join(map(str, tensor.shape))
+        items = f"{tensor.elements:,} items, {tensor.bytes:,} B, {old}{scale}, ({shape})"
+        if release.name == "7.2":
+            return f"'{name}'\n{'':24}{items}, domain:activations/**default**"
+        return f"'{name}' (domain:activations/**default**)\n{'':19}:   {items}"
     shape = "x".join(map(str, tensor.shape))
-    if release.name == "7.2":  # a second line continues it
-        old = {"int8": "ai_i8", "float32": "ai_float"}[tensor.dtype]
-        scale = f", s={tensor.scale:.9f}, zp={tensor.zero_point}" if tensor.scale else ""
-        first = f"'{name}' (domain:activations/**default**)\n{'':21}: {tensor.elements:,} items"
-        return f"{first}, {tensor.bytes:,} B, {old}{scale}, ({', '.join(map(str, tensor.shape))})"
     linear = f"QLinear({tensor.scale:.9f},{tensor.zero_point},int8), " if tensor.scale else ""
     return f"'{name}', {SHORT[tensor.dtype]}({shape}), {tensor.bytes:,} Bytes, {linear}activations"
 
@@ -97,7 +100,8 @@ def info(release: Release, arguments: str, network: Network) -> dict[str, Any]:
         flags = "STAI_FLAG_OUTPUTS|STAI_FLAG_ACTIVATIONS" if last else "STAI_FLAG_ACTIVATIONS"
         inputs = [nodes[-1]["outputs"][0] if nodes else 0, *range(first, len(buffers))]
         buffers.append(_buffer(len(buffers), f"{node.name}_output", node.output, flags))
-        nodes.append({"name": node.name, "type": node.kind, "macc": node.macc, "inputs": inputs,
+        kind = "type" if release.default_api == "st-ai" else "description"  # as up to Core 2.2
+        nodes.append({"name": node.name, kind: node.kind, "macc": node.macc, "inputs": inputs,
                       "outputs": [len(buffers) - 1]})  # fmt: skip
     graph = {"inputs": [0], "outputs": nodes[-1]["outputs"], "nodes": nodes, "name": "model"}
     tool = {"name": "ST.EdgeAI.Core", "version": release.number, "arguments": arguments,
@@ -131,10 +135,11 @@ def _constants(node: Node, first: int) -> list[dict[str, Any]]:
 
 def _buffer(number: int, name: str, tensor: Tensor, flags: str) -> dict[str, Any]:
     linear = {"axis": 0, "scales": [tensor.scale], "offsets": [tensor.zero_point]}
+    empty = {"axis": None, "scales": [], "offsets": []}
     return {
         "id": number, "name": f"{name}_array", "flags": flags, "format": FORMATS[tensor.dtype],
         "shape": list(tensor.shape[1:]), "size_bytes": tensor.bytes,
-        "intq": linear if tensor.scale else {},
+        "intq": linear if tensor.scale else empty,
     }  # fmt: skip
 
 

@@ -17,13 +17,15 @@ VALIDATE = {
 }  # fmt: skip
 CORE = {
     "--target": "TARGET", "--device": "DEVICE", "--optimization": "OBJ",
-    "--no-inputs-allocation": "", "--no-outputs-allocation": "",
     "--input-data-type": "float32|int8|uint8", "--output-data-type": "float32|int8|uint8",
 }  # fmt: skip
 OLD_MODES = {"--mode": "x86|stm32"}
 MODES = {"--mode": "host|target|host-io-only|target-io-only", "--val-json": "FILE"}
 OBJECTIVES = "time|ram|balanced"  # which the help explains further down, not in its first lines
-C_API = {"--c-api": "st-ai|legacy"}
+SINCE_8 = {"--optimization": "OBJ", "--series": "SERIES"}
+SINCE_2 = {
+    "--c-api": "st-ai|legacy", "--no-inputs-allocation": "", "--no-outputs-allocation": "",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,11 @@ class Release:
         return self.banner.partition(" v")[2]
 
     @property
+    def config(self) -> str:
+        """The version in a generated network_config.h: that of Core, once there is one."""
+        return self.number.partition("-")[0] if self.is_core else self.cube
+
+    @property
     def library(self) -> str:
         return f"NetworkRuntime{self.cube.replace('.', '')}_CM4_GCC.a"
 
@@ -61,14 +68,14 @@ RELEASES = _all(
     Release("7.2", "stm32ai", "Neural Network Tools for STM32AI v1.6.0 (STM.ai v7.2.0-RC5)",
             "7.2.0", COMMON, OLD_MODES | VALIDATE),
     Release("8.1", "stm32ai", "Neural Network Tools for STM32 family v1.7.0 (stm.ai v8.1.0-19520)",
-            "8.1.0", COMMON | {"--optimization": "OBJ"}, OLD_MODES | VALIDATE),
+            "8.1.0", COMMON | SINCE_8, OLD_MODES | VALIDATE),
     Release("Core 1.0", "stedgeai", "ST Edge AI Core v1.0.0-19899",
             "9.1.0", COMMON | CORE, MODES | VALIDATE),
     Release("Core 2.2", "stedgeai", "ST Edge AI Core v2.2.0-20266 2adc00962",
-            "10.2.0", COMMON | CORE | C_API, MODES | VALIDATE),
+            "10.2.0", COMMON | CORE | SINCE_2, MODES | VALIDATE),
     Release("Core 3.0", "stedgeai", "ST Edge AI Core v3.0.0-20400 0f3a9c1d2",
-            "11.0.0", COMMON | CORE | C_API, MODES | VALIDATE, "st-ai"),
+            "11.0.0", COMMON | CORE | SINCE_2, MODES | VALIDATE, "st-ai"),
     Release("Core 4.0", "stedgeai", "ST Edge AI Core v4.0.1-20581 7ed50de05",
-            "12.0.1", COMMON | CORE | C_API, MODES | VALIDATE, "st-ai",
+            "12.0.1", COMMON | CORE | SINCE_2, MODES | VALIDATE, "st-ai",
             "   ISPU 2.0.1-RC2\n   MLC 1.2.4-RC2\n   STM32CubeAI 12.0.1-RC2\n"),
 )  # fmt: skip

@@ -1,6 +1,7 @@
 """What the stand-in's commands write."""
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,12 +45,21 @@ def generate(job: Job) -> None:
         return
     for name in c_files.write(job.output, job.release, job.api, job.network):
         print(f"Creating {job.output / name}")
+    if "config" in job.behavior:
+        _change_config(job.output / "network_config.h", job.behavior["config"])
     for name in job.behavior.get("leave_out", []):
         (job.output / name).unlink(missing_ok=True)
     if job.behavior.get("write") == "cut":
         path = job.output / "network_data.c"
         path.write_text(path.read_text()[: path.stat().st_size // 2])
     tell(job, "generate")
+
+
+def _change_config(path: Path, version: str) -> None:
+    text = path.read_text()
+    for part, number in zip(("MAJOR", "MINOR", "MICRO"), version.split("."), strict=True):
+        text = re.sub(rf"(VERSION_{part}) \d+", rf"\1 {number}", text)
+    path.write_text(text)
 
 
 def validate(job: Job) -> None:

@@ -131,8 +131,11 @@ def command(
     words: list[str | Path] = [driven.tool.program, verb, "--model", model, "--type", kind]
     words += ["--name", "network", "--workspace", folder / "workspace"]
     words += ["--output", folder / "output"]
-    if "--target" in driven.options:
-        words += ["--target", TARGET]
+    for name in ("--target", "--series"):  # the older stm32ai has the latter, or neither
+        words += [name, TARGET] if name in driven.options else []
+    if "--no-inputs-allocation" not in driven.options:  # then it is not what goes without saying
+        places = ("--allocate-inputs", "--allocate-outputs")
+        words += [name for name in places if name in driven.options]
     if "--c-api" in driven.options and driven.version.number >= FIRST_ST_AI:
         words += ["--c-api", "st-ai"]
     if "--quiet" in driven.options:

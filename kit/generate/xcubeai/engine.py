@@ -14,7 +14,7 @@ from kit.generate.xcubeai import files, license, zipped
 from kit.generate.xcubeai.drive import Driven, Job, Watch, ask, perform, unwatched, work_folder
 from kit.generate.xcubeai.figures import Figures, check_version, gather
 from kit.generate.xcubeai.find import find
-from kit.generate.xcubeai.versions import Version
+from kit.generate.xcubeai.versions import Version, of
 from kit.model import Model, read
 from kit.paths import making
 
@@ -150,7 +150,8 @@ def _keep(
 ) -> Generated:
     """The result as a folder, whole or not at all; `brought` when the runtime came in a zip."""
     assert figures.input is not None and figures.output is not None  # gather saw to it
-    files.check_header(made, api, (figures.input, figures.output))
+    version = of(runtime.tool, runtime.version)
+    files.check_generated(made, api, version, (figures.input, figures.output))
     with making(out) as folder:
         folder.mkdir()
         for source in made.glob("network*"):

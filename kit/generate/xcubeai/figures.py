@@ -29,8 +29,8 @@ class Figures:
     """A network as the tool describes it. Sizes in bytes; None: it does not say.
 
     `kernel_flash_bytes` and `kernel_ram_bytes` are the runtime's own code and data, which the tool
-    knows only where it finds arm-none-eabi-gcc; `library` is the file it measured them with.
-    The report counts the compiler's own library (toolchain) among the kernels, the JSON beside.
+    knows only where it finds arm-none-eabi-gcc; `library` is the file it measured them with. The
+    compiler's own library, which the JSON gives once more as "toolchain", is within them.
     """
 
     version: Version | None = None
@@ -40,8 +40,6 @@ class Figures:
     io_bytes: int | None = None
     kernel_flash_bytes: int | None = None
     kernel_ram_bytes: int | None = None
-    toolchain_flash_bytes: int | None = None
-    toolchain_ram_bytes: int | None = None
     library: str | None = None
     input: TensorInfo | None = None
     output: TensorInfo | None = None
@@ -109,8 +107,6 @@ def combine(first: Figures, second: Figures) -> Figures:
         if one is not None and other is not None and not _same(field.name, first, second):
             raise _contradiction(f"{INFO} and the report", field.name, one, other)
         changes[field.name] = other if one is None else one
-    for memory in ("flash", "ram"):
-        changes[f"kernel_{memory}_bytes"] = _kernel(first, second, memory)
     changes["layers"] = _layers(first.layers, second.layers)
     return Figures(**changes)
 
@@ -120,22 +116,11 @@ def _same(name: str, first: Figures, second: Figures) -> bool:
     other: Any = getattr(second, name)
     if name == "layers":
         return [layer.macs for layer in one] == [layer.macs for layer in other]
-    if name.startswith("kernel_"):
-        beside = getattr(first, name.replace("kernel", "toolchain")) or 0
-        return other in (one, one + beside)
     if isinstance(one, TensorInfo):
         return same_tensor(one, other)
     if isinstance(one, Version):
         return bool(one.number == other.number)
     return bool(one == other)
-
-
-def _kernel(first: Figures, second: Figures, memory: str) -> int | None:
-    """The report's total, which says for certain what it holds; else the sum from the JSON."""
-    kernel, toolchain = f"kernel_{memory}_bytes", f"toolchain_{memory}_bytes"
-    if (total := getattr(second, kernel)) is not None:
-        return int(total)
-    return _sum(getattr(first, kernel), getattr(first, toolchain) or 0)
 
 
 def _layers(

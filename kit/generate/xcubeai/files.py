@@ -1,5 +1,6 @@
 """The C that the tool wrote, which API it has, and the runtime of the same installation."""
 
+import math
 import re
 from dataclasses import dataclass
 from io import BytesIO
@@ -82,7 +83,7 @@ def macro(text: str, name: str) -> int:
     found = re.search(rf"^[ \t]*#define[ \t]+{name}[ \t]+([\d \t*()]+)$", text, re.MULTILINE)
     if not found or not (factors := numbers(found[1])):
         raise KitError(
-            "network.h cannot be read.",
+            "A generated header cannot be read.",
             f"It does not define {name} as a number.",
             "Generate again; if it stays so, use ST Edge AI Core 1.0 to 4.0.",
         )
@@ -92,20 +93,34 @@ def macro(text: str, name: str) -> int:
     return product
 
 
-def check_header(folder: Path, api: Api, ports: tuple[TensorInfo, TensorInfo]) -> None:
-    """Raise KitError unless network.h has the sizes of `ports`, the input and the output."""
+def check_generated(
+    folder: Path, api: Api, version: Version, ports: tuple[TensorInfo, TensorInfo]
+) -> None:
+    """Raise KitError unless the C in a folder is of `version` and has the sizes of `ports`, the
+    input and the output."""
     text = (folder / "network.h").read_text(encoding="utf-8", errors="replace")
     for way, tensor in zip(("IN", "OUT"), ports, strict=True):
         size = macro(text, f"{api.prefix}_NETWORK_{way}_1_SIZE")
-        elements = 1
-        for one in tensor.shape:
-            elements *= one
+        elements = math.prod(tensor.shape)
         if size != elements or macro(text, f"{api.prefix}_NETWORK_{way}_NUM") != 1:
             raise KitError(
                 "network.h and the description of the network contradict each other.",
                 f"{way}_1_SIZE is {size}, and the description says {elements}.",
                 "Generate again into an empty folder: these files are not of one run.",
             )
+    if api is LEGACY:
+        config = (folder / "network_config.h").read_text(encoding="utf-8", errors="replace")
+        told = tuple(macro(config, f"AI_TOOLS_VERSION_{part}") for part in ("MAJOR", "MINOR"))
+        if told != version.number[:2]:
+            raise _two_versions(version, f"network_config.h of {told[0]}.{told[1]}")
+
+
+def _two_versions(version: Version, other: str) -> KitError:
+    return KitError(
+        f"Generated code and runtime are of two versions: {version} and {other}.",
+        "Linked together they may give wrong answers without a word.",
+        SAME_ROOT,
+    )
 
 
 def runtime_of(tool: Tool, version: Version, api: Api, measured: str | None) -> Runtime:
@@ -163,11 +178,7 @@ def check_runtime(
         )
     other = _other_version(runtime, version, measured)
     if other:
-        raise KitError(
-            f"Generated code and runtime are of two versions: {version} and {other}.",
-            "Linked together they may give wrong answers without a word.",
-            SAME_ROOT,
-        )
+        raise _two_versions(version, other)
     problem = wrong_core(runtime.library)
     if problem:
         raise KitError(
@@ -189,9 +200,9 @@ def _other_version(runtime: Runtime, version: Version, measured: str | None) -> 
     if runtime.api != ST_AI.name:
         return ""
     header = (runtime.include / ST_AI.header).read_text(encoding="utf-8", errors="replace")
-    told = re.search(r"#define\s+STAI_TOOLS_VERSION_MAJOR\s+\(?(\d+)", header)
-    other = told[1] if told and int(told[1]) != version.number[0] else ""
-    return f"{ST_AI.header} of version {other}" if other else ""
+    told = re.findall(r"#define\s+STAI_TOOLS_VERSION_(?:MAJOR|MINOR)\s+\(?(\d+)", header)
+    same = not told or tuple(map(int, told)) == version.number[:2]
+    return "" if same else f"{ST_AI.header} of {'.'.join(told)}"
 
 
 def check_linkable(made: Generated) -> None:
@@ -216,6 +227,7 @@ def check_linkable(made: Generated) -> None:
             f"{made.model} was generated with {version}, whose library it needs.",
             "Install that version again, or generate the network again with the one there is.",
         )
+    check_generated(made.folder, api, version, (made.input, made.output))
     check_runtime(runtime, api, version)
 
 

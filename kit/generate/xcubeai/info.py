@@ -74,8 +74,8 @@ def _measured(sizes: dict[str, Any]) -> dict[str, int]:
     """The kernels' sizes; nothing where the tool had no compiler to measure them with."""
     if not sizes.get("toolchain", True):
         return {}
-    names = [f"{part}_{memory}" for part in ("kernel", "toolchain") for memory in ("flash", "ram")]
-    return {f"{name}_bytes": count(sizes[name]) for name in names if name in sizes}
+    kernels = {name: sizes.get(name) for name in ("kernel_flash", "kernel_ram")}
+    return {f"{name}_bytes": count(size) for name, size in kernels.items() if size is not None}
 
 
 def _only(numbers: list[int]) -> int:
@@ -109,7 +109,7 @@ def _layer(node: dict[str, Any], buffers: dict[int, dict[str, Any]]) -> Layer:
     constants = [buffer for buffer in inputs if "WEIGHTS" in buffer["flags"]]
     return Layer(
         str(node["name"]),
-        str(node["type"]),
+        str(node["type"] if "type" in node else node["description"]),  # as up to Core 2.2
         count(node["macc"]),
         sum(count(buffer["size_bytes"]) for buffer in constants),
         _tensor(buffers[node["outputs"][0]]),
