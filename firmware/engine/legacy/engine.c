@@ -12,7 +12,14 @@
 #error "The application takes networks with one input, one output and one buffer of activations."
 #endif
 
+/* Scale and zero point are known at run time only; they stay 0 for float32. */
 #define TYPE(bytes, elements) ((bytes) == (elements) ? ENGINE_INT8 : ENGINE_FLOAT32)
+#define INPUT_TENSOR                                                                               \
+    {TYPE(AI_NETWORK_IN_1_SIZE_BYTES, AI_NETWORK_IN_1_SIZE), AI_NETWORK_IN_1_SIZE,                 \
+     AI_NETWORK_IN_1_SIZE_BYTES, 0.0F, 0}
+#define OUTPUT_TENSOR                                                                              \
+    {TYPE(AI_NETWORK_OUT_1_SIZE_BYTES, AI_NETWORK_OUT_1_SIZE), AI_NETWORK_OUT_1_SIZE,              \
+     AI_NETWORK_OUT_1_SIZE_BYTES, 0.0F, 0}
 
 static _Alignas(32) uint8_t activations[AI_NETWORK_DATA_ACTIVATIONS_SIZE];
 static ai_handle network = AI_HANDLE_NULL;
@@ -22,22 +29,13 @@ static ai_error error;
 static bool asked_to_start;
 static bool started;
 
-/* Scale and zero point are known at run time only; they stay 0 for float32. */
-static engine_layer whole_network = {
-    .name = "network",
-    .operator = "NETWORK",
-    .macs = NETWORK_MACS,
-    .output = {.type = TYPE(AI_NETWORK_OUT_1_SIZE_BYTES, AI_NETWORK_OUT_1_SIZE),
-               .elements = AI_NETWORK_OUT_1_SIZE,
-               .bytes = AI_NETWORK_OUT_1_SIZE_BYTES},
-};
+static engine_layer whole_network = {"network", "NETWORK", NETWORK_MACS, OUTPUT_TENSOR};
 
 static engine_description description = {
     .engine = "xcubeai (legacy)",
     .network = NETWORK_FILE,
-    .input = {.type = TYPE(AI_NETWORK_IN_1_SIZE_BYTES, AI_NETWORK_IN_1_SIZE),
-              .elements = AI_NETWORK_IN_1_SIZE,
-              .bytes = AI_NETWORK_IN_1_SIZE_BYTES},
+    .input = INPUT_TENSOR,
+    .output = OUTPUT_TENSOR,
     .weights_bytes = AI_NETWORK_DATA_WEIGHTS_SIZE,
     .arena_bytes = sizeof activations,
     .macs = NETWORK_MACS,
@@ -57,6 +55,12 @@ static void read_quantization(const ai_buffer *buffer, engine_tensor *tensor)
         tensor->scale = AI_BUFFER_META_INFO_INTQ_GET_SCALE(buffer->meta_info, 0);
         tensor->zero_point = AI_BUFFER_META_INFO_INTQ_GET_ZEROPOINT(buffer->meta_info, 0);
     }
+}
+
+static bool create(void)
+{
+    const ai_handle buffers[AI_NETWORK_DATA_ACTIVATIONS_COUNT] = {activations};
+    return good(ai_network_create_and_init(&network, buffers, NULL));
 }
 
 static bool find_tensors(void)
@@ -82,10 +86,9 @@ const engine_description *engine_describe(void)
 
 engine_status engine_start(void)
 {
-    const ai_handle buffers[AI_NETWORK_DATA_ACTIVATIONS_COUNT] = {activations};
     asked_to_start = true;
     board_crc_start(); /* up to 8.x the runtime refuses to start without */
-    started = good(ai_network_create_and_init(&network, buffers, NULL)) && find_tensors();
+    started = create() && find_tensors();
     return started ? ENGINE_OK : ENGINE_FAILED;
 }
 
