@@ -58,6 +58,7 @@ COMMANDS = {
     "flash": "write the firmware to a board",
     "recognize": "let a board read one image",
     "evaluate": "let a board read test images",
+    "record": "run notebooks on a board and record what it says",
     "selftest": "ask a board everything: a page to paste into a report",
     "refresh": "for maintainers: write the notebooks' outputs anew",
 }

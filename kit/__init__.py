@@ -13,6 +13,7 @@ from kit.paths import build as build_folder
 if TYPE_CHECKING:
     from kit.board.board import Board
     from kit.board.flash import flash
+    from kit.board.ports import resolve
     from kit.compile import HostNetwork
     from kit.compile import build as build_firmware
     from kit.doctor import examine as doctor
@@ -36,6 +37,7 @@ __all__ = [
     "generate",
     "making",
     "report",
+    "resolve",
 ]
 
 _PLACES = {
@@ -48,6 +50,7 @@ _PLACES = {
     "flash": ("kit.board", "flash"),
     "generate": ("kit.generate", "generate"),
     "report": ("kit.lesson.report", "report"),
+    "resolve": ("kit.board.ports", "resolve"),
 }
 
 

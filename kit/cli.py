@@ -268,7 +268,8 @@ def _show_boards(found: Any) -> None:
     if rows:
         names = ["address", "board", "ST-LINK", "serial number", "drive"]
         console.print(_table("Boards", names, rows))
-    print(f"{len(found.other_ports)} other serial ports")
+    count = len(found.other_ports)
+    print(f"{count} other serial port{'' if count == 1 else 's'}")
     if not found.probes:
         print(f"No board is plugged in. {found.advice()}.")
 
@@ -280,16 +281,20 @@ def flash(args: argparse.Namespace) -> Any:
 
     done = put(args.board, args.elf or paths.build() / FIRMWARE, args.tool)
     made = {"board": done.url, "how": str(done), "command": done.command}
-    if done.hello:
-        return made | {"hello": done.hello}
     with Board(done.url) as board:
-        return made | {"hello": board.hello()}
+        hello = board.hello()
+        status = None if done.url.startswith("replay:") else board.status()
+    return made | {"hello": hello, "status": status}
 
 
 def _show_flash(result: Any) -> None:
-    hello = result["hello"]
-    print(f"{result['how']}\n{result['board']} says hello: {hello.network}, "
-          f"engine {hello.engine}, build {hello.build_id}, {hello.core_hz:,} Hz")  # fmt: skip
+    hello, status, full = result["hello"], result["status"], find_mcu(result["hello"].mcu).core_hz
+    source = f" ({status.clock_source})" if status else ""
+    print(f"{result['how']}\n{result['board']} says hello: {hello.network}, engine {hello.engine}, "
+          f"build {hello.build_id}, {hello.core_hz:,} Hz{source}")  # fmt: skip
+    if hello.core_hz < full:
+        print(f"That is not its full {full:,} Hz: part of its clock did not become ready in time. "
+              "It works, only slower; another USB port or power supply may help.")  # fmt: skip
 
 
 def recognize(args: argparse.Namespace) -> Any:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from kit.board import Board, LinkError, Status, link
 from kit.board.flash import confirm
+from kit.board.ports import resolve
 from kit.compile import HostNetwork
 from kit.compile.firmware import mcu_of
 from kit.compile.memory import memory_use
@@ -80,9 +81,10 @@ def selftest(url: str, progress: Any = iter) -> Selftest:
     firmware.elf, both in `kit.paths.build()`.
 
     Args:
-        url: the board; it is not flashed.
+        url: the board, or "auto"; it is not flashed.
         progress: wraps the iteration over the test images, for a progress bar.
     """
+    url = resolve(url)
     parts: list[tuple[str, Part, int]] = [
         ("program", _program, BAUDS[-1]),
         ("clock", _clock, BAUDS[-1]),
@@ -279,11 +281,10 @@ def _test_images(board: Board, progress: Any) -> Iterator[Line]:
 
 def _cycles(board: Board) -> Iterator[Line]:
     """The core multiplies and adds at most two pairs at once, so it needs half a cycle for each."""
-    measured = board.measure(load()[1][0][0])
-    hello = board.hello()
-    for number, cycles in enumerate(measured.layers):
-        layer = board.layer(number)
-        text = f"{layer.name}: {cycles:,} {measured.unit}, {layer.macs:,} MACs"
-        yield Line(f"layer {number} time", text, cycles > layer.macs / 2)
-    text = f"in all {measured.total:,} {measured.unit} at {hello.core_hz:,} Hz"
-    yield Line("inference time", text, measured.total > hello.macs / 2)
+    profile = board.profile(load()[1][0][0])
+    unit = "estimated cycles" if profile.estimated else "cycles"
+    for number, layer in enumerate(profile.layers):
+        text = f"{layer.name}: {layer.cycles:,} {unit} for {layer.macs:,} MACs"
+        yield Line(f"layer {number} time", text, layer.cycles > layer.macs / 2)
+    text = f"{profile.cycles:,} {unit}, {profile.microseconds:,.0f} us at {profile.core_hz:,} Hz"
+    yield Line("inference time", text, profile.cycles > sum(x.macs for x in profile.layers) / 2)

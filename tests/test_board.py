@@ -136,6 +136,28 @@ def test_measuring_counts_each_layer_and_repeats(board, images):
     np.testing.assert_array_equal(measured.answer.scores, board.recognize(images[0]).scores)
 
 
+def test_a_profile_has_every_layer_and_says_that_it_is_an_estimate(board, small, images):
+    """On the virtual board: instructions as measured, cycles estimated, time at its clock."""
+    profile, measured = board.profile(images[0]), board.measure(images[0])
+    assert profile.estimated
+    assert tuple(layer.instructions for layer in profile.layers) == measured.layers
+    assert [layer.macs for layer in profile.layers] == [layer.macs for layer in small[1].layers]
+    for layer in profile.layers:
+        assert layer.instructions <= layer.cycles < 3 * layer.instructions
+        assert layer.microseconds == pytest.approx(layer.cycles / profile.core_hz * 1e6)
+    assert profile.cycles == sum(layer.cycles for layer in profile.layers)
+    assert profile.microseconds == pytest.approx(profile.cycles / profile.core_hz * 1e6)
+
+
+def test_a_profile_of_a_chip_has_its_cycles(board, images, monkeypatch):
+    """Without estimates, as on a real port, what CYCCNT counted are the cycles."""
+    monkeypatch.delattr("kit.board.virtual.protocol_virtual.Serial.take_cycle_estimates")
+    profile = board.profile(images[0])
+    assert not profile.estimated
+    assert tuple(layer.cycles for layer in profile.layers) == board.measure(images[0]).layers
+    assert [layer.instructions for layer in profile.layers] == [0] * len(profile.layers)
+
+
 def test_a_reset_restarts_the_program(board, images):
     before = board.recognize(images[0])
     board.reset()
@@ -274,6 +296,17 @@ def test_a_late_reply_to_an_earlier_request_is_not_taken():
         return encode(late) + good(request)
 
     assert Link(Line(peer), 0.05).request(link.HELLO) == b"yes"
+
+
+def test_the_error_of_an_earlier_request_is_not_taken():
+    """A board that was just starting answers what it missed, and then what was asked last."""
+
+    def peer(request, count):
+        return encode(Frame(link.ERROR, 0, bytes([0, 1, 0]))) + good(request)
+
+    line = Line(peer)
+    assert Link(line, 0.05).request(link.HELLO) == b"yes"
+    assert line.requests == 1
 
 
 def test_a_board_that_never_answers_is_an_error_after_bounded_tries():

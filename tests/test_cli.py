@@ -126,6 +126,18 @@ def test_generate_build_and_flash(road, folder):
     assert (hello["network"], hello["macs"]) == ("small.tflite", generated["macs"])
 
 
+@pytest.mark.parametrize(
+    ("broken", "clock", "full"),
+    [("", "180,000,000 Hz (PLL from HSE)", True), ("?hse=off", "PLL from HSI", True),
+     ("?pll=off", "16,000,000 Hz (HSI)", False)],
+)  # fmt: skip
+def test_flash_tells_the_clock_that_the_board_got(kit, broken, clock, full):
+    """A chip that stayed slow does not pass for one at full speed."""
+    done = kit("flash", "--board", f"virtual://{broken}")
+    assert done.code == 0 and clock in done.out
+    assert ("not its full 180,000,000 Hz" in done.out) is not full
+
+
 @pytest.mark.parametrize("picture", ["digit.png", "digit.npy", "drawing.png", "light.png"])
 def test_recognize_gives_the_reference_scores(kit, folder, picture):
     """A picture in any accepted form: the ten scores are LiteRT's, bit for bit. In text the digit

@@ -399,8 +399,10 @@ def test_nothing_to_flash_with(computer, elf):
 
 
 @pytest.fixture
-def line():
-    """A virtual board behind a network port: `line(elf)` programs it and gives its URL."""
+def line(monkeypatch):
+    """A virtual board behind a network port: `line(elf)` programs it and gives its URL, which is
+    taken for that of a board on an ST-LINK."""
+    monkeypatch.setattr(FLASH, "NETWORK", ())
     server = socket.create_server(("127.0.0.1", 0))
 
     def talk(connection, port):
@@ -432,19 +434,19 @@ def line():
     server.close()
 
 
-def test_the_board_says_hello_after_flashing(computer, elf, line, monkeypatch):
+def test_the_board_says_hello_after_flashing(computer, elf, line):
     """The whole way: a tool writes, and the board that answers has the program."""
-    monkeypatch.setattr(FLASH, "NETWORK", ())  # taken for a board on an ST-LINK
     add_tool(computer, "st-flash")
     done = flash(line(elf), elf)
     assert done.hello.build_id == build_id_of(elf)
     assert done.url.startswith("socket://") and "st-flash" in done.how
 
 
-def test_behind_a_network_nothing_is_written(computer, elf, other_elf, line):
+def test_behind_a_network_nothing_is_written(computer, elf, other_elf, line, monkeypatch):
     """A tool would write to whatever ST-LINK is on this computer; the board must have it."""
     add_tool(computer, "st-flash")
     url = line(elf)
+    monkeypatch.setattr(FLASH, "NETWORK", ("socket:",))
     assert "nothing is written" in str(flash(url, elf))
     with pytest.raises(KitError, match="cannot be flashed from here") as error:
         flash(url, other_elf)
@@ -452,9 +454,8 @@ def test_behind_a_network_nothing_is_written(computer, elf, other_elf, line):
     assert not (computer / "st-flash.called").exists()
 
 
-def test_a_board_with_another_program_is_an_error(computer, elf, other_elf, line, monkeypatch):
+def test_a_board_with_another_program_is_an_error(computer, elf, other_elf, line):
     """What the tool believes does not count, what the board says does."""
-    monkeypatch.setattr(FLASH, "NETWORK", ())  # taken for a board on an ST-LINK
     add_tool(computer, "st-flash")
     with pytest.raises(KitError, match="runs another program") as error:
         flash(line(other_elf), elf)
@@ -483,8 +484,9 @@ def test_confirm_compares_build_and_content(elf, other_elf, tmp_path):
                 confirm(board, wrong)
 
 
-def test_the_command_flashes_and_tells(computer, elf, line, capsys):
+def test_the_command_flashes_and_tells(computer, elf, line, capsys, monkeypatch):
     """`kit flash --tool`: the line of the tool on stderr, the hello on stdout, exit code 0."""
+    monkeypatch.setattr(FLASH, "NETWORK", ())  # taken for a board on an ST-LINK
     add_tool(computer, "st-flash")
     words = ["flash", "--board", line(elf), "--elf", str(elf), "--tool", "st-flash"]
     assert cli.main(words) == 0

@@ -141,9 +141,12 @@ class Noise:
 
 
 @pytest.mark.parametrize("rate", [0.0003, 0.003, 0.01])
-def test_on_a_noisy_line_every_answer_is_right_or_an_error(program, images, expected, rate):
+def test_on_a_noisy_line_every_answer_is_right_or_an_error(
+    program, images, expected, rate, monkeypatch
+):
     """A thousand requests of all lengths, at the fast rate and after falling back from it. When
     the noise is over, the very next request is answered."""
+    monkeypatch.setattr(link, "QUIET_SECONDS", 0.003)  # a virtual board keeps nothing back
     with Board(URL) as board:
         hello = board.hello()
         layers = [board.layer(number) for number in range(hello.layers)]
@@ -324,9 +327,7 @@ def serial_port(program, tmp_path):
 
 def opened(url):
     """A board at the safe baud rate: a socket knows no other."""
-    board = Board(url, fastest=link.SAFE_BAUD)
-    board.link.reply_seconds = 1.0
-    return board
+    return Board(url, fastest=link.SAFE_BAUD)
 
 
 @posix

@@ -18,4 +18,6 @@ def test_the_figures_in_the_readme_are_those_measured(road, monkeypatch):
     assert (
         f"| {board['flash_bytes']:,} bytes of flash | {board['ram_bytes']:,} bytes of RAM" in text
     )
-    assert f"| {board['instructions_per_inference']:,} instructions |" in text
+    cycles = board["estimated_cycles_per_inference"]
+    assert f"| {board['instructions_per_inference']:,} instructions | for one inference" in text
+    assert f"an estimated {cycles:,} cycles, {cycles / 180e3:.2f} ms at 180 MHz |" in text

@@ -46,9 +46,9 @@ def lesson(url):
         scores = [*map(board.recognize, [IMAGE, OTHER])]
         one = np.arange(784).astype(np.int8)
         numbers = [board.run([one]), board.watch(0, one), *(answer.scores for answer in scores)]
-        measured = board.measure(IMAGE)
+        measured, profile = board.measure(IMAGE), board.profile(OTHER)
         layers = [board.layer(number) for number in range(3)]
-        told = (board.hello(), measured.total, measured.layers, measured.unit, layers)
+        told = (board.hello(), measured.total, measured.layers, measured.unit, layers, profile)
         return [array.tolist() for array in numbers], told
 
 

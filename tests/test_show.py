@@ -12,6 +12,7 @@ from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
 from PIL import Image
 
+from kit.board import LayerProfile, Profile
 from kit.compile.memory import Region
 from kit.digits import load
 from kit.lesson import show
@@ -42,8 +43,16 @@ FIGURES = {
     "weights": lambda: show.weights(np.linspace(-1, 1, 99), np.arange(-9, 9, dtype=np.int8)),
     "memory_map": lambda: show.memory_map(REGIONS),
     "failures": lambda: show.failures(MISTAKES),
+    "profile": lambda: show.profile(profile(estimated=True)),
     "road": lambda: show.road("generate"),
 }
+
+
+def profile(estimated):
+    """Two layers at 180 MHz, one a hundred times the other."""
+    times = ("dense", 118_016, 150_000), ("softmax", 0, 1_500)
+    layers = (LayerProfile(n, "OPERATOR", macs, 0, c, c / 180) for n, macs, c in times)
+    return Profile(tuple(layers), estimated, 180_000_000)
 
 
 def texts(figure):
@@ -112,6 +121,18 @@ def test_comparison_draws_the_flash_and_says_what_does_not_fit():
     assert left.lines[0].get_xdata()[0] == 512
     assert "1,413 KB, does not fit" in [text.get_text().strip() for text in left.texts]
     assert {"97.47", "99.79"} <= {text.get_text() for text in right.texts}
+
+
+@pytest.mark.parametrize("estimated", [True, False])
+def test_profile_says_whether_its_times_are_measured(estimated):
+    """An estimate is called one in the title, at the axis and in the alt text."""
+    figure = show.profile(profile(estimated))
+    (axes,) = figure.axes
+    assert [round(bar.get_width(), 1) for bar in axes.patches] == [833.3, 8.3]
+    assert "833.3 µs, 150,000 cycles" in [text.strip() for text in texts(figure)]
+    word, other = ("estimated", "measured") if estimated else ("measured", "estimated")
+    for text in (figure.get_suptitle(), axes.get_xlabel(), figure.get_label()):
+        assert word in text and other not in text
 
 
 def test_weights_has_a_bin_for_each_integer():

@@ -32,6 +32,7 @@ TRANSIENT = (1, 2)  # worth sending again: a damaged frame may look too long, to
 ATTEMPTS = 3
 REPLY_SECONDS = 3.0
 GLANCE_SECONDS = 0.3  # for a request that is likely to get lost, such as the first one
+QUIET_SECONDS = 0.03  # longer than an inference takes, and than USB holds bytes back
 SAFE_BAUD = 115_200  # the rate of the firmware after a reset, and after any error on the line
 FASTER_BAUDS = (921_600, 460_800, 230_400)
 
@@ -158,6 +159,7 @@ class Link:
                 return reply.payload
             else:
                 problem = self._silence(f"a reply of type {reply.type:#04x} came")
+            self._settle()
             self.fall_back()
         raise problem
 
@@ -174,6 +176,18 @@ class Link:
             raise
         except BROKEN as error:
             raise self._broken(error) from error
+
+    def _settle(self) -> None:
+        """Wait for a moment without a byte: a request that comes while the board is busy is lost,
+        and an error that comes late would be taken for the answer to the next try."""
+        quiet = time.monotonic() + QUIET_SECONDS
+        deadline = quiet + self.reply_seconds
+        with contextlib.suppress(*BROKEN):
+            while time.monotonic() < min(quiet, deadline):
+                if (waiting := self.port.in_waiting) and self.port.read(waiting):
+                    quiet = time.monotonic() + QUIET_SECONDS
+                else:
+                    time.sleep(QUIET_SECONDS / 10)
 
     # The port
 
@@ -279,12 +293,16 @@ class Link:
         return None
 
     def _reply_among(self, frames: list[Frame | None]) -> Frame | None:
+        """The reply to the request in flight; else the error of a request that was unreadable,
+        which may have been an earlier one."""
+        found = None
         for frame in filter(None, frames):
             if frame.type == FAULT:
                 raise getattr(self.port, "failure", None) or self._crash(frame.payload)
-            if self._belongs(frame):
+            if frame.sequence == self._sequence:
                 return frame
-        return None
+            found = found or (frame if self._belongs(frame) else None)
+        return found
 
     def _belongs(self, frame: Frame) -> bool:
         """The board cannot know the sequence number of a request that it could not read."""

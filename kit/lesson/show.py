@@ -14,7 +14,7 @@ import html
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from IPython.display import display
@@ -23,6 +23,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:
+    from kit.board import Profile
 
 ORANGE, SKY, GREEN, YELLOW = "#E69F00", "#56B4E9", "#009E73", "#F0E442"
 BLUE, RED, PURPLE, GRAY = "#0072B2", "#D55E00", "#CC79A7", "#9A9A9A"
@@ -413,6 +416,27 @@ def _draw_parts(axes: Axes, size: int, parts: Rows) -> None:
     axes.invert_yaxis()
     axes.set(xscale="log", xlim=(1, 8 * size), xlabel="bytes (logarithmic)")
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def profile(measured: "Profile", title: str = "Where the time of one inference goes") -> Figure:
+    """The time of each layer as a bar, with its cycles.
+
+    Args:
+        measured: what `kit.Board.profile` returned; that its cycles are an estimate is said.
+    """
+    layers, clock = measured.layers, f"{measured.core_hz / 1e6:.0f} MHz"
+    kind = "estimated" if measured.estimated else "measured"
+    texts = [f" {each.microseconds:,.1f} µs, {each.cycles:,} cycles" for each in layers]
+    listed = [f"{each.name}{text}" for each, text in zip(layers, texts, strict=True)]
+    alt = f"The time of each layer as bars, {kind} at {clock}: {'; '.join(listed)}."
+    figure = _figure(9, 0.5 * len(layers) + 1.5, f"{title} ({kind})", alt)
+    axes = _axes(figure, f"microseconds at {clock}, {kind}", "", (1, 1, 1), grid="x")
+    times = [each.microseconds for each in layers]
+    axes.bar_label(axes.barh(range(len(layers)), times, color=BLUE, height=0.6), texts)
+    names = [f"{each.name}\n{each.macs:,} MACs" for each in layers]
+    axes.set_yticks(range(len(layers)), names, fontsize=9)
+    axes.set(xlim=(0, 1.45 * max([*times, 0.001])), ylim=(len(layers) - 0.4, -0.6))
+    return figure
 
 
 def road(stage: str | None = None) -> Figure:

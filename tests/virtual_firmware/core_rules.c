@@ -6,6 +6,7 @@
 
 static _Alignas(8) uint8_t data[64] __attribute__((section(".bss")));
 static volatile uint32_t never_set __attribute__((section(".bss")));
+__attribute__((section(".bss"), used)) static uint32_t many[2048]; /* more than a frame of leap() */
 
 KEEP static uint32_t load_pair(const uint8_t *from) {
   uint32_t low, high;
@@ -65,6 +66,12 @@ KEEP static int overflow(volatile int *parent) {
   return overflow(local) + local[0];
 }
 
+KEEP static int leap(volatile int *parent) { /* each frame is larger than the guard */
+  volatile int local[400];
+  local[0] = parent ? parent[0] + 1 : 0; /* line: leap */
+  return leap(local) + local[0];
+}
+
 KEEP static void be_slow(void) { /* some milliseconds, in which nobody reads what comes in */
   for (volatile int i = 0; i < 10000; i++) {
   }
@@ -90,6 +97,7 @@ int main(void) {
     case 8: jump_to_peripheral(); break;
     case 9: put((uint8_t)read_never_set()); break;
     case 10: put((uint8_t)overflow(0)); break;
+    case 11: put((uint8_t)leap(0)); break;
     case 'a': put((uint8_t)(unaligned_words(data) >> 31 | 'a')); break;
     case 's': be_slow(); put(get()); break;
     case 'p': paint_stack(); put('p'); break;

@@ -9,7 +9,11 @@ is an emulated chip that executes the real Cortex-M4 machine code in its flash:
     clocks.py            clock tree, power control, flash interface, and their rules
     usart.py             the serial port's end on the chip
     peripherals.py       pins, the system timer, the core's own registers
+    watcher.py           the chip's time, and what is counted and caught while it executes
+    watcher.c            the native half of it
+    timing.py            how many cycles instructions take: an estimate
     counter.py           CYCCNT: how many instructions were executed
+    exceptions.py        how the core takes a fault
     chip.py              the CPU (Unicorn), wired to memory and peripherals
     flash_store.py       the content of the flash, kept between sessions
     faults.py            what went wrong, in which function and line of the C source

@@ -69,11 +69,11 @@ POWER_ON_SEED = 446
 
 BUS_FAULT = (
     "A real chip raises a BusFault there, which ends in the HardFault handler, and the program "
-    "goes silent (PM0214, fault handling)."
+    "goes no further (PM0214, fault handling)."
 )
 USAGE_FAULT = (
     "A real chip raises a UsageFault there, which ends in the HardFault handler, and the program "
-    "goes silent (PM0214, fault handling)."
+    "goes no further (PM0214, fault handling)."
 )
 LOCKED_FLASH = (
     "Flash is locked while a program runs: a real chip does not store the value and flags a "
@@ -217,7 +217,8 @@ class Chip:
         end = end_of_variables(self.elf, self.mcu.ram_bytes)
         stack = int.from_bytes(self._flash[:4], "little")
         if 0 < end < stack - STACK_GUARD:
-            self.watcher.watch_stack(end, end + STACK_GUARD)
+            self.watcher.watch_stack(m.RAM_BASE, end, end + STACK_GUARD)
+        self._stack_end = self.watcher.state.stack_end
         if uninitialized == "refuse":
             self.watcher.watch_ram(m.RAM_BASE, self.mcu.ram_bytes)
 
@@ -299,6 +300,7 @@ class Chip:
         self.rcc.causes |= cause | m.PINRSTF
         self.failure, self._problem, self._invalid = None, None, None
         self._restart = self._halted = False
+        self.watcher.state.stack_end = self._stack_end
         for block in self._blocks():
             block.reset()
         self._on_clock()
@@ -458,6 +460,7 @@ class Chip:
         self._problem, invalid, self._invalid = None, self._invalid, None
         supervisor_call = problem is EXCEPTIONS[SUPERVISOR_CALL]
         if self.failure is None:
+            self.watcher.state.stack_end = 0  # a handler may have its stack among the variables
             self.failure = self._fault(problem, self._pc - 2 * supervisor_call)
             self._handler_end = self.watcher.state.instructions + HANDLER_INSTRUCTIONS
             address = invalid[1] if invalid else 0

@@ -89,7 +89,7 @@ class Usart(Registers):
         self.arrival = self.sent = 0.0  # when the next byte is complete, and the last one is out
         self.due = math.inf  # the earlier of the two, if either will come
         self.plain = False  # whether a byte is to come that is not garbled
-        self.seen, self.repeats = -1, 0  # SR as read last, since DR was used, and how often
+        self.seen, self.repeats = 0, 0  # SR as read last, since DR was used, and how often
         self.listens = False  # whether the program has looked for bytes since it can receive them
         self.retune()
 
@@ -246,12 +246,12 @@ class Usart(Registers):
             self.on_idle()
 
     def data(self) -> int:
-        """DR: the byte received last. After SR was read, this clears the errors there."""
+        """DR: the byte received last. This clears the errors that SR has shown before."""
         now = self.time.now()
         if now >= self.due:
             self._happen(now)
-        self.sr &= ~m.SR_RXNE if self.seen < 0 else ~(m.SR_RXNE | ERRORS)
-        self.seen, self.polls = -1, 0
+        self.sr &= ~(m.SR_RXNE | self.seen & ERRORS)
+        self.seen, self.polls = 0, 0
         return self.received
 
     def write(self, offset: int, value: int) -> None:
@@ -265,7 +265,7 @@ class Usart(Registers):
         now = self.time.now()
         if now >= self.due:
             self._happen(now)
-        self.seen, self.polls = -1, 0
+        self.seen, self.polls = 0, 0
         if not self.sends:
             self.complain(*self._mute())
             return

@@ -17,7 +17,7 @@ from unicorn import UC_HOOK_BLOCK, UC_HOOK_CODE, UC_HOOK_MEM_READ, UC_HOOK_MEM_W
 from unicorn.arm_const import UC_ARM_REG_PC
 from unicorn.unicorn_py3 import unicorn as binding
 
-from kit.board.virtual.memory_map import PERIPHERALS
+from kit.board.virtual.memory_map import PERIPHERALS, USART2
 from kit.board.virtual.timing import FPU, Block, Guard, decode
 from kit.compile.host import compile_library
 
@@ -26,6 +26,13 @@ BLOCKS = 4096
 READ_WRITE = UC_HOOK_MEM_READ | UC_HOOK_MEM_WRITE
 LAST = 0xFFFF_FFFF  # address
 WAITING = 1000  # cycles between two looks at the timer of a program that waits for it
+# Where PC is exact during an access: all peripherals, but for speed not in loads from SR and DR of
+# USART2; there it is that of the block of code.
+EXACT = (
+    (UC_HOOK_MEM_WRITE, PERIPHERALS, LAST),
+    (UC_HOOK_MEM_READ, PERIPHERALS, USART2 - 1),
+    (UC_HOOK_MEM_READ, USART2 + 8, LAST),
+)
 FUNCTIONS = ("stop", "read_register", "write_register")
 LEARN = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_uint32, ctypes.c_uint32)
 
@@ -42,7 +49,7 @@ class _State(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_uint64) for name in ("instructions", "cycles", "budget")),
         ("current", _Block),
-        *((name, ctypes.c_uint32) for name in (*flags, "stack_end", "ram_base")),
+        *((name, ctypes.c_uint32) for name in (*flags, "variables_end", "stack_end", "ram_base")),
         *(
             (name, ctypes.c_void_p)
             for name in ("written", "stop", "read_register", "write_register")
@@ -78,7 +85,8 @@ class Watcher:
         state.write_register = _address(binding.uclib.uc_reg_write)
         state.learn = LEARN(self._learn)
         self._hook(UC_HOOK_BLOCK, "watcher_block", ctypes.addressof(state), 1, 0)
-        self._hook(READ_WRITE, "watcher_peripheral", ctypes.addressof(state), PERIPHERALS, LAST)
+        for kind, low, high in EXACT:
+            self._hook(kind, "watcher_peripheral", ctypes.addressof(state), low, high)
 
     def _hook(self, kind: int, function: str, data: int, begin: int, end: int) -> None:
         """Call a native function; the binding offers Python callbacks only."""
@@ -89,11 +97,11 @@ class Watcher:
         if status:
             raise binding.UcError(status)
 
-    def watch_stack(self, low: int, high: int) -> None:
-        """Catch a stack that has grown into `low` up to `high`, right above the variables."""
-        self.state.stack_end = high
-        data = ctypes.addressof(self.state)
-        self._hook(UC_HOOK_MEM_WRITE, "watcher_stack", data, low, high - 1)
+    def watch_stack(self, ram: int, low: int, high: int) -> None:
+        """Catch a stack that has grown into `low` up to `high`, right above the variables, or past
+        that to the variables, which begin at `ram`."""
+        self.state.variables_end, self.state.stack_end = low, high
+        self._hook(UC_HOOK_MEM_WRITE, "watcher_stack", ctypes.addressof(self.state), ram, high - 1)
 
     def watch_ram(self, base: int, size: int) -> None:
         """Catch loads of what was never stored."""
