@@ -217,6 +217,27 @@ def test_the_program(networks, place, name):
     assert built.memory.flash_bytes > networks(name).weights_bytes
 
 
+@pytest.mark.parametrize("name", APIS)
+def test_the_adapters_compile_without_warnings(networks, tmp_path, name):
+    """CMake does not make their warnings errors: users have headers that nobody here has seen."""
+    made = networks(name)
+    api = FIRMWARE / "engine" / ("stai" if made.runtime.api == "st-ai" else "legacy")
+    ours = [f"-I{folder}" for folder in (FIRMWARE / "board", FIRMWARE / "engine", api)]
+    theirs = [
+        word for folder in (made.folder, made.runtime.include) for word in ("-isystem", folder)
+    ]
+    options = [*runtime.CORTEX_M4, *runtime.OPTIONS, *toolchain.WARNINGS, "-Wpedantic"]
+    defined = ['-DNETWORK_FILE="x"', "-DNETWORK_MACS=1"]
+    out = ["-c", api / "engine.c", "-o", tmp_path / "engine.o"]
+    run([find_gcc(), *options, *defined, *ours, *theirs, *out], "Compiling the adapter")
+
+
+def test_what_wants_a_heap_does_not_link(wrong):
+    """There is none: a program that takes from it would write over its variables or its stack."""
+    with pytest.raises(KitError, match=r"undefined reference to .end'"):
+        wrong("Core 4.0", "    board_crc_start();", "    input = __builtin_malloc(8);")
+
+
 def test_a_build_repeats_byte_for_byte(own, networks, tmp_path):
     """Another folder, and an installation elsewhere, give the same program."""
     first, again = (build(made, tmp_path / "out") for made in (networks("Core 4.0"),) * 2)

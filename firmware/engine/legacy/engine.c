@@ -59,7 +59,7 @@ static void read_quantization(const ai_buffer *buffer, engine_tensor *tensor)
 
 static bool create(void)
 {
-    const ai_handle buffers[AI_NETWORK_DATA_ACTIVATIONS_COUNT] = {activations};
+    ai_handle buffers[AI_NETWORK_DATA_ACTIVATIONS_COUNT] = {activations};
     return good(ai_network_create_and_init(&network, buffers, NULL));
 }
 

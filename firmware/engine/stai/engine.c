@@ -66,7 +66,7 @@ static bool good(stai_return_code code)
 
 static bool use_activations(void)
 {
-    const stai_ptr buffers[STAI_NETWORK_ACTIVATIONS_NUM] = {activations};
+    stai_ptr buffers[STAI_NETWORK_ACTIVATIONS_NUM] = {activations};
     return good(
         stai_network_set_activations(engine_context, buffers, STAI_NETWORK_ACTIVATIONS_NUM));
 }
