@@ -63,5 +63,12 @@ const void *engine_output(void); /* ENGINE_OUTPUT_BYTES, valid until the next in
  * return code, for the legacy API ENGINE_ERROR. 0: no error, or an engine that has no numbers. */
 uint32_t engine_error(void);
 #define ENGINE_ERROR(type, code) ((uint32_t)(type) << 24 | (uint32_t)(code))
+/* The runtime gave no input or output, or an int8 one without a scale. */
+#define ENGINE_ERROR_TENSORS ENGINE_ERROR(0xFF, 1)
+
+static inline int engine_tensor_is_usable(const engine_tensor *tensor)
+{
+    return tensor->type == ENGINE_FLOAT32 || tensor->scale > 0.0F;
+}
 
 #endif

@@ -47,6 +47,7 @@ LEGACY_TYPES = {
     0x31: "memory could not be had",
     0x33: "the network could not be created",
 }
+TENSORS = 0xFF000001, "ST's runtime gave no input or output, or an int8 one without a scale."
 LEGACY_CODES = {
     0x10: ("the network", REGENERATE),
     0x11: ("its parameters", REGENERATE),
@@ -72,6 +73,8 @@ def explain(number: int) -> tuple[str, str]:
         number: `engine_error()` of the firmware: the return code of the st-ai API, or type and
             code of the legacy API, type in the upper 8 bits.
     """
+    if number == TENSORS[0]:
+        return TENSORS[1], REGENERATE
     kind, code = number >> 24, number & 0xFFFFFF
     if not number:
         return "", ""

@@ -25,7 +25,7 @@ static _Alignas(32) uint8_t activations[AI_NETWORK_DATA_ACTIVATIONS_SIZE];
 static ai_handle network = AI_HANDLE_NULL;
 static ai_buffer *input; /* input and output lie in the activations */
 static ai_buffer *output;
-static ai_error error;
+static uint32_t error; /* the last one: ENGINE_ERROR */
 static bool asked_to_start;
 static bool started;
 
@@ -45,7 +45,7 @@ static engine_description description = {
 
 static bool good(ai_error said)
 {
-    error = said;
+    error = ENGINE_ERROR(said.type, said.code);
     return said.type == AI_ERROR_NONE;
 }
 
@@ -63,20 +63,28 @@ static bool create(void)
     return good(ai_network_create_and_init(&network, buffers, NULL));
 }
 
+static bool are_usable(void)
+{
+    const bool usable = input->data != NULL && output->data != NULL &&
+                        engine_tensor_is_usable(&description.input) &&
+                        engine_tensor_is_usable(&description.output);
+    error = usable ? 0 : ENGINE_ERROR_TENSORS;
+    return usable;
+}
+
 static bool find_tensors(void)
 {
     ai_u16 inputs = 0;
     ai_u16 outputs = 0;
     input = ai_network_inputs_get(network, &inputs);
     output = ai_network_outputs_get(network, &outputs);
-    if (input == NULL || output == NULL || input->data == NULL || output->data == NULL) {
-        error = ai_network_get_error(network);
-        return false;
+    if (input == NULL || output == NULL) {
+        return good(ai_network_get_error(network)) && false;
     }
     read_quantization(input, &description.input);
     read_quantization(output, &whole_network.output);
     description.output = whole_network.output;
-    return true;
+    return are_usable();
 }
 
 const engine_description *engine_describe(void)
@@ -94,7 +102,7 @@ engine_status engine_start(void)
 
 uint32_t engine_error(void)
 {
-    return ENGINE_ERROR(error.type, error.code);
+    return error;
 }
 
 void *engine_input(void)
@@ -114,7 +122,7 @@ engine_status engine_run(engine_observer observer, void *context)
         return asked_to_start ? ENGINE_FAILED : ENGINE_NOT_STARTED;
     }
     if (ai_network_run(network, input, output) != 1) {
-        error = ai_network_get_error(network);
+        good(ai_network_get_error(network));
         return ENGINE_FAILED;
     }
     if (observer != NULL) {

@@ -40,7 +40,7 @@ STAI_NETWORK_CONTEXT_DECLARE(engine_context, STAI_NETWORK_CONTEXT_SIZE)
 static _Alignas(32) uint8_t activations[STAI_NETWORK_ACTIVATIONS_SIZE_BYTES];
 static stai_ptr input; /* input and output lie in the activations */
 static stai_ptr output;
-static stai_return_code error;
+static uint32_t error; /* the last return code */
 static bool asked_to_start;
 static bool started;
 
@@ -60,7 +60,7 @@ static const engine_description description = {
 
 static bool good(stai_return_code code)
 {
-    error = code;
+    error = (uint32_t)code;
     return code == STAI_SUCCESS;
 }
 
@@ -71,14 +71,22 @@ static bool use_activations(void)
         stai_network_set_activations(engine_context, buffers, STAI_NETWORK_ACTIVATIONS_NUM));
 }
 
+static bool are_usable(void)
+{
+    const bool usable = input != NULL && output != NULL &&
+                        engine_tensor_is_usable(&description.input) &&
+                        engine_tensor_is_usable(&description.output);
+    error = usable ? 0 : ENGINE_ERROR_TENSORS;
+    return usable;
+}
+
 /* Where they are is known once the activations are. */
 static bool find_tensors(void)
 {
     stai_size inputs = STAI_NETWORK_IN_NUM;
     stai_size outputs = STAI_NETWORK_OUT_NUM;
     return good(stai_network_get_inputs(engine_context, &input, &inputs)) &&
-           good(stai_network_get_outputs(engine_context, &output, &outputs)) && input != NULL &&
-           output != NULL;
+           good(stai_network_get_outputs(engine_context, &output, &outputs)) && are_usable();
 }
 
 const engine_description *engine_describe(void)
@@ -97,7 +105,7 @@ engine_status engine_start(void)
 
 uint32_t engine_error(void)
 {
-    return (uint32_t)error;
+    return error;
 }
 
 void *engine_input(void)
