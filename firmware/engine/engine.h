@@ -66,9 +66,4 @@ uint32_t engine_error(void);
 /* The runtime gave no input or output, or an int8 one without a scale. */
 #define ENGINE_ERROR_TENSORS ENGINE_ERROR(0xFF, 1)
 
-static inline int engine_tensor_is_usable(const engine_tensor *tensor)
-{
-    return tensor->type == ENGINE_FLOAT32 || tensor->scale > 0.0F;
-}
-
 #endif

@@ -63,11 +63,15 @@ static bool create(void)
     return good(ai_network_create_and_init(&network, buffers, NULL));
 }
 
+static bool has_scale(const engine_tensor *tensor)
+{
+    return tensor->type == ENGINE_FLOAT32 || tensor->scale > 0.0F;
+}
+
 static bool are_usable(void)
 {
     const bool usable = input->data != NULL && output->data != NULL &&
-                        engine_tensor_is_usable(&description.input) &&
-                        engine_tensor_is_usable(&description.output);
+                        has_scale(&description.input) && has_scale(&description.output);
     error = usable ? 0 : ENGINE_ERROR_TENSORS;
     return usable;
 }

@@ -71,11 +71,15 @@ static bool use_activations(void)
         stai_network_set_activations(engine_context, buffers, STAI_NETWORK_ACTIVATIONS_NUM));
 }
 
+static bool has_scale(const engine_tensor *tensor)
+{
+    return tensor->type == ENGINE_FLOAT32 || tensor->scale > 0.0F;
+}
+
 static bool are_usable(void)
 {
-    const bool usable = input != NULL && output != NULL &&
-                        engine_tensor_is_usable(&description.input) &&
-                        engine_tensor_is_usable(&description.output);
+    const bool usable = input != NULL && output != NULL && has_scale(&description.input) &&
+                        has_scale(&description.output);
     error = usable ? 0 : ENGINE_ERROR_TENSORS;
     return usable;
 }
