@@ -41,9 +41,8 @@ SPEC = Spec(784, (12, 10), "relu", True, True, True, True, 0.05, 3)
 URL = "virtual://adapters"
 APIS = ["Core 4.0", "8.1"]  # the last of each
 
-pytestmark = pytest.mark.skipif(
-    not find_gcc(), reason="arm-none-eabi-gcc is not installed, and ST's runtime needs it"
-)
+MISSING = runtime.missing()
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"{MISSING}, and ST's runtime needs it")
 
 
 @pytest.fixture(scope="module")
@@ -506,6 +505,13 @@ def test_without_gcc(networks, tmp_path, monkeypatch):
     said = refused(networks("Core 4.0"), tmp_path)
     assert "arm-none-eabi-gcc, which was not found" in said
     assert "Install it" in said and "--engine portable" in said
+
+
+def test_gcc_without_a_c_library(networks, tmp_path, monkeypatch):
+    """As some packages of it are: said before the linker says it in its words."""
+    monkeypatch.setattr(firmware, "run", lambda command, what: command[1].split("=")[1] + "\n")
+    said = refused(networks("Core 4.0"), tmp_path)
+    assert "has no C library" in said and "newlib-nano" in said and "Install the whole" in said
 
 
 def test_zig_is_refused(networks, tmp_path):

@@ -16,6 +16,7 @@ from kit.programs import find, system
 
 OF_ST = ("stai_", "ai_platform_", "ai_network_")  # how functions of ST's runtime begin
 STAND_IN = "stand_in_for_tests"  # the tests' own runtime, no line of which is ST's, has this symbol
+SPECS = "nano.specs"
 COMPILERS = {  # where it is, its toolchain file, and what that file calls the program
     "zig": (zig, "zig.cmake", "ZIG"),
     "gcc": (gcc, "arm-none-eabi-gcc.cmake", "GCC"),
@@ -176,7 +177,19 @@ def _compiler_for(network: Generated, wanted: str | None) -> str:
             f"Install it: {GET_GCC[system()]}. Or make the network with the open engine: "
             "`kit generate MODEL --out DIR --engine portable`.",
         )
+    _check_c_library()
     return "gcc"
+
+
+def _check_c_library() -> None:
+    """Some packages of arm-none-eabi-gcc come without newlib; then gcc gives back the bare name."""
+    answer = run([gcc(), f"-print-file-name={SPECS}"], "Asking arm-none-eabi-gcc for its C library")
+    if answer.strip() == SPECS:
+        raise KitError(
+            f"{gcc()} has no C library.",
+            f"ST's runtime needs newlib-nano, and {SPECS} is not there.",
+            f"Install the whole toolchain: {GET_GCC[system()]}.",
+        )
 
 
 def _check_size(network: Generated, mcu: Mcu) -> None:

@@ -22,6 +22,15 @@ CORTEX_M33 = ("-mcpu=cortex-m33", "-mthumb", "-mfpu=fpv5-sp-d16", "-mfloat-abi=h
 OPTIONS = ("-std=gnu11", "-O2", "-ffp-contract=off", "-ffunction-sections", "-fdata-sections")
 
 
+def missing() -> str:
+    """What is not there to compile the runtime with, and to link it; "" when all is."""
+    gcc = find_gcc()
+    if gcc is None:
+        return "arm-none-eabi-gcc is not installed"
+    asked = subprocess.run([gcc, "-print-file-name=nano.specs"], capture_output=True, text=True)
+    return "" if Path(asked.stdout.strip()).is_absolute() else "arm-none-eabi-gcc has no newlib"
+
+
 def equip(root: Path, name: str) -> None:
     """Put headers and a working library into the stand-in's installation of a release."""
     release = RELEASES[name]
