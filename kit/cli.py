@@ -421,7 +421,7 @@ def _add_board(add: Any) -> None:
     command.add_argument("--network", help="folder of the generated C; default: build/network")
     command.add_argument("--out", help="folder for firmware.elf and .bin; default: build")
     command.add_argument("--mcu", default=DEFAULT.name, help=f"default: {DEFAULT.name}")
-    command.add_argument("--compiler", default="zig", help="zig (default), or gcc, if installed")
+    command.add_argument("--compiler", help="zig, or gcc, if installed; default: what fits")
     add(boards, _show_boards)
     command = add(flash, _show_flash)
     command.add_argument("--elf", help="default: build/firmware.elf")

@@ -33,6 +33,7 @@ BAUDS = (link.SAFE_BAUD, *reversed(link.FASTER_BAUDS))
 FRAMES = 48
 VECTORS = 10  # random ones, and as many images
 IMAGES = 1_000
+DIGITS = 0.99  # of the images must be read alike by an engine that rounds otherwise than LiteRT
 
 
 @dataclass(frozen=True)
@@ -233,26 +234,39 @@ def _model(board: Board) -> Path:
 
 
 def _golden_vectors(board: Board) -> Iterator[Line]:
-    """Each layer against the C on this computer, and the output against LiteRT."""
+    """Each layer against the C on this computer, and the output against LiteRT.
+
+    X-CUBE-AI's network is one layer, so its output says it all.
+    """
     model = _model(board)
     network = HostNetwork(generate(model, build() / "selftest"))
     inputs = np.concatenate([random_inputs(model, VECTORS), test_images(model, VECTORS)])
     here = [network.layers(one) for one in inputs]
-    for number, layer in enumerate(network.network.layers):
+    watched = network.network.layers if _is_open(board) else ()
+    for number, layer in enumerate(watched):
         rows = np.stack([board.watch(number, one) for one in inputs])
         wanted = np.stack([found[number].reshape(-1) for found in here])
         name = f"{layer.name}, {layer.operator}"
-        yield _agreement(f"layer {number}", name, rows, wanted, "the C here")
+        yield _agreement(f"layer {number}", name, rows, wanted, "the C here", True)
     reference = Reference(model).run(inputs).reshape(len(inputs), -1)
-    yield _agreement("output", "the same inputs", board.run(inputs), reference, "LiteRT")
+    outputs = board.run(inputs)
+    yield _agreement("output", "the same inputs", outputs, reference, "LiteRT", _is_open(board))
+
+
+def _is_open(board: Board) -> bool:
+    return board.hello().engine == "portable"
 
 
 def _agreement(
-    what: str, name: str, rows: npt.NDArray[Any], wanted: npt.NDArray[Any], whose: str
+    what: str, name: str, rows: npt.NDArray[Any], wanted: npt.NDArray[Any], whose: str, exact: bool
 ) -> Line:
+    """Rows compared. Kernels that are not ours may round otherwise; then the digits must agree."""
     found = compare(what, rows, wanted)
     text = f"{name}: {found.mismatches} of {found.rows:,} differ from {whose}"
-    return Line(what, text, found.mismatches == 0)
+    if exact:
+        return Line(what, text, found.mismatches == 0)
+    text += f", by at most {found.largest:.3g}; {found.same_digit:,} with the same digit"
+    return Line(what, text, found.same_digit >= DIGITS * found.rows)
 
 
 def _test_images(board: Board, progress: Any) -> Iterator[Line]:
@@ -261,7 +275,8 @@ def _test_images(board: Board, progress: Any) -> Iterator[Line]:
     _, (images, labels) = load()
     scores = board.scores(images[:IMAGES], progress)
     right = float((scores.argmax(axis=1) == labels[:IMAGES]).mean())
-    yield _agreement("test images", f"{right:.1%} read right", scores, reference, "LiteRT")
+    exact = _is_open(board)
+    yield _agreement("test images", f"{right:.1%} read right", scores, reference, "LiteRT", exact)
 
 
 def _cycles(board: Board) -> Iterator[Line]:

@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 from hypothesis import strategies as st
 
+from kit.digits import load
 from kit.lesson.quiet import quiet, tensorflow
+from kit.paths import DATA
 
 ACTIVATIONS = (None, "relu", "relu6")
 
@@ -63,6 +65,23 @@ def make(spec: Spec, path: Path) -> Path:
         _quantize(tf, converter, spec, generator)
     with quiet(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Statistics for quantized inputs")  # the samples give it
+        path.write_bytes(converter.convert())
+    return path
+
+
+def make_course(path: Path) -> Path:
+    """The course's network with its reference weights, converted to int8."""
+    tf = tensorflow()
+    images = load()[0][0][:200]
+    converter = tf.lite.TFLiteConverter.from_keras_model(
+        tf.keras.models.load_model(DATA / "digits_reference.keras")
+    )
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ([x[None] / np.float32(255)] for x in images)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = converter.inference_output_type = tf.int8
+    with quiet(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Statistics for quantized inputs")  # the images give it
         path.write_bytes(converter.convert())
     return path
 

@@ -84,6 +84,7 @@ def third_party() -> dict[str, set[str]]:
     """Package name -> the files that import it; packages are found by what is installed."""
     owners = packages_distributions()
     own = {"kit", "workshop"} | {path.stem for path in (ROOT / "tests").rglob("*.py")}
+    own |= {path.parent.name for path in (ROOT / "tests").rglob("__init__.py")}
     found: dict[str, set[str]] = {}
     for path, text in sources():
         for module in imported(text) - sys.stdlib_module_names - own:

@@ -7,14 +7,13 @@ import binascii
 import re
 import shutil
 import struct
-import warnings
 from itertools import groupby
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from networks import Spec, make
+from networks import Spec, make, make_course
 from test_second_opinion import board_in_qemu, needs_qemu
 
 from kit import mcu
@@ -28,9 +27,8 @@ from kit.compile import firmware as firmware_module
 from kit.compile.firmware import flash_image
 from kit.digits import load
 from kit.generate import generate
-from kit.lesson.quiet import quiet, tensorflow
 from kit.model import Reference, pixels_to_input, read
-from kit.paths import DATA, FIRMWARE, ROOT
+from kit.paths import FIRMWARE, ROOT
 
 URL = "virtual://firmware"
 SPEC = Spec(784, (12, 10), "relu", True, True, True, True, 0.05, 3)
@@ -209,19 +207,7 @@ def test_the_checksum_is_that_of_the_file(program):
 def course(tmp_path_factory):
     """The course's network with its reference weights: its int8 .tflite and its program."""
     folder = tmp_path_factory.mktemp("course")
-    images = load()[0][0][:200]
-    tf = tensorflow()
-    converter = tf.lite.TFLiteConverter.from_keras_model(
-        tf.keras.models.load_model(DATA / "digits_reference.keras")
-    )
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: ([x[None] / np.float32(255)] for x in images)
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = converter.inference_output_type = tf.int8
-    path = folder / "digits.tflite"
-    with quiet(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Statistics for quantized inputs")  # the images give it
-        path.write_bytes(converter.convert())
+    path = make_course(folder / "digits.tflite")
     return path, build(generate(path, folder / "network"), folder).elf
 
 

@@ -395,8 +395,9 @@ def keras_files(place):
 
 def test_a_keras_file_that_the_tool_cannot_read(installed, keras_files, out):
     """The Keras that saved it is named, and the .tflite is offered instead."""
-    import keras
+    from kit.lesson.quiet import tensorflow
 
+    keras = tensorflow().keras
     root = installed("Core 4.0")
     with assert_refused(out, "quantization_config", f"Keras {keras.__version__}", "int8 .tflite"):
         by_st(keras_files["keras"], out, root)

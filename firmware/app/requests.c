@@ -4,6 +4,7 @@
 #include "engine.h"
 #include "pixels.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define LARGER(a, b) ((a) > (b) ? (a) : (b))
@@ -75,6 +76,7 @@ static void fail(const frame *request, request_error error)
     put_u8(request->type);
     put_u8(error);
     put_u8(engine_state);
+    put_u32(engine_error());
 }
 
 static void hello(void)
@@ -269,7 +271,9 @@ static void answer(const frame *request)
 void requests_start(void)
 {
     engine_state = engine_start();
-    pixels_start(&engine_describe()->input);
+    if (engine_state == ENGINE_OK) {
+        pixels_start(&engine_describe()->input);
+    }
 }
 
 uint8_t requests_last_sequence(void)
@@ -286,12 +290,19 @@ static void answer_unreadable(frame_status status)
     fail(&unreadable, status == FRAME_TOO_LONG ? ERROR_TOO_LONG : ERROR_CORRUPTED);
 }
 
+static bool runs(uint8_t type)
+{
+    return type >= REQUEST_RECOGNIZE && type <= REQUEST_WATCH;
+}
+
 static void answer_frame(const frame *request)
 {
     if (request->type < REQUEST_HELLO || request->type > REQUEST_CHECKSUM) {
         fail(request, ERROR_UNKNOWN_REQUEST);
     } else if (request->length != expected_length(request->type)) {
         fail(request, ERROR_WRONG_LENGTH);
+    } else if (runs(request->type) && engine_input() == NULL) {
+        fail(request, ERROR_ENGINE);
     } else {
         answer(request);
     }

@@ -25,7 +25,7 @@ typedef enum {
 
 #define REPLY 0x80U       /* set in the type of a reply */
 #define REPLY_FAULT 0xFEU /* the program crashed; sent by itself, and to each frame after it */
-#define REPLY_ERROR 0xFFU /* payload: the request's type, an error code, the engine's status */
+#define REPLY_ERROR 0xFFU /* payload: request's type, error, engine's status, engine_error() */
 
 typedef enum {
     ERROR_CORRUPTED = 1,

@@ -78,7 +78,7 @@ static uint32_t highest_score(const engine_tensor *output)
 bool sample_recognize(uint32_t *digit)
 {
     uint8_t pixels[PIXELS];
-    if (ENGINE_INPUT_ELEMENTS != PIXELS) {
+    if (ENGINE_INPUT_ELEMENTS != PIXELS || engine_input() == NULL) {
         return false;
     }
     for (uint32_t i = 0; i < PIXELS; i++) {

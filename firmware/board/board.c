@@ -42,6 +42,12 @@ board_status board_describe(void)
     };
 }
 
+void board_crc_start(void)
+{
+    RCC_AHB1ENR |= RCC_AHB1ENR_CRCEN;
+    (void)RCC_AHB1ENR; /* the read waits until the clock is on (STM32F446 errata, 2.2.7) */
+}
+
 const uint8_t *board_image(uint32_t *length)
 {
     *length = (uint32_t)(image_end - image_start);

@@ -46,6 +46,8 @@ uint32_t board_baud_possible(uint32_t wanted);
  * brings BOARD_BAUD back. */
 void board_set_baud(uint32_t baud);
 
+void board_crc_start(void); /* the CRC unit's clock: ST's runtime wants it on */
+
 void board_led(bool on);
 bool board_button(void); /* true while the user button is held */
 

@@ -54,8 +54,16 @@ typedef void (*engine_observer)(void *context, uint32_t layer, const void *outpu
 
 const engine_description *engine_describe(void);
 engine_status engine_start(void);
-void *engine_input(void); /* ENGINE_INPUT_BYTES to fill before each run: a run overwrites them */
+void *engine_input(void); /* ENGINE_INPUT_BYTES to fill before each run, which overwrites them; NULL
+                             when the engine did not start */
 engine_status engine_run(engine_observer observer, void *context); /* observer may be NULL */
 const void *engine_output(void); /* ENGINE_OUTPUT_BYTES, valid until the next input is written */
+
+/* What the engine's own runtime said last, in its own numbers: for the st-ai API of X-CUBE-AI its
+ * return code, for the legacy API ENGINE_ERROR. 0: no error, or an engine that has no numbers. */
+uint32_t engine_error(void);
+#define ENGINE_ERROR(type, code) ((uint32_t)(type) << 24 | (uint32_t)(code))
+/* The runtime gave no input or output, or an int8 one without a scale. */
+#define ENGINE_ERROR_TENSORS ENGINE_ERROR(0xFF, 1)
 
 #endif

@@ -10,7 +10,7 @@ from kit.errors import KitError
 
 POINTER = "Check the pointers and array indices there."
 JUMP = "Check function pointers, and arrays on the stack: a return address may be overwritten."
-STACK = "Give the stack more room (stack_size in firmware/board/sections.ld), or use less of it."
+STACK = "Give the stack more room (STACK_SIZE in firmware/CMakeLists.txt), or use less of it."
 
 # Bits of CFSR, the first that is set is told: name, what the program did, how to put it right.
 # Sources: PM0214 section 4.4.10, ARMv7-M ARM section B3.2.15.

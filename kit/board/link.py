@@ -11,6 +11,7 @@ import serial
 from cobs import cobs
 
 from kit.board.crash import crash_error
+from kit.board.engine_errors import explain
 from kit.errors import KitError
 
 HELLO, LAYER, RECOGNIZE, RUN, MEASURE, WATCH, RESET, BAUD, STATUS, CHECKSUM = range(1, 11)
@@ -26,6 +27,7 @@ ERRORS = {
     6: "the engine failed",
     7: "the board's clock cannot make that baud rate",
 }
+ENGINE = 6
 TRANSIENT = (1, 2)  # worth sending again: a damaged frame may look too long, too
 ATTEMPTS = 3
 REPLY_SECONDS = 3.0
@@ -324,7 +326,8 @@ class Link:
         """The error of an ERROR frame, raised at once when another try cannot help."""
         code = reply.payload[1] if len(reply.payload) > 1 else 0
         text = ERRORS.get(code, f"the board reported error {code}")
-        error = LinkError(f"The board refused the request: {text}.", "", _advice(code))
+        why, fix = explain(int.from_bytes(reply.payload[3:7], "little") if code == ENGINE else 0)
+        error = LinkError(f"The board refused the request: {text}.", why, fix or _advice(code))
         if code in TRANSIENT:
             return error
         raise error
@@ -333,6 +336,6 @@ class Link:
 def _advice(code: int) -> str:
     if code == 1:
         return "The line is noisy: try another cable or USB port."
-    if code == 6:
+    if code == ENGINE:
         return "Flash the firmware again; see firmware/engine/engine.h for the engine's states."
     return "The firmware on the board is for another network: `kit build`, then `kit flash`."

@@ -34,7 +34,7 @@ GCC_PLACES = (  # from the drive or the home folder, on Windows, macOS and Linux
 GET_GCC = {
     "Windows": "the Arm GNU Toolchain from developer.arm.com",
     "Darwin": "`brew install --cask gcc-arm-embedded`",
-    "Linux": "`sudo apt install gcc-arm-none-eabi`",
+    "Linux": "`sudo apt install gcc-arm-none-eabi libnewlib-arm-none-eabi`",
 }
 TIME_LIMIT = 600  # seconds; the first build of zig's own runtime takes the longest
 

@@ -15,7 +15,7 @@ from stand_in.network import Network
 from stand_in.releases import Release
 
 OURS = "/* Written by the kit's stand-in for ST's tool, for tests. No line of it is ST's. */\n"
-NAMES = ("describe", "start", "input", "run", "output")
+NAMES = ("describe", "start", "error", "input", "run", "output")
 FORMATS = {"int8": "S8", "float32": "FLOAT32"}
 
 

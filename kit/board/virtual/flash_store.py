@@ -13,8 +13,9 @@ from elftools.elf.elffile import ELFFile
 
 from kit.board.virtual.memory_map import FLASH_BASE, FLASH_SIZE, RAM_BASE
 from kit.board.virtual.options import parse
-from kit.compile.firmware import mcu_of
+from kit.compile.firmware import has_runtime_of_st, mcu_of
 from kit.errors import KitError
+from kit.generate.xcubeai import check_may_run_on
 from kit.mcu import DEFAULT, Mcu
 from kit.paths import build, making
 
@@ -55,12 +56,14 @@ def program(name: str, elf_path: str | Path) -> int:
     """Put the program of an ELF file into the flash of a board; everything else is erased.
 
     Returns the bytes programmed. Raises KitError, leaving the flash as it was, when the file is
-    missing, is no 32-bit ARM ELF, does not fit the chip it was built for, or has no vector table
-    at the start of the flash.
+    missing, is no 32-bit ARM ELF, does not fit the chip it was built for, has no vector table
+    at the start of the flash, or has ST's runtime in it, which may not run on an emulator.
     """
     path = Path(elf_path)
     content = _read_elf(path)
     segments = _segments(content, path.name)
+    if has_runtime_of_st(path):
+        check_may_run_on(f"virtual://{name}")
     mcu = mcu_of(path)
     flash = bytearray(b"\xff" * FLASH_SIZE)
     for address, data in segments:

@@ -1,0 +1,618 @@
+"""X-CUBE-AI's network on the chip, as far as it can be proven without ST's files.
+
+A stand-in for ST's tool writes the C, and a runtime of our own stands in for ST's: with the same
+names, and strict where ST's is (tests/stand_in). So both adapters compile, link and run.
+"""
+
+import os
+import shutil
+import subprocess
+import zipfile
+from dataclasses import replace
+from importlib import import_module
+
+import numpy as np
+import pytest
+from elftools.elf.elffile import ELFFile
+from hypothesis import given
+from hypothesis import strategies as st
+from networks import Spec, make, make_course
+from stand_in import installation, runtime
+from stand_in.releases import RELEASES
+from test_firmware import blinks, ticks, watch_led
+from test_flash import add_tool, line  # noqa: F401
+
+from kit import paths, selftest
+from kit.board import Board, LinkError, confirm, flash, link
+from kit.board.engine_errors import explain
+from kit.board.virtual import flash_store
+from kit.cli import main
+from kit.compile import HostNetwork, build, firmware, toolchain
+from kit.compile.firmware import has_runtime_of_st
+from kit.compile.toolchain import find_gcc, run
+from kit.digits import load as load_digits
+from kit.errors import KitError
+from kit.generate import generate, load
+from kit.model import Reference, pixels_to_input, read
+from kit.paths import FIRMWARE
+
+FLASH = import_module("kit.board.flash")  # the package gives the function of that name
+SPEC = Spec(784, (12, 10), "relu", True, True, True, True, 0.05, 3)
+URL = "virtual://adapters"
+APIS = ["Core 4.0", "8.1"]  # the last of each
+
+MISSING = runtime.missing()
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"{MISSING}, and ST's runtime needs it")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder whose path has what users' paths have: everything here lies in it."""
+    folder = tmp_path_factory.mktemp("user") / "Ünïcode & spaces"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(place):
+    return make(SPEC, place / "digits_int8.tflite")
+
+
+@pytest.fixture(scope="module")
+def course(place):
+    """The course's network, which reads digits."""
+    return make_course(place / "course.tflite")
+
+
+@pytest.fixture(scope="module")
+def roots(place):
+    """`roots(name)`: an installation of a release, with a runtime that computes."""
+
+    def root(name):
+        folder = place / name
+        if not folder.exists():
+            installation.install(folder, name)
+            runtime.equip(folder, name)
+        return folder
+
+    return root
+
+
+@pytest.fixture(scope="module")
+def networks(roots, model, place):
+    """`networks(name)`: what that release made of the model."""
+
+    def network(name):
+        folder = place / f"network of {name}"
+        return load(folder) if folder.exists() else by_st(model, folder, roots(name))
+
+    return network
+
+
+@pytest.fixture
+def own(networks, roots, tmp_path):
+    """`own(name)`: a network with an installation that a test may spoil."""
+
+    def copy(name):
+        made = networks(name)
+        root = shutil.copytree(roots(name), tmp_path / "installed ö")
+        folder = shutil.copytree(made.folder, tmp_path / "network")
+        inside = made.runtime.library.relative_to(roots(name))
+        include = made.runtime.include.relative_to(roots(name))
+        there = replace(made.runtime, library=root / inside, include=root / include)
+        return replace(made, folder=folder, runtime=there)
+
+    return copy
+
+
+@pytest.fixture
+def wrong(networks, tmp_path, monkeypatch):
+    """`wrong(name, old, new, ...)`: a program whose adapter has mistakes."""
+
+    def make_wrong(name, *changes):
+        api = "stai" if networks(name).runtime.api == "st-ai" else "legacy"
+        copy = shutil.copytree(FIRMWARE, tmp_path / "firmware")
+        adapter = copy / "engine" / api / "engine.c"
+        text = adapter.read_text()
+        for old, new in zip(changes[::2], changes[1::2], strict=True):
+            assert old in text
+            text = text.replace(old, new)
+        adapter.write_text(text)
+        lists = copy / "CMakeLists.txt"  # what is left unused is no mistake here
+        lists.write_text(lists.read_text().replace("-Werror", ""))
+        monkeypatch.setattr(firmware, "FIRMWARE", copy)
+        return build(networks(name), tmp_path / "built")
+
+    return make_wrong
+
+
+def by_st(path, out, root, **settings):
+    return generate(path, out, "xcubeai", tool=root, **settings)
+
+
+def asked(elf, images):
+    """The scores of a program on the virtual board."""
+    flash(URL, elf)
+    with Board(URL) as board:
+        return board.scores(images)
+
+
+def reference(path, images):
+    tensor = read(path).input
+    return Reference(path).run(pixels_to_input(images, tensor).reshape(-1, *tensor.shape[1:]))
+
+
+# --- Right ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", APIS)
+def test_a_thousand_images_as_litert(roots, course, place, name):
+    """Both adapters: every score of every image, and nearly every digit is read right."""
+    built = build(by_st(course, place / f"course {name}", roots(name)), place / f"built {name}")
+    _, (images, labels) = load_digits()
+    scores = asked(built.elf, images[:1000])
+    assert (scores == reference(course, images[:1000])).all()
+    assert (scores.argmax(axis=1) == labels[:1000]).mean() > 0.95
+
+
+@pytest.mark.parametrize("name", [name for name in RELEASES if name not in APIS])
+def test_each_version(networks, model, place, name):
+    """Whatever API it has by default, and whatever its header and library are called."""
+    images = load_digits()[1][0][:20]
+    scores = asked(build(networks(name), place / f"built {name}").elf, images)
+    assert (scores == reference(model, images)).all()
+
+
+@pytest.mark.parametrize("name", APIS)
+def test_float32(roots, place, name):
+    """Without scales: neither macros nor meta information are there."""
+    path = make(replace(SPEC, int8=False), place / "float.tflite")
+    built = build(by_st(path, place / f"float {name}", roots(name)), place / f"built float {name}")
+    images = load_digits()[1][0][:10]
+    assert np.allclose(asked(built.elf, images), reference(path, images), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", APIS)
+def test_what_the_board_says(networks, model, place, name):
+    """Names, sizes and scales as generated; one layer, the whole network; room on the stack."""
+    made, tensor = networks(name), read(model)
+    flash(URL, build(made, place / "told").elf)
+    with Board(URL) as board:
+        hello = board.hello()
+        assert hello.engine == f"xcubeai ({made.runtime.api})"
+        assert (hello.network, hello.macs) == ("digits_int8.tflite", made.macs)
+        assert (hello.weights_bytes, hello.layers) == (made.weights_bytes, 1)
+        assert hello.arena_bytes == made.arena_bytes
+        for told, known in ((hello.input, tensor.input), (hello.output, tensor.output)):
+            assert (told.dtype, told.elements, told.bytes) == ("int8", known.elements, known.bytes)
+            assert (told.scale, told.zero_point) == (np.float32(known.scale), known.zero_point)
+        layer = board.layer(0)
+        assert (layer.name, layer.operator) == ("network", "NETWORK")
+        assert (layer.macs, layer.output) == (made.macs, hello.output)
+        image = load_digits()[1][0][0]
+        one = pixels_to_input(image[None], tensor.input)
+        assert (board.watch(0, one) == board.recognize(image).scores).all()
+        assert len(board.measure(image).layers) == len(board.profile(image).layers) == 1
+        status = board.status()
+        assert status.stack_reserved >= 0x2000 and status.stack_used < 0x800
+
+
+@pytest.mark.parametrize("name", APIS)
+def test_the_program(networks, place, name):
+    """The activations are static, aligned and as large as the macro says; there is no heap; what
+    the kit reports is what the C compiler's own tool counts."""
+    built = build(networks(name), place / "program")
+    with built.elf.open("rb") as file:
+        table = ELFFile(file).get_section_by_name(".symtab")
+        symbols = {symbol.name: symbol for symbol in table.iter_symbols()}
+        (activations,) = table.get_symbol_by_name("activations")
+    assert activations["st_size"] == networks(name).arena_bytes
+    assert activations["st_value"] % 32 == 0
+    assert not {"malloc", "_malloc_r", "_sbrk"} & set(symbols)
+    size = find_gcc().with_name(find_gcc().name.replace("gcc", "size"))
+    text, data, bss, *_ = run([size, built.elf], "size").splitlines()[1].split()
+    assert built.memory.flash_bytes == int(text) + int(data)
+    assert built.memory.ram_bytes == int(data) + int(bss)
+    assert built.memory.flash_bytes > networks(name).weights_bytes
+
+
+@pytest.mark.parametrize("name", APIS)
+def test_the_adapters_compile_without_warnings(networks, tmp_path, name):
+    """CMake does not make their warnings errors: users have headers that nobody here has seen."""
+    made = networks(name)
+    api = FIRMWARE / "engine" / ("stai" if made.runtime.api == "st-ai" else "legacy")
+    ours = [f"-I{folder}" for folder in (FIRMWARE / "board", FIRMWARE / "engine", api)]
+    theirs = [
+        word for folder in (made.folder, made.runtime.include) for word in ("-isystem", folder)
+    ]
+    options = [*runtime.CORTEX_M4, *runtime.OPTIONS, *toolchain.WARNINGS, "-Wpedantic"]
+    defined = ['-DNETWORK_FILE="x"', "-DNETWORK_MACS=1"]
+    out = ["-c", api / "engine.c", "-o", tmp_path / "engine.o"]
+    run([find_gcc(), *options, *defined, *ours, *theirs, *out], "Compiling the adapter")
+
+
+def test_what_wants_a_heap_does_not_link(wrong):
+    """There is none: a program that takes from it would write over its variables or its stack."""
+    with pytest.raises(KitError, match=r"undefined reference to .end'"):
+        wrong("Core 4.0", "    board_crc_start();", "    input = __builtin_malloc(8);")
+
+
+def test_a_build_repeats_byte_for_byte(own, networks, tmp_path):
+    """Another folder, and an installation elsewhere, give the same program."""
+    first, again = (build(made, tmp_path / "out") for made in (networks("Core 4.0"),) * 2)
+    moved = own("Core 4.0")
+    moved.save()
+    elsewhere = build(moved.folder, tmp_path / "elsewhere")
+    assert first.bin.read_bytes() == again.bin.read_bytes() == elsewhere.bin.read_bytes()
+
+
+def test_from_a_zip(networks, roots, model, place, tmp_path):
+    """Developer Cloud's zip needs no installation, and its folder may be moved before the build."""
+    made, root = networks("Core 4.0"), roots("Core 4.0")
+    with zipfile.ZipFile(tmp_path / "c öde.zip", "w") as archive:
+        files = [*made.folder.glob("network*.[ch]")]
+        report = by_st_report(model, root, tmp_path)
+        for file in [*files, *report]:
+            archive.write(file, f"code/{file.name}")
+        for file in made.runtime.include.iterdir():
+            archive.write(file, f"code/Inc/{file.name}")
+        archive.write(made.runtime.library, f"code/Lib/{made.runtime.library.name}")
+    generate(model, tmp_path / "network", "xcubeai", from_zip=tmp_path / "c öde.zip")
+    moved = (tmp_path / "network").rename(tmp_path / "mövéd to")
+    images = load_digits()[1][0][:20]
+    scores = asked(build(moved, tmp_path / "built").elf, images)
+    assert (scores == reference(model, images)).all()
+
+
+def by_st_report(model, root, folder):
+    """The report and the JSON, which the kit does not keep."""
+    plain = folder / "m.tflite"
+    shutil.copyfile(model, plain)
+    program = next((root / "Utilities").rglob("stedgeai*"))
+    words = ["generate", "--model", "m.tflite", "--target", "stm32f4", "--quiet"]
+    out = ["--output", "out", "--workspace", "ws", "--name", "network"]
+    subprocess.run([program, *words, *out], cwd=folder, check=True, capture_output=True)
+    return [
+        folder / "out" / name for name in ("network_c_info.json", "network_generate_report.txt")
+    ]
+
+
+# --- Each wrong use of an API is answered with its code, and the kit says it in words -------------
+
+DECLARED = "STAI_NETWORK_CONTEXT_DECLARE(engine_context, STAI_NETWORK_CONTEXT_SIZE)"
+ST_AI = {
+    "no runtime": ("good(stai_runtime_init()) && ", "", 0x060000, "could not be initialized"),
+    "no init": ("good(stai_network_init(engine_context)) &&", "", 0x030000, "not initialized"),
+    "one byte of context": (DECLARED, "stai_network engine_context[1];", 0x030001, "size of the"),
+    "odd context": (
+        DECLARED,
+        "static _Alignas(8) stai_network space[STAI_NETWORK_CONTEXT_SIZE + 1];\n"
+        "#define engine_context (space + 1)",
+        0x030002,
+        "not aligned",
+    ),
+    "no activations": ("use_activations() && ", "", 0x040000, "activations are not set"),
+    "inputs too early": (
+        "use_activations() && find_tensors()",
+        "find_tensors() && use_activations()",
+        0x040000,
+        "activations are not set",
+    ),
+    "small activations": ("SIZE_BYTES];", "SIZE_BYTES - 4];", 0x040000, "activations are not set"),
+    "two activations": ("STAI_NETWORK_ACTIVATIONS_NUM));", "2));", 0x040001, "wrong number of act"),
+    "odd activations": (
+        "activations[STAI_NETWORK_ACTIVATIONS_SIZE_BYTES]",
+        "space[STAI_NETWORK_ACTIVATIONS_SIZE_BYTES + 4];\n"
+        "static uint8_t *const activations = space + 4",
+        0x040070,
+        "alignment",
+    ),
+    "no input": (
+        "good(stai_network_get_inputs(engine_context, &input, &inputs))",
+        "(input = activations) == activations && inputs",
+        0x040010,
+        "input is not set",
+    ),
+    "two inputs": ("inputs = STAI_NETWORK_IN_NUM", "inputs = 2", 0x040011, "number of inputs"),
+    "two outputs": ("outputs = STAI_NETWORK_OUT_NUM", "outputs = 2", 0x040021, "number of outputs"),
+    "no place for the input": (
+        "outputs)) && are",
+        "outputs)) && !(input = NULL) && are",
+        0xFF000001,
+        "no input or output",
+    ),
+    "not waited for": ("STAI_MODE_SYNC", "STAI_MODE_ASYNC", 0x030020, "cannot run"),
+}
+LEGACY = {
+    "no clock for the CRC": ("    board_crc_start();", "", 0x33, 0x41, "CRC unit has no clock"),
+    "not created": ("create() && find", "find", 0x10, 0x10, "no such network"),
+    "no activations": ("{activations}", "{NULL}", 0x30, 0x13, "activations"),
+    "small activations": ("SIZE];", "SIZE - 4];", 0x30, 0x13, "activations"),
+    "odd activations": (
+        "activations[AI_NETWORK_DATA_ACTIVATIONS_SIZE]",
+        "space[AI_NETWORK_DATA_ACTIVATIONS_SIZE + 4];\n"
+        "static uint8_t *const activations = space + 4",
+        0x30,
+        0x13,
+        "activations",
+    ),
+    "no scale": (
+        "AI_BUFFER_META_INFO_INTQ_GET_SCALE(buffer->meta_info, 0)",
+        "0",
+        0xFF,
+        1,
+        "no input",
+    ),
+    "no input": ("run(network, input, output)", "run(network, NULL, output)", 0x12, 0x17, "input"),
+    "no output": ("run(network, input, output)", "run(network, input, NULL)", 0x13, 0x17, "output"),
+    "input of another size": (
+        "    if (ai_network_run",
+        "    input->size = 783;\n    if (ai_network_run",
+        0x12,
+        0x18,
+        "wrong input (a size)",
+    ),
+}
+
+
+def complaint(elf):
+    """The error of a board whose engine does not work; it says hello and answers all the same."""
+    flash(URL, elf)
+    with Board(URL) as board:
+        assert board.hello().engine.startswith("xcubeai")
+        with pytest.raises(LinkError, match="the engine failed") as error:
+            board.recognize(np.zeros((28, 28), np.uint8))
+        assert board.status().stack_used
+        for ask in (board.measure, board.profile):
+            with pytest.raises(LinkError, match="the engine failed"):
+                ask(np.zeros((28, 28), np.uint8))
+    assert error.value.next_step
+    return error.value.why
+
+
+@pytest.mark.parametrize("case", ST_AI)
+def test_wrong_use_of_the_st_ai_api(wrong, case):
+    """Order, alignment, sizes and numbers."""
+    old, new, code, words = ST_AI[case]
+    why = complaint(wrong("Core 4.0", old, new).elf)
+    assert words in why and (f"{code:#08x}" in why or code > 0xFFFFFF)
+
+
+@pytest.mark.parametrize("case", LEGACY)
+def test_wrong_use_of_the_legacy_api(wrong, case):
+    """Order, alignment, sizes, and the clock of the CRC unit, which is wanted up to 8.x."""
+    old, new, kind, code, words = LEGACY[case]
+    why = complaint(wrong("8.1", old, new).elf)
+    assert words in why and (f"type {kind:#04x}, code {code:#04x}" in why or kind == 0xFF)
+
+
+def test_the_crc_clock_is_no_matter_later(wrong, model):
+    """From 9.0 on the runtime does without."""
+    elf = wrong("Core 1.0", "    board_crc_start();", "").elf
+    images = load_digits()[1][0][:5]
+    assert (asked(elf, images) == reference(model, images)).all()
+
+
+def test_the_button_without_an_engine(wrong, monkeypatch):
+    """A program whose engine did not start flickers; it does not write to nowhere."""
+    flash(URL, wrong("8.1", "    board_crc_start();", "").elf)
+    with Board(URL) as board:
+        seen = watch_led(monkeypatch, board)
+        ticks(board, seen, 5)
+        board.port.press_button(True)
+        ticks(board, seen, 120)
+        assert len(blinks(seen)) == 16 and board.hello().engine == "xcubeai (legacy)"
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_every_number_is_told(number):
+    """Known or not: the number itself, and what to do."""
+    why, fix = explain(number)
+    assert bool(number) == bool(why) == bool(fix)
+    if number >> 24 and number != 0xFF000001:
+        assert f"type {number >> 24:#04x}" in why and f"code {number & 0xFFFFFF:#04x}" in why
+    elif 0 < number < 1 << 24:
+        assert f"{number:#08x}" in why
+
+
+def test_the_open_engine_has_no_numbers(model, tmp_path):
+    """The reply to what cannot be served ends with four zero bytes, and words stay as they were."""
+    flash(URL, build(generate(model, tmp_path / "open"), tmp_path / "built").elf)
+    with Board(URL) as board:
+        board.hello()
+        reply = board.link.exchange(link.LAYER, bytes([99]))
+        assert reply.payload == bytes([link.LAYER, 5, 0, 0, 0, 0, 0])
+        with pytest.raises(LinkError, match="no such layer"):
+            board.layer(99)
+
+
+# --- What does not belong together is not built ---------------------------------------------------
+
+
+def refused(made, tmp_path, **more):
+    """The error of a build, in words; a program that was there before is untouched."""
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "firmware.elf").write_text("earlier")
+    with pytest.raises(KitError) as error:
+        build(made, tmp_path / "out", **more)
+    assert [path.read_text() for path in (tmp_path / "out").iterdir()] == ["earlier"]
+    assert error.value.next_step
+    return str(error.value)
+
+
+@pytest.mark.parametrize(("name", "other"), [("Core 4.0", "Core 2.2"), ("8.1", "7.2")])
+def test_a_library_of_another_version(own, tmp_path, name, other):
+    """Found before linking, which would go through and give a program that may answer wrongly."""
+    made = own(name)
+    library = made.runtime.library.rename(made.runtime.library.with_name(RELEASES[other].library))
+    made = replace(made, runtime=replace(made.runtime, library=library))
+    assert "two versions" in refused(made, tmp_path)
+
+
+def test_headers_of_another_version(own, roots, tmp_path):
+    """The installation was replaced, but its library kept."""
+    made = own("Core 4.0")
+    shutil.copyfile(
+        roots("Core 3.0") / installation.INC / "stai.h", made.runtime.include / "stai.h"
+    )
+    assert "stai.h of 3.0" in refused(made, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("core", "said"),
+    [(runtime.CORTEX_M33, "another core"), (runtime.SOFT_FLOAT, "without hard float")],
+)
+def test_a_library_of_another_core(own, tmp_path, core, said):
+    """Compiled by gcc for it: the attributes of its objects tell, not its name."""
+    made = own("Core 4.0")
+    made.runtime.library.write_bytes(runtime.library(False, core))
+    assert said in refused(made, tmp_path)
+
+
+@pytest.mark.parametrize(("name", "header"), [("Core 4.0", "stai.h"), ("8.1", "ai_platform.h")])
+def test_missing_headers(own, tmp_path, name, header):
+    """With the folder where they should be."""
+    made = own(name)
+    (made.runtime.include / header).unlink()
+    said = refused(made, tmp_path)
+    assert f"{header} was not found" in said and str(made.runtime.include) in said
+
+
+def test_a_missing_library(own, tmp_path):
+    """The installation is gone since."""
+    made = own("Core 4.0")
+    made.runtime.library.unlink()
+    assert "is gone" in refused(made, tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut"])
+@pytest.mark.parametrize("name", APIS)
+def test_a_half_written_folder(own, tmp_path, name, damage):
+    """A copy that broke off, or a disk that was full."""
+    made = own(name)
+    data = made.folder / "network_data.c"
+    if damage == "cut":
+        data.write_text(data.read_text()[: data.stat().st_size // 2])
+    else:
+        data.unlink()
+    assert "network_data.c" in refused(made, tmp_path)
+
+
+def test_without_gcc(networks, tmp_path, monkeypatch):
+    """The way to get it, and the way without it."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(toolchain, "_starts", lambda: (tmp_path,))
+    said = refused(networks("Core 4.0"), tmp_path)
+    assert "arm-none-eabi-gcc, which was not found" in said
+    assert "Install it" in said and "--engine portable" in said
+
+
+def test_gcc_without_a_c_library(networks, tmp_path, monkeypatch):
+    """As some packages of it are: said before the linker says it in its words."""
+    monkeypatch.setattr(firmware, "run", lambda command, what: command[1].split("=")[1] + "\n")
+    said = refused(networks("Core 4.0"), tmp_path)
+    assert "has no C library" in said and "newlib-nano" in said and "Install the whole" in said
+
+
+def test_zig_is_refused(networks, tmp_path):
+    """By the kit, and by CMake for whoever builds by hand."""
+    made = networks("Core 4.0")
+    assert "made for arm-none-eabi-gcc" in refused(made, tmp_path, compiler="zig")
+    with pytest.raises(KitError, match="use the preset gcc"):
+        firmware._compile(made, tmp_path / "by hand", firmware.DEFAULT, "zig")
+
+
+def test_the_chip_is_too_small(networks, tmp_path):
+    """Said in terms of the network, before anything is compiled."""
+    made = replace(networks("Core 4.0"), weights_bytes=600_000)
+    assert "weights take 600,000 bytes" in refused(made, tmp_path)
+
+
+# --- The license ----------------------------------------------------------------------------------
+
+
+def of_st(elf, folder):
+    """The program as if ST's runtime were in it: without the symbol of the stand-in."""
+    objcopy = find_gcc().with_name(find_gcc().name.replace("gcc", "objcopy"))
+    made = folder / "firmware.elf"
+    run([objcopy, "--redefine-sym", "stand_in_for_tests=text", elf, made], "objcopy")
+    return made
+
+
+@pytest.mark.parametrize("name", APIS)
+def test_sts_runtime_never_runs_on_the_virtual_board(networks, model, tmp_path, name, capsys):
+    """It stops with the reason and offers the open engine; the board keeps its program."""
+    ours = build(networks(name), tmp_path / "built").elf
+    theirs = of_st(ours, tmp_path)
+    portable = build(generate(model, tmp_path / "open"), tmp_path / "open built").elf
+    assert [has_runtime_of_st(elf) for elf in (ours, theirs, portable)] == [False, True, False]
+    flash(URL, portable)
+    for put in (flash, lambda url, elf: flash_store.program("adapters", elf)):
+        with pytest.raises(KitError, match="does not run on the virtual board") as error:
+            put(URL, theirs)
+        assert "license" in error.value.why and "--engine portable" in error.value.next_step
+    assert main(["flash", "--board", "Virtual://adapters", "--elf", str(theirs)]) == 1
+    assert "ST's license" in capsys.readouterr().err
+    with Board(URL) as board:
+        assert confirm(board, portable).engine == "portable"
+
+
+def test_sts_c_does_not_run_here(networks):
+    """Nor on this computer."""
+    with pytest.raises(KitError, match="does not run on this computer") as error:
+        HostNetwork(networks("Core 4.0"))
+    assert "license" in error.value.why
+
+
+# --- The road as commands -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A user's build folder; the caches of the compilers stay where they are."""
+    cache, folder = paths.build(), tmp_path / "büild"
+    folder.mkdir()
+    monkeypatch.setenv("KIT_BUILD", str(folder))
+    for module in ("kit.compile.toolchain", "kit.compile.host"):
+        monkeypatch.setattr(import_module(module), "build", lambda: cache)
+    return folder
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the stand-in for a flashing tool is a shell script")
+@pytest.mark.parametrize("name", APIS)
+def test_generate_build_flash(home, roots, model, line, monkeypatch, capsys, name):  # noqa: F811
+    """From the model to the board by three commands. The board that answers runs the very file
+    that the flashing tool was given."""
+    (home / "bin").mkdir()
+    add_tool(home, "pyocd")
+    monkeypatch.setenv("PATH", f"{home / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(FLASH.probes, "probes", lambda: ())
+
+    greet = FLASH._greet
+
+    def written(url, elf, how):
+        flash_store.program("behind-a-line", home / "pyocd.file")
+        return greet(url, elf, how)
+
+    monkeypatch.setattr(FLASH, "_greet", written)
+    monkeypatch.setattr(FLASH, "NETWORK", ())  # taken for a board on an ST-LINK
+    words = ["--engine", "xcubeai", "--tool", str(roots(name)), "--out", str(home / "network")]
+    assert main(["generate", str(model), *words]) == 0
+    assert f"{load(home / 'network').runtime.api} API" in capsys.readouterr().out
+    assert main(["build"]) == 0
+    assert "NUCLEO-F446RE: flash" in capsys.readouterr().out
+    assert main(["flash", "--board", line(None), "--tool", "pyocd"]) == 0
+    assert "digits_int8.tflite, engine xcubeai" in capsys.readouterr().out
+
+
+def test_the_selftest_of_such_a_board(home, networks, model, monkeypatch):
+    """One layer, whose output is compared; digits count where kernels round otherwise."""
+    for what, count in {"FRAMES": 6, "VECTORS": 2, "IMAGES": 10}.items():
+        monkeypatch.setattr(selftest, what, count)
+    shutil.copyfile(model, home / model.name)
+    flash(URL, build(networks("Core 4.0")).elf)
+    page = selftest.selftest(URL)
+    assert page.right, str(page)
+    text = str(page)
+    assert "0 of 10 differ from LiteRT, by at most 0; 10 with the same digit" in text
+    assert "layer 0 time" in text and "layer 1" not in text
