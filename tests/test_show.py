@@ -136,6 +136,38 @@ def test_profile_says_whether_its_times_are_measured(estimated):
         assert word in text and other not in text
 
 
+def test_engines_stand_side_by_side_and_nothing_is_made_up():
+    """A column for each engine; a time only where a real board was measured."""
+    runtime = SimpleNamespace(tool="ST Edge AI Core", version="4.0.1")
+    ours, theirs = (
+        SimpleNamespace(engine=name, runtime=made_by, macs=118_016, layers=[0] * count,
+                        weights_bytes=120_410, arena_bytes=912)
+        for name, made_by, count in (("portable", None, 4), ("xcubeai", runtime, 1))
+    )  # fmt: skip
+    program = SimpleNamespace(memory=SimpleNamespace(flash_bytes=135_360, ram_bytes=8_464))
+    measured = {"time with xcubeai (st-ai)": {"cycles": 250_000, "microseconds": 1388.9}}
+    made = show.engines([ours, theirs], [program, program], {"board": {}, **measured})
+    cells = {name: values for name, *values in made.cells}
+    assert made.headings == ["", "portable", "xcubeai"]
+    assert cells["made by"] == ["this kit", "ST Edge AI Core 4.0.1"]
+    assert cells["whole program in flash, bytes"] == ["135,360"] * 2
+    assert cells["time on a real board"] == ["not measured yet: run 05", "1,389 µs, 250,000 cycles"]
+
+
+def test_trials_show_why_a_setting_was_refused():
+    """Figures where there are some, else the tool's reason."""
+    figures = SimpleNamespace(weights_bytes=120_000, activations_bytes=900)
+    tried = [
+        SimpleNamespace(compression="none", optimization="time", figures=figures, refusal=""),
+        SimpleNamespace(
+            compression="high", optimization="ram", figures=None, refusal="has no high"
+        ),
+    ]
+    cells = show.trials(tried).cells
+    assert cells[0] == ["none", "time", "120,000", "900", ""]
+    assert cells[1] == ["high", "ram", "not known yet", "not known yet", "has no high"]
+
+
 def test_weights_has_a_bin_for_each_integer():
     """Bins that do not match the int8 grid would show combs that are not there."""
     values = np.repeat(np.arange(-3, 4, dtype=np.int8), 5)

@@ -12,7 +12,7 @@ apart; nothing is said by color alone.
 import base64
 import html
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -26,6 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 
 if TYPE_CHECKING:
     from kit.board import Profile
+    from kit.compile import Firmware
     from kit.generate import Generated
     from kit.generate.xcubeai import Trial
 
@@ -474,25 +475,46 @@ def ways(title: str = "Ways from the model to a program on the chip") -> Figure:
     return figure
 
 
-def engines(networks: "Sequence[Generated]") -> Table:
+def engines(
+    networks: "Sequence[Generated]",
+    programs: "Sequence[Firmware]",
+    report: Mapping[str, Mapping[str, Any]],
+) -> Table:
     """What each engine made of one model: a row for each figure, a column for each engine.
 
     Args:
         networks: what `kit.generate` returned, for the same model.
+        programs: what `kit.build_firmware` made of each.
+        report: `kit.lesson.report.read_report()`, for times that 05-recognize has measured on a
+            real board.
     """
-    rows: dict[str, Callable[[Generated], Any]] = {
-        "made by": lambda n: f"{n.runtime.tool} {n.runtime.version}" if n.runtime else "this kit",
-        "weights in flash, bytes": lambda n: n.weights_bytes,
-        "the engine's code in flash, bytes": lambda n: n.kernel_flash_bytes,
-        "tensors in RAM, bytes": lambda n: n.arena_bytes,
-        "the engine's data in RAM, bytes": lambda n: n.kernel_ram_bytes,
-        "MACs": lambda n: n.macs,
-        "layers": lambda n: len(n.layers),
-    }
+    rows: list[tuple[str, list[Any]]] = [
+        ("made by", [_maker(each) for each in networks]),
+        ("MACs", [each.macs for each in networks]),
+        ("layers", [len(each.layers) for each in networks]),
+        ("weights, bytes", [each.weights_bytes for each in networks]),
+        ("tensors in RAM, bytes", [each.arena_bytes for each in networks]),
+        ("whole program in flash, bytes", [each.memory.flash_bytes for each in programs]),
+        ("whole program in RAM, bytes", [each.memory.ram_bytes for each in programs]),
+        ("time on a real board", [_time(each.engine, report) for each in networks]),
+    ]
+    names = [each.engine for each in networks]
     return table([
-        {"": name} | {n.engine: _known(figure(n)) for n in networks}
-        for name, figure in rows.items()
+        {"": name} | {engine: _text(value, "") for engine, value in zip(names, values, strict=True)}
+        for name, values in rows
     ])  # fmt: skip
+
+
+def _maker(network: "Generated") -> str:
+    return f"{network.runtime.tool} {network.runtime.version}" if network.runtime else "this kit"
+
+
+def _time(engine: str, report: Mapping[str, Mapping[str, Any]]) -> str:
+    """What 05-recognize has reported of a real board; HELLO adds the API to the engine's name."""
+    for section, figures in report.items():
+        if section.startswith(f"time with {engine}"):
+            return f"{figures['microseconds']:,.0f} µs, {figures['cycles']:,} cycles"
+    return "not measured yet: run 05"
 
 
 def trials(tried: "Sequence[Trial]") -> Table:
