@@ -4,6 +4,8 @@ The road is the listing of this package, always in this direction:
 digits -> model -> generate -> compile -> board -> lesson.
 """
 
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from kit.errors import KitError
@@ -52,6 +54,18 @@ _PLACES = {
     "report": ("kit.lesson.report", "report"),
     "resolve": ("kit.board.ports", "resolve"),
 }
+
+
+class _Kit(ModuleType):
+    """This package, in which `kit.generate` and `kit.doctor` stay functions: importing the module
+    of that name would put itself in the function's place."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in _PLACES or not isinstance(value, ModuleType):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Kit
 
 
 def __getattr__(name: str) -> Any:

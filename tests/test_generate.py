@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -240,3 +241,16 @@ def test_every_test_image_has_the_reference_scores(road):
 def test_an_unknown_engine_is_refused(example, tmp_path):
     with pytest.raises(KitError, match="no engine 'cubeai'"):
         generate(example[0], tmp_path / "network", engine="cubeai")
+
+
+def test_functions_of_kit_stay_functions_whatever_was_imported():
+    """A cell can be run twice, and after another has imported the module of the same name."""
+    lines = [
+        "import kit, inspect",
+        "for _ in range(2):",
+        "    assert all(inspect.isfunction(f) for f in (kit.generate, kit.doctor))",
+        "    from kit.generate import xcubeai",
+        "    from kit.doctor import examine",
+        "    import kit.compile",
+    ]
+    subprocess.run([sys.executable, "-c", "\n".join(lines)], check=True)
