@@ -9,6 +9,7 @@ import subprocess
 import time
 import warnings
 import zipfile
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from stand_in import installation
 from stand_in.network import describe
 from stand_in.releases import RELEASES
 
-from kit import doctor, validate
+from kit import validate
 from kit.compile.toolchain import WARNINGS, run, zig
 from kit.errors import KitError
 from kit.generate import generate, load, xcubeai
@@ -27,6 +28,7 @@ from kit.generate.xcubeai import Settings, drive, files, license, refusals, vali
 from kit.model import Reference, read
 from kit.paths import FIRMWARE
 
+doctor = import_module("kit.doctor")  # the package gives the function of that name
 SMALL = Spec(784, (12, 10), "relu", True, True, True, True, 0.05, 3)
 ST_AI = ("Core 2.2", "Core 3.0", "Core 4.0")
 

@@ -6,7 +6,7 @@
 
 static _Alignas(8) uint8_t data[64] __attribute__((section(".bss")));
 static volatile uint32_t never_set __attribute__((section(".bss")));
-__attribute__((section(".bss"), used)) static uint32_t many[2048]; /* more than a frame of leap() */
+__attribute__((section(".bss"), used)) static uint32_t many[2048]; /* for leap() to fall into */
 
 KEEP static uint32_t load_pair(const uint8_t *from) {
   uint32_t low, high;
@@ -66,7 +66,7 @@ KEEP static int overflow(volatile int *parent) {
   return overflow(local) + local[0];
 }
 
-KEEP static int leap(volatile int *parent) { /* each frame is larger than the guard */
+KEEP static int leap(volatile int *parent) { /* frames of 1.6 KB: it comes from far above */
   volatile int local[400];
   local[0] = parent ? parent[0] + 1 : 0; /* line: leap */
   return leap(local) + local[0];

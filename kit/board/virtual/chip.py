@@ -64,7 +64,7 @@ SLICE = 200_000  # instructions between two looks at the clock, or at Ctrl-C
 HANDLER_INSTRUCTIONS = 20_000_000  # how long a fault handler may run
 NOWHERE = 0xFFFF_FFFF  # emu_start wants an address to stop at; no instruction can be there
 ERASED = b"\xff" * 8
-STACK_GUARD = 256  # bytes above the variables that belong to nobody
+SMALLEST_GUARD, LARGEST_GUARD = 256, 4096  # bytes above the variables that belong to nobody
 POWER_ON_SEED = 446
 
 BUS_FAULT = (
@@ -143,15 +143,19 @@ def holding_back_interrupts() -> Iterator[None]:
             signal.raise_signal(signal.SIGINT)
 
 
-def end_of_variables(elf: Path, ram_bytes: int) -> int:
-    """The address behind the last variable in RAM; 0 when the program's ELF is not there."""
+def variables_and_stack(elf: Path, ram_bytes: int) -> tuple[int, int]:
+    """The address behind the last variable in RAM, and the bytes that are kept for the stack.
+
+    Both are 0 when the program's ELF is not there.
+    """
     try:
         with open(elf, "rb") as stream:
-            sections = [(s.name, s.header) for s in ELFFile(stream).iter_sections()]
+            sections = {s.name: s.header for s in ELFFile(stream).iter_sections()}
     except (OSError, ELFError):
-        return 0
-    ends = [h["sh_addr"] + h["sh_size"] for name, h in sections if name != ".stack"]
-    return max((end for end in ends if m.RAM_BASE <= end <= m.RAM_BASE + ram_bytes), default=0)
+        return 0, 0
+    stack = sections.pop(".stack", {"sh_size": 0})["sh_size"]
+    ends = [header["sh_addr"] + header["sh_size"] for header in sections.values()]
+    return max((end for end in ends if 0 <= end - m.RAM_BASE <= ram_bytes), default=0), stack
 
 
 class Chip:
@@ -214,10 +218,11 @@ class Chip:
         self._handlers = {address & ~1 for address in vectors if address & 1}
 
     def _guard_memory(self, uninitialized: str) -> None:
-        end = end_of_variables(self.elf, self.mcu.ram_bytes)
-        stack = int.from_bytes(self._flash[:4], "little")
-        if 0 < end < stack - STACK_GUARD:
-            self.watcher.watch_stack(m.RAM_BASE, end, end + STACK_GUARD)
+        end, kept = variables_and_stack(self.elf, self.mcu.ram_bytes)
+        top = int.from_bytes(self._flash[:4], "little")
+        guard = min(max(top - kept - end, SMALLEST_GUARD), LARGEST_GUARD)
+        if 0 < end < top - guard:
+            self.watcher.watch_stack(end, end + guard)
         self._stack_end = self.watcher.state.stack_end
         if uninitialized == "refuse":
             self.watcher.watch_ram(m.RAM_BASE, self.mcu.ram_bytes)

@@ -27,10 +27,10 @@ typedef struct {
     block current;
     uint32_t stopped, fpu_on; /* flags */
     /* What was caught, as an address: */
-    uint32_t unaligned, fpu_off;       /* of an instruction */
-    uint32_t overflow;                 /* of a store */
-    uint32_t unwritten;                /* of a load */
-    uint32_t variables_end, stack_end; /* the guard lies between; 0 for none */
+    uint32_t unaligned, fpu_off; /* of an instruction */
+    uint32_t overflow;           /* of a store */
+    uint32_t unwritten;          /* of a load */
+    uint32_t stack_end;          /* the lowest address for the stack; 0 for none */
     uint32_t ram_base;
     uint8_t *written; /* for each byte of RAM whether it was written since power-on */
     /* Unicorn's functions, and what to do about a block that is not in the table: */
@@ -110,8 +110,8 @@ void watcher_peripheral(void *uc, int32_t kind, uint64_t address, int32_t size, 
     leave_it_block(uc, w);
 }
 
-/* A store among the variables or right above them. If the stack pointer is there too, the stack has
- * grown so far: into the guard above the variables, or, by a large frame, past it at once. */
+/* A store right above the variables: if the stack pointer is there too, the stack has grown so far.
+ */
 void watcher_stack(void *uc, int32_t kind, uint64_t address, int32_t size, int64_t value,
                    watcher *w)
 {
@@ -119,8 +119,7 @@ void watcher_stack(void *uc, int32_t kind, uint64_t address, int32_t size, int64
     uint32_t sp = 0;
     leave_it_block(uc, w);
     w->read_register(uc, UC_ARM_REG_SP, &sp);
-    const bool in_guard = address >= w->variables_end && sp < w->stack_end + PUSHED_AT_MOST;
-    if (w->stack_end != 0 && (in_guard || sp < w->variables_end)) {
+    if (address < w->stack_end && sp < w->stack_end + PUSHED_AT_MOST) {
         w->overflow = (uint32_t)address;
         stop(uc, w);
     }

@@ -49,7 +49,7 @@ class _State(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_uint64) for name in ("instructions", "cycles", "budget")),
         ("current", _Block),
-        *((name, ctypes.c_uint32) for name in (*flags, "variables_end", "stack_end", "ram_base")),
+        *((name, ctypes.c_uint32) for name in (*flags, "stack_end", "ram_base")),
         *(
             (name, ctypes.c_void_p)
             for name in ("written", "stop", "read_register", "write_register")
@@ -97,11 +97,10 @@ class Watcher:
         if status:
             raise binding.UcError(status)
 
-    def watch_stack(self, ram: int, low: int, high: int) -> None:
-        """Catch a stack that has grown into `low` up to `high`, right above the variables, or past
-        that to the variables, which begin at `ram`."""
-        self.state.variables_end, self.state.stack_end = low, high
-        self._hook(UC_HOOK_MEM_WRITE, "watcher_stack", ctypes.addressof(self.state), ram, high - 1)
+    def watch_stack(self, low: int, high: int) -> None:
+        """Catch a stack that has grown into `low` up to `high`, right above the variables."""
+        self.state.stack_end = high
+        self._hook(UC_HOOK_MEM_WRITE, "watcher_stack", ctypes.addressof(self.state), low, high - 1)
 
     def watch_ram(self, base: int, size: int) -> None:
         """Catch loads of what was never stored."""
