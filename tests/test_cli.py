@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections import namedtuple
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -239,7 +240,9 @@ def test_a_failure_is_an_exit_code_with_and_without_json(kit, monkeypatch, form)
     """A script that asks for JSON learns of a failed JupyterLab and of a computer not ready."""
     monkeypatch.setattr(subprocess, "call", lambda command: 3)
     missing = Check("CMake", False, "not on PATH", "required", "install it")
-    monkeypatch.setattr("kit.doctor.examine", lambda board: Examination([missing]))
+    monkeypatch.setattr(
+        import_module("kit.doctor"), "examine", lambda board: Examination([missing])
+    )
     assert_helpful(kit("lab", *form), "exit code 3")
     doctor = kit("doctor", *form)
     assert doctor.code == 1 and "CMake" in doctor.out
