@@ -282,7 +282,7 @@ def flash(args: argparse.Namespace) -> Any:
     done = put(args.board, args.elf or paths.build() / FIRMWARE, args.tool)
     made = {"board": done.url, "how": str(done), "command": done.command}
     with Board(done.url) as board:
-        hello = board.hello()
+        hello = done.hello or board.hello()  # a real board was greeted after flashing
         status = None if done.url.startswith("replay:") else board.status()
     return made | {"hello": hello, "status": status}
 

@@ -33,7 +33,6 @@ EXACT = (
     (UC_HOOK_MEM_READ, PERIPHERALS, USART2 - 1),
     (UC_HOOK_MEM_READ, USART2 + 8, LAST),
 )
-FUNCTIONS = ("stop", "read_register", "write_register")
 LEARN = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_uint32, ctypes.c_uint32)
 
 
