@@ -46,8 +46,14 @@ class Road:
         self.process: subprocess.Popen[str] | None = None
         self.printed: tuple[str, str] | None = None
 
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Who needs the road comes last, so that nobody waits long."""
+    def pytest_collection_modifyitems(
+        self, config: pytest.Config, items: list[pytest.Item]
+    ) -> None:
+        """Deep tests are left out unless asked for; who needs the road comes last."""
+        deep = [item for item in items if item.get_closest_marker("deep")]
+        if deep and not config.option.deep:
+            config.hook.pytest_deselected(items=deep)
+            items[:] = [item for item in items if item not in deep]
         items.sort(key=_needs_road)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -97,7 +103,13 @@ def _needs_road(item: pytest.Item) -> bool:
     return _is_notebook(item) or "road" in getattr(item, "fixturenames", [])
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--deep", action="store_true", help="the tests that take long, too")
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "deep: takes long; only with --deep")
+    os.environ["KIT_DEEP"] = "1" if config.option.deep else ""  # for depth.many
     config.pluginmanager.register(Road(), "road")
 
 
