@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from kit.errors import KitError
-from kit.paths import DATA, FIRMWARE, making
+from kit.paths import DATA, FIRMWARE
 from kit.paths import build as build_folder
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kit.compile import build as build_firmware
     from kit.doctor import examine as doctor
     from kit.generate import generate
-    from kit.lesson.artifacts import artifact
+    from kit.lesson.artifacts import artifact, making
     from kit.lesson.report import report
     from kit.model import Reference
 
@@ -51,6 +51,7 @@ _PLACES = {
     "doctor": ("kit.doctor", "examine"),
     "flash": ("kit.board", "flash"),
     "generate": ("kit.generate", "generate"),
+    "making": ("kit.lesson.artifacts", "making"),
     "report": ("kit.lesson.report", "report"),
     "resolve": ("kit.board.ports", "resolve"),
 }

@@ -135,7 +135,8 @@ def generate(args: argparse.Namespace) -> Any:
     """Turn a model into C, by the open engine or by ST's tool."""
     from kit.generate import generate as make
 
-    made = make(args.model, args.out, args.engine, **_settings(args, "from_zip"))
+    settings = _settings(args, "from_zip")
+    made = make(args.model, args.out, args.engine, args.input_range, **settings)
     return asdict(made) | {"macs": made.macs}
 
 
@@ -152,6 +153,8 @@ def _watch(line: str) -> None:
 
 
 def _show_generate(made: Any) -> None:
+    from kit.model import describe_range
+
     rows = [
         [layer["name"], layer["operator"], layer["macs"], layer["weights_bytes"]]
         for layer in made["layers"]
@@ -159,6 +162,7 @@ def _show_generate(made: Any) -> None:
     title = f"{made['model']} as C in {made['folder']}"
     console.print(_table(title, ["layer", "operator", "MACs", "weights, bytes"], rows))
     print(f"weights {made['weights_bytes']:,} bytes, arena {made['arena_bytes']:,} bytes")
+    print(describe_range(made["input_range"], made["input"]["dtype"]))
     if made["runtime"]:
         _show_runtime(made)
 
@@ -184,7 +188,7 @@ def validate(args: argparse.Namespace) -> Any:
         inputs = check.random_inputs(args.model, args.random)
         what = f"{len(inputs):,} random inputs"
     else:
-        inputs = check.test_images(args.model, args.images)
+        inputs = check.test_images(args.model, args.images, args.input_range)
         what = f"{len(inputs):,} MNIST test images"
     board = args.board or "virtual://validate"
     return check.validate(args.model, inputs, what, board, each(f"asking {board}"))
@@ -200,7 +204,8 @@ def _validate_by_st(args: argparse.Namespace) -> Any:
     if Path(args.model).suffix == ".tflite" and args.random:
         inputs = check.random_inputs(args.model, count)
     elif Path(args.model).suffix == ".tflite":
-        inputs, what = check.test_images(args.model, count), f"{count:,} MNIST test images"
+        inputs = check.test_images(args.model, count, args.input_range)
+        what = f"{count:,} MNIST test images"
     settings = Settings(**_settings(args))
     mode = args.mode or "host"
     return check.validate_by_st(args.model, inputs, what, mode, args.board, settings)
@@ -402,6 +407,9 @@ def _add_road(add: Any) -> None:
 
 
 def _add_engine(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--input-range", nargs=2, type=float, metavar=("BLACK", "WHITE"),
+                         help="what a pixel of 0 and one of 255 were in training, such as 0 1; "
+                              "default: what the input's quantization tells")  # fmt: skip
     command.add_argument("--engine", default="portable", help="portable (default) or xcubeai")
     command.add_argument("--compression", help="xcubeai: none, lossless, low, medium or high")
     command.add_argument("--optimization", help="xcubeai: time, ram or balanced")

@@ -1,5 +1,8 @@
 """The one error family of the kit: what happened, why, and what to do next."""
 
+from collections.abc import Sequence
+from difflib import get_close_matches
+
 
 class KitError(Exception):
     """An error a learner can act on.
@@ -29,3 +32,18 @@ class KitError(Exception):
     def _render_traceback_(self) -> list[str]:
         """IPython calls this instead of printing a stack."""
         return str(self).splitlines()
+
+
+def one_of(value: str, choices: Sequence[str]) -> str:
+    """`value`, which must be one of `choices`.
+
+    Raises:
+        KitError: it is none of them; the one that is most like it is named.
+    """
+    if value in choices:
+        return value
+    like = get_close_matches(str(value).lower(), choices, 1)
+    raise KitError(
+        f"{value!r} is not one of the choices: {', '.join(map(repr, choices))}.",
+        next_step=f"Did you mean {like[0]!r}?" if like else "Write one of them.",
+    )

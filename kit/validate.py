@@ -12,7 +12,7 @@ from kit.compile import HostNetwork, build
 from kit.digits import load
 from kit.errors import KitError
 from kit.generate import generate, xcubeai
-from kit.model import Reference, pixels_to_input, read
+from kit.model import Range, Reference, pixels_to_input, read
 from kit.paths import build as build_folder
 
 FLOAT_TOLERANCE = 1e-5  # scores are probabilities; the order of float additions is not defined
@@ -92,8 +92,10 @@ class StValidation:
     remark: str
 
 
-def test_images(path: str | Path, count: int) -> npt.NDArray[Any]:
+def test_images(path: str | Path, count: int, span: Range | None = None) -> npt.NDArray[Any]:
     """The first `count` images of the MNIST test set as a model's inputs.
+
+    `span` is what a pixel of 0 and one of 255 are to the model; None takes it from its input.
 
     Raises:
         KitError: an unusable model, or one that does not take 784 values.
@@ -107,7 +109,7 @@ def test_images(path: str | Path, count: int) -> npt.NDArray[Any]:
             f"{images[0].size}.",
             "Compare on random inputs: --random 1000 on the command line, random_inputs in Python.",
         )
-    return pixels_to_input(images[:count], tensor).reshape(-1, *tensor.shape[1:])
+    return pixels_to_input(images[:count], tensor, span).reshape(-1, *tensor.shape[1:])
 
 
 def random_inputs(path: str | Path, count: int, seed: int = 1) -> npt.NDArray[Any]:

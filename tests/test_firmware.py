@@ -18,6 +18,7 @@ from test_second_opinion import board_in_qemu, needs_qemu
 
 from kit import mcu
 from kit.board import Board, LinkError, flash, link
+from kit.board.board import PROTOCOL_VERSION
 from kit.board.crash import CFSR, HFSR, CrashError, crash_error
 from kit.board.link import Frame, Link, encode
 from kit.board.virtual import clocks, peripherals
@@ -155,7 +156,7 @@ def test_a_board_left_at_a_fast_rate_is_found_again(board):
     assert board.link.baud == 921_600
     board.port.baudrate = 115_200
     payload = Link(board.port, 1.0).request(link.HELLO, waking=True)
-    assert payload[0] == 2
+    assert payload[0] == PROTOCOL_VERSION
 
 
 def test_closing_leaves_the_board_at_the_safe_rate(board):

@@ -80,7 +80,7 @@ def test_pixels_follow_scale_and_zero_point(scale, zero_point):
     tensor = _input(scale, zero_point)
     pixels = np.arange(256, dtype=np.uint8)
     exact = pixels / 255 / np.float64(tensor.scale) + zero_point
-    made = pixels_to_input(pixels, tensor)
+    made = pixels_to_input(pixels, tensor, (0, 1))
     np.testing.assert_array_less(np.abs(made - np.clip(exact, -128, 127)), 0.5 + 1e-3)
 
 

@@ -9,7 +9,7 @@
 
 #define LARGER(a, b) ((a) > (b) ? (a) : (b))
 #define LONGEST_TEXT 48U
-#define DESCRIPTION_BYTES 256U /* a HELLO: four texts and some numbers */
+#define DESCRIPTION_BYTES 320U /* a HELLO: five texts and some numbers */
 #define MEASURE_BYTES (4U * ENGINE_LAYERS + ENGINE_OUTPUT_BYTES)
 #define REPLY_BYTES LARGER(DESCRIPTION_BYTES, LARGER(MEASURE_BYTES, ENGINE_LARGEST_LAYER_BYTES))
 
@@ -87,6 +87,9 @@ static void hello(void)
     put_text(board_mcu);
     put_text(network->engine);
     put_text(network->network);
+    put_text(network->digest);
+    put_float(network->input_range[0]);
+    put_float(network->input_range[1]);
     put_u32(board_describe().core_hz);
     put_u32(network->weights_bytes);
     put_u32(network->arena_bytes);
@@ -272,7 +275,7 @@ void requests_start(void)
 {
     engine_state = engine_start();
     if (engine_state == ENGINE_OK) {
-        pixels_start(&engine_describe()->input);
+        pixels_start(engine_describe());
     }
 }
 
@@ -295,6 +298,11 @@ static bool runs(uint8_t type)
     return type >= REQUEST_RECOGNIZE && type <= REQUEST_WATCH;
 }
 
+static bool takes_pixels(uint8_t type)
+{
+    return type == REQUEST_RECOGNIZE || type == REQUEST_MEASURE;
+}
+
 static void answer_frame(const frame *request)
 {
     if (request->type < REQUEST_HELLO || request->type > REQUEST_CHECKSUM) {
@@ -303,6 +311,8 @@ static void answer_frame(const frame *request)
         fail(request, ERROR_WRONG_LENGTH);
     } else if (runs(request->type) && engine_input() == NULL) {
         fail(request, ERROR_ENGINE);
+    } else if (takes_pixels(request->type) && !pixels_are_understood(engine_describe())) {
+        fail(request, ERROR_PIXELS);
     } else {
         answer(request);
     }

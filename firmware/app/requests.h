@@ -8,7 +8,7 @@
 #define BUILD_ID "unknown"
 #endif
 
-#define PROTOCOL_VERSION 2U
+#define PROTOCOL_VERSION 3U
 
 typedef enum {
     REQUEST_HELLO = 1,     /* -> who is there: firmware, engine, network, tensors */
@@ -34,7 +34,8 @@ typedef enum {
     ERROR_WRONG_LENGTH = 4,
     ERROR_NO_SUCH_LAYER = 5,
     ERROR_ENGINE = 6,
-    ERROR_BAUD = 7, /* the clock cannot make that rate */
+    ERROR_BAUD = 7,   /* the clock cannot make that rate */
+    ERROR_PIXELS = 8, /* what a pixel is to the network is not known; RUN works */
 } request_error;
 
 extern const char build_id[]; /* a digest of all that was compiled: main.c */

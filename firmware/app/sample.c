@@ -78,7 +78,8 @@ static uint32_t highest_score(const engine_tensor *output)
 bool sample_recognize(uint32_t *digit)
 {
     uint8_t pixels[PIXELS];
-    if (ENGINE_INPUT_ELEMENTS != PIXELS || engine_input() == NULL) {
+    if (ENGINE_INPUT_ELEMENTS != PIXELS || engine_input() == NULL ||
+        !pixels_are_understood(engine_describe())) {
         return false;
     }
     for (uint32_t i = 0; i < PIXELS; i++) {

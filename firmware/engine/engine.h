@@ -37,8 +37,10 @@ typedef struct {
 } engine_layer;
 
 typedef struct {
-    const char *engine;  /* which engine made the network */
-    const char *network; /* the file it was made from */
+    const char *engine;   /* which engine made the network */
+    const char *network;  /* the file it was made from */
+    const char *digest;   /* of that file: kit/provenance.py */
+    float input_range[2]; /* what a pixel of 0 and one of 255 are; both 0 where not known */
     engine_tensor input;
     engine_tensor output;
     uint32_t weights_bytes; /* constants in flash */

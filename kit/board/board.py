@@ -19,7 +19,7 @@ from kit.digits import check_image
 from kit.errors import KitError
 from kit.paths import build
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 CLOCK_SOURCES = ("HSI", "PLL from HSI", "PLL from HSE")
 RESET_FLAGS = {  # bits 31:25 of RCC_CSR: RM0390 section 6.3.21
     7: "low-power reset",
@@ -49,8 +49,9 @@ class BoardTensor:
 class Hello:
     """Who answers: the firmware, its chip, its engine and its network.
 
-    `mcu` is the chip that the firmware was built for, such as "stm32f446re"; `core_hz` in Hz, sizes
-    in bytes.
+    `mcu` is the chip that the firmware was built for, such as "stm32f446re"; `digest` is that of
+    the model's file (`kit.provenance.digest`), `input_range` what a pixel of 0 and one of 255 are
+    to the network, None where that is not known; `core_hz` in Hz, sizes in bytes.
     """
 
     protocol: int
@@ -58,6 +59,8 @@ class Hello:
     mcu: str
     engine: str
     network: str
+    digest: str
+    input_range: tuple[float, float] | None
     core_hz: int
     weights_bytes: int
     arena_bytes: int
@@ -187,6 +190,10 @@ class _Fields:
         length = self.number("B")
         self._at += length
         return self._payload[self._at - length : self._at].decode("ascii", "replace")
+
+    def range(self) -> tuple[float, float] | None:
+        low, high = self.number("f"), self.number("f")
+        return (low, high) if low != high else None
 
     def tensor(self) -> BoardTensor:
         dtype = DTYPES[self.number("B")]
@@ -403,6 +410,8 @@ def read_hello(payload: bytes) -> Hello:
         mcu=fields.text(),
         engine=fields.text(),
         network=fields.text(),
+        digest=fields.text(),
+        input_range=fields.range(),
         core_hz=fields.number("I"),
         weights_bytes=fields.number("I"),
         arena_bytes=fields.number("I"),

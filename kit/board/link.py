@@ -26,8 +26,9 @@ ERRORS = {
     5: "the network has no such layer",
     6: "the engine failed",
     7: "the board's clock cannot make that baud rate",
+    8: "how its network wants its pixels is not known",
 }
-ENGINE = 6
+ENGINE, PIXELS = 6, 8
 TRANSIENT = (1, 2)  # worth sending again: a damaged frame may look too long, too
 ATTEMPTS = 3
 REPLY_SECONDS = 3.0
@@ -338,4 +339,6 @@ def _advice(code: int) -> str:
         return "The line is noisy: try another cable or USB port."
     if code == ENGINE:
         return "Flash the firmware again; see firmware/engine/engine.h for the engine's states."
+    if code == PIXELS:
+        return "`kit generate` with --input-range, such as `--input-range 0 1`; build; flash."
     return "The firmware on the board is for another network: `kit build`, then `kit flash`."

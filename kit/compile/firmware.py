@@ -13,6 +13,7 @@ from kit.generate.xcubeai import check_linkable
 from kit.mcu import DEFAULT, Mcu, find_mcu
 from kit.paths import FIRMWARE, making
 from kit.programs import find, system
+from kit.provenance import note
 
 OF_ST = ("stai_", "ai_platform_", "ai_network_")  # how functions of ST's runtime begin
 STAND_IN = "stand_in_for_tests"  # the tests' own runtime, no line of which is ST's, has this symbol
@@ -156,7 +157,10 @@ def build(
         elf = _compile(network, Path(folder), mcu, compiler)
         use = memory_use(elf)
         check_fits(use, mcu)
-        return Firmware(*_keep(elf, Path(out)), use, mcu)
+        kept = _keep(elf, Path(out))
+    for file in kept:
+        note(file, network.folder)
+    return Firmware(*kept, use, mcu)
 
 
 def _compiler_for(network: Generated, wanted: str | None) -> str:

@@ -1,5 +1,7 @@
 """From a .tflite file to C: one entry, one result type, whichever engine makes it."""
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,8 @@ from kit.generate import portable
 from kit.generate.result import FILE, Generated, Layer, Runtime, TensorInfo, load
 from kit.generate.xcubeai import Settings
 from kit.generate.xcubeai import generate as by_st
+from kit.model import Range
+from kit.provenance import note
 
 __all__ = ["ENGINES", "Generated", "Layer", "Runtime", "TensorInfo", "generate", "load"]
 
@@ -15,7 +19,11 @@ ENGINES = ("portable", "xcubeai")
 
 
 def generate(
-    model: str | Path, out: str | Path, engine: str = "portable", **settings: Any
+    model: str | Path,
+    out: str | Path,
+    engine: str = "portable",
+    input_range: Range | None = None,
+    **settings: Any,
 ) -> Generated:
     """Turn a model into C.
 
@@ -23,6 +31,8 @@ def generate(
         model: the .tflite file, int8 or float32; for xcubeai also .keras or .h5.
         out: the folder to make; replaced as a whole, and only when everything went well.
         engine: which engine makes it: the open one, or ST's tool.
+        input_range: what a pixel of 0 and one of 255 were in training, such as (0, 1); None takes
+            it from the input's quantization (`kit.model.input_range`).
         settings: for xcubeai, the fields of `kit.generate.xcubeai.Settings`, for example
             compression="high".
 
@@ -31,11 +41,28 @@ def generate(
             without such settings, or a folder with files that were not generated.
     """
     check_engine(engine, settings)
+    span = _as_range(input_range)
     folder = Path(out).resolve()
     _check_replaceable(folder)
     if engine == "xcubeai":
-        return by_st(Path(model), folder, Settings(**settings))
-    return portable.generate(Path(model), folder)
+        made = by_st(Path(model), folder, Settings(input_range=span, **settings))
+    else:
+        made = portable.generate(Path(model), folder, span)
+    note(made.folder, model)
+    return made
+
+
+def _as_range(given: Sequence[float] | None) -> Range | None:
+    if given is None:
+        return None
+    low, high = map(float, given)
+    if low == high or not math.isfinite(low) or not math.isfinite(high):
+        raise KitError(
+            f"{low:g} to {high:g} is no range of pixels.",
+            "A pixel of 0 and one of 255 must be two different numbers to the network.",
+            "Give what they were in training, such as 0 1, 0 255 or -1 1.",
+        )
+    return low, high
 
 
 def check_engine(name: str, settings: dict[str, Any]) -> None:

@@ -18,8 +18,9 @@ from kit.errors import KitError
 from kit.generate.arena import Lifetime, plan
 from kit.generate.quantized import dense_multipliers, int8_range, real_range, softmax_scaling
 from kit.generate.result import Generated, Layer, TensorInfo
-from kit.model import Model, Operator, Tensor, read
+from kit.model import Model, Operator, Range, Tensor, input_range, read
 from kit.paths import making
+from kit.provenance import digest
 
 ACTIVATIONS = ("NONE", "RELU", "RELU_N1_TO_1", "RELU6")
 C_TYPES = {"int8": "int8_t", "float32": "float", "int32": "int32_t", "uint8": "uint8_t"}
@@ -290,25 +291,31 @@ def _write(folder: Path, context: dict[str, Any]) -> None:
         (folder / name).write_text(text, encoding="ascii", newline="\n")
 
 
-def generate(path: Path, out: Path) -> Generated:
+def generate(path: Path, out: Path, span: Range | None = None) -> Generated:
     """Write the C of a model into the folder `out`.
+
+    `span` is what a pixel of 0 and one of 255 are to the network; None takes it from the input.
 
     Raises:
         KitError: an unusable model, or one with something the engine cannot do; nothing is
             written then.
     """
     model = read(path)
+    span = span or input_range(model.input.dtype, model.input.scale, model.input.zero_point)
     steps, same_bytes = lower(model)
     offsets, arena_bytes = place(model, steps, same_bytes)
     layers = tuple(
         Layer(s.name, s.operator.name, s.macs, s.weights_bytes, _info(s.output)) for s in steps
     )
     safe_name = re.sub(r"[^A-Za-z0-9._-]", "_", model.path.name)
+    ends = _info(model.input), _info(model.output)
     weights_bytes = sum(step.weights_bytes for step in steps)
-    context = {
+    context: dict[str, Any] = {
         "model": safe_name,
-        "input": _info(model.input),
-        "output": _info(model.output),
+        "digest": digest(path),
+        "input_range": span or (0.0, 0.0),
+        "input": ends[0],
+        "output": ends[1],
         "steps": steps,
         "names": _names(model, steps, same_bytes),
         "output_index": model.output.index,
@@ -324,11 +331,12 @@ def generate(path: Path, out: Path) -> Generated:
             folder,
             "portable",
             safe_name,
-            _info(model.input),
-            _info(model.output),
+            *ends,
             layers,
             weights_bytes,
             arena_bytes,
+            digest=context["digest"],
+            input_range=span,
         )
         made.save()
     return replace(made, folder=out)

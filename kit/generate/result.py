@@ -54,6 +54,8 @@ class Generated:
     `weights_bytes` are constants in flash; `arena_bytes` hold every tensor in RAM. The kernels'
     own code and data come on top: the engine says them here, or they are None and known after
     linking. `runtime` is None where everything that is needed is in `folder` and firmware/.
+    `digest` is that of the model's file (`kit.provenance.digest`), `input_range` what a pixel of 0
+    and one of 255 are to the network, or None where that is not known.
     """
 
     folder: Path
@@ -67,6 +69,8 @@ class Generated:
     kernel_flash_bytes: int | None = None
     kernel_ram_bytes: int | None = None
     runtime: Runtime | None = None
+    digest: str = ""
+    input_range: tuple[float, float] | None = None
 
     @property
     def macs(self) -> int:
@@ -127,6 +131,10 @@ def _runtime(folder: Path, content: dict[str, Any] | None) -> Runtime | None:
     return Runtime(**content | places)
 
 
+def _range(content: list[float] | None) -> tuple[float, float] | None:
+    return (content[0], content[1]) if content else None
+
+
 def _generated(folder: Path, content: dict[str, Any]) -> Generated:
     return Generated(
         folder,
@@ -140,4 +148,6 @@ def _generated(folder: Path, content: dict[str, Any]) -> Generated:
         content.get("kernel_flash_bytes"),
         content.get("kernel_ram_bytes"),
         _runtime(folder, content.get("runtime")),
+        content.get("digest", ""),
+        _range(content.get("input_range")),
     )

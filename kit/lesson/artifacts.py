@@ -1,4 +1,4 @@
-"""`artifact(name)`: a file of `build/`, made by running its notebook when it is missing.
+"""`artifact(name)`: a file of `build/`, made by running its notebook when it is missing or stale.
 
 The notebooks are the program: nothing here trains, converts or compiles. The maker runs in a
 process of its own, because a notebook's kernel already has a running event loop.
@@ -13,12 +13,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from kit import paths
 from kit.errors import KitError
 from kit.lesson.progress import Step, progress
+from kit.provenance import digest, made_from, note
 
 MAKERS = {
     "tutorial.h5": "01-train",
@@ -35,12 +37,26 @@ MAKERS = {
 }
 """Each artifact and the notebook that makes it; `network` is a folder."""
 
+SOURCES = {
+    "digits_float32.tflite": "digits.keras",
+    "digits_float16.tflite": "digits.keras",
+    "digits_dynamic_range.tflite": "digits.keras",
+    "digits_int8.tflite": "digits.keras",
+    "network": "digits_int8.tflite",
+    "firmware.elf": "network",
+    "firmware.bin": "network",
+}
+"""What each artifact is made from; those of 01-train are made from MNIST alone."""
+
 CHAIN = "KIT_MAKING"
 """Environment variable: the notebooks being run now, outermost first, joined by spaces."""
 
 
 def artifact(name: str) -> Path:
-    """The path of an artifact in `kit.paths.build()`; makes it first when it is missing.
+    """The path of an artifact in `kit.paths.build()`; makes it first when it is missing or stale.
+
+    An artifact is stale when what it was made from has changed since, or is stale itself. One of
+    which that is not known, because it was brought here by hand, is taken as it is.
 
     Args:
         name: a key of `MAKERS`.
@@ -55,15 +71,68 @@ def artifact(name: str) -> Path:
             f"The notebooks make these: {', '.join(MAKERS)}.",
             "Use one of these names.",
         )
+    if not _usable(name):
+        if name in SOURCES:
+            artifact(SOURCES[name])
+        if not _usable(name):  # a source that was made anew may have come out the same
+            _make(name, MAKERS[name])
+    return paths.build() / name
+
+
+FRESH, MISSING = "fresh", "missing"
+
+
+def _state(name: str) -> str:
+    """FRESH, MISSING, or in words what an artifact is older than."""
     path = paths.build() / name
     if not path.exists():
-        _make(name, MAKERS[name])
-    return path
+        return MISSING
+    source = SOURCES.get(name)
+    known = made_from(path).get(source or "")
+    if source is None or known is None or not (paths.build() / source).exists():
+        return FRESH
+    if known != digest(paths.build() / source):
+        return f"older than {source}"
+    return _state(source)
+
+
+def _usable(name: str) -> bool:
+    """Whether an artifact can be taken as it is; in the notebook that makes it, a stale one can."""
+    state = _state(name)
+    running = MAKERS[name] in os.environ.get(CHAIN, "").split()
+    return state == FRESH or (running and state != MISSING)
+
+
+@contextmanager
+def making(target: str | Path) -> Iterator[Path]:
+    """As `kit.paths.making`; for an artifact, what it was made from is noted.
+
+    Raises:
+        KitError: `target` cannot be written.
+    """
+    with paths.making(target) as path:
+        yield path
+    if source := SOURCES.get(str(target)):
+        note(paths.build() / target, paths.build() / source)
+
+
+def status() -> list[dict[str, str]]:
+    """Each artifact: what it is made from, by which notebook, and whether it is up to date."""
+    return [
+        {
+            "artifact": name,
+            "made from": SOURCES.get(name, ""),
+            "by": notebook,
+            "state": _state(name),
+            "digest": digest(paths.build() / name) if (paths.build() / name).exists() else "",
+        }
+        for name, notebook in MAKERS.items()
+    ]
 
 
 def _make(name: str, notebook: str) -> None:
     _refuse_circle(name, notebook)
-    with progress(f"{name} is missing: running {notebook}") as step:
+    with progress(f"{name} is {_state(name)}: running {notebook}") as step:
         run_apart(paths.NOTEBOOKS / f"{notebook}.ipynb", step)
     if not (paths.build() / name).exists():
         raise KitError(

@@ -5,28 +5,95 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from kit.errors import KitError
 from kit.model.tflite import Tensor
 
+Range = tuple[float, float]
+"""The real numbers that a network takes for a pixel of 0 and for one of 255."""
 
-def pixels_to_input(images: npt.NDArray[np.uint8], tensor: Tensor) -> npt.NDArray[Any]:
+RANGES: tuple[Range, ...] = ((0.0, 1.0), (0.0, 255.0), (-1.0, 1.0))
+"""How images are scaled for training: pixels / 255, pixels as they are, pixels / 127.5 - 1."""
+
+TOLERANCE = 0.02
+"""Of a range: the images that a converter was shown need not hold its very ends."""
+
+
+def input_range(dtype: str, scale: float, zero_point: int) -> Range | None:
+    """The range of pixels that a network was trained on, as its input's quantization tells it.
+
+    Args:
+        dtype, scale, zero_point: of the input tensor.
+
+    Returns:
+        one of `RANGES`; 0 to 1 for float32, which does not tell: an assumption; None where the
+        tensor's range is none of them.
+    """
+    if dtype == "float32":
+        return RANGES[0]
+    stored = np.iinfo(dtype)
+    ends = (scale * (stored.min - zero_point), scale * (stored.max - zero_point))
+    for known in RANGES:
+        room = TOLERANCE * (known[1] - known[0])
+        if all(abs(end - wanted) <= room for end, wanted in zip(ends, known, strict=True)):
+            return known
+    return None
+
+
+def describe_range(span: Range | None, dtype: str) -> str:
+    """A range in words."""
+    if span is None:
+        return "how its input wants pixels is not known: set --input-range"
+    untold = " (float32 does not tell: --input-range sets another)" if dtype == "float32" else ""
+    return f"pixels 0 to 255 become {span[0]:g} to {span[1]:g}{untold}"
+
+
+def range_of(tensor: Tensor) -> Range:
+    """As `input_range`, of a tensor.
+
+    Raises:
+        KitError: the tensor's range fits no usual preparation of pixels.
+    """
+    found = input_range(tensor.dtype, tensor.scale, tensor.zero_point)
+    if found is None:
+        low, high = (tensor.scale * (end - tensor.zero_point) for end in (-128, 127))
+        raise KitError(
+            "How this network wants its pixels is not known.",
+            f"Its input takes numbers from {low:.4g} to {high:.4g}. Networks for images are "
+            "usually trained on 0 to 1, 0 to 255 or -1 to 1.",
+            "Say what a pixel of 0 and one of 255 became in training: --input-range 0 1 for "
+            "pixels / 255 (in Python input_range=(0, 1)).",
+        )
+    return found
+
+
+def pixels_to_input(
+    images: npt.NDArray[np.uint8], tensor: Tensor, span: Range | None = None
+) -> npt.NDArray[Any]:
     """Images as the values of a network's input tensor.
 
-    The network is trained on pixel / 255. For int8 that real number is stored as
-    round(pixel / 255 / scale) + zero_point, which with scale 1/255 and zero point -128 is
-    pixel - 128. float32 arithmetic throughout, exactly as firmware/app/pixels.c.
+    A pixel becomes the real number that it was in training. For int8 that is stored as
+    round(real / scale) + zero_point, halves away from zero; for a network trained on pixel / 255,
+    with scale 1/255 and zero point -128, that is pixel - 128. float32 arithmetic throughout,
+    exactly as firmware/app/pixels.c.
 
     Args:
         images: uint8, shape (n, 28, 28) or any other; 0 is background.
         tensor: the network's input tensor, int8 or float32.
+        span: the real numbers of a pixel of 0 and of 255; None takes them from the tensor.
 
     Returns:
         the same shape; the tensor's dtype.
+
+    Raises:
+        KitError: without `span`: the tensor's range fits no usual preparation of pixels.
     """
-    real: npt.NDArray[np.float32] = images.astype(np.float32) / np.float32(255)
+    low, high = map(np.float32, span or range_of(tensor))
+    real: npt.NDArray[np.float32] = images.astype(np.float32) * (high - low) / np.float32(255) + low
     if tensor.dtype == "float32":
         return real
-    steps = np.floor(real / np.float32(tensor.scale) + np.float32(0.5)).astype(np.int32)
-    stored: npt.NDArray[np.int8] = np.clip(steps + tensor.zero_point, -128, 127).astype(np.int8)
+    steps = real / np.float32(tensor.scale)
+    whole = np.trunc(steps + np.copysign(np.float32(0.5), steps)).astype(np.int32)
+    stored: npt.NDArray[np.int8] = np.clip(whole + tensor.zero_point, -128, 127).astype(np.int8)
     return stored
 
 

@@ -1,7 +1,7 @@
 /* ST's runtime by its legacy API: X-CUBE-AI 7.1 to 10.2, and later only on request.
  *
- * ai_platform.h, network.h and network_data.h are ST's; NETWORK_FILE and NETWORK_MACS come from
- * network.json. */
+ * ai_platform.h, network.h and network_data.h are ST's; the other NETWORK_... and
+ * INPUT_... come from network.json. */
 #include "board.h"
 #include "engine.h"
 
@@ -34,6 +34,8 @@ static engine_layer whole_network = {"network", "NETWORK", NETWORK_MACS, OUTPUT_
 static engine_description description = {
     .engine = "xcubeai (legacy)",
     .network = NETWORK_FILE,
+    .digest = NETWORK_DIGEST,
+    .input_range = {(float)(INPUT_LOW), (float)(INPUT_HIGH)},
     .input = INPUT_TENSOR,
     .output = OUTPUT_TENSOR,
     .weights_bytes = AI_NETWORK_DATA_WEIGHTS_SIZE,

@@ -1,6 +1,7 @@
 /* ST's runtime by its st-ai API: the default of ST Edge AI Core from 3.0 on.
  *
- * stai.h and network.h are ST's; NETWORK_FILE and NETWORK_MACS come from network.json. */
+ * stai.h and network.h are ST's; the other NETWORK_... and INPUT_... come from
+ * network.json. */
 #include "board.h"
 #include "engine.h"
 
@@ -49,6 +50,8 @@ static const engine_layer whole_network = {"network", "NETWORK", NETWORK_MACS, O
 static const engine_description description = {
     .engine = "xcubeai (st-ai)",
     .network = NETWORK_FILE,
+    .digest = NETWORK_DIGEST,
+    .input_range = {(float)(INPUT_LOW), (float)(INPUT_HIGH)},
     .input = INPUT_TENSOR,
     .output = OUTPUT_TENSOR,
     .weights_bytes = STAI_NETWORK_WEIGHTS_SIZE_BYTES,

@@ -15,8 +15,9 @@ from kit.generate.xcubeai.drive import Driven, Job, Watch, ask, perform, unwatch
 from kit.generate.xcubeai.figures import Figures, check_version, gather
 from kit.generate.xcubeai.find import find
 from kit.generate.xcubeai.versions import Version, of
-from kit.model import Model, read
+from kit.model import Model, Range, input_range, read
 from kit.paths import making
+from kit.provenance import digest
 
 NAME = "xcubeai"
 KERAS = (".keras", ".h5")
@@ -29,6 +30,7 @@ class Settings:
     `compression` is none, lossless, low, medium or high, `optimization` time, ram or balanced, as
     far as the version has them. `tool` is the program or its installation, `from_zip` a zip of ST
     Edge AI Developer Cloud instead. `watch` is called with each line that the tool prints.
+    `input_range` is what a pixel of 0 and one of 255 are to the network; None: as its input tells.
     """
 
     compression: str | None = None
@@ -36,6 +38,7 @@ class Settings:
     tool: str | Path | None = None
     from_zip: str | Path | None = None
     watch: Watch = unwatched
+    input_range: Range | None = None
 
 
 def generate(path: Path, out: Path, settings: Settings | None = None) -> Generated:
@@ -61,7 +64,7 @@ def generate(path: Path, out: Path, settings: Settings | None = None) -> Generat
         figures = figures_of(job, "generate", driven, model)
         api = files.api_of(job.output)
         runtime = files.runtime_of(driven.tool, driven.version, api, figures.library)
-        return _keep(path, out, job.output, figures, runtime, api)
+        return _keep(path, out, job.output, figures, runtime, api, chosen.input_range)
 
 
 def analyze(path: Path, settings: Settings | None = None) -> Figures:
@@ -146,6 +149,7 @@ def _keep(
     figures: Figures,
     runtime: Runtime,
     api: files.Api,
+    span: Range | None = None,
     brought: bool = False,
 ) -> Generated:
     """The result as a folder, whole or not at all; `brought` when the runtime came in a zip."""
@@ -160,7 +164,7 @@ def _keep(
         if brought:
             runtime = _move_in(runtime, made, folder)
         license.write_note(folder, f"{runtime.tool} {runtime.version}")
-        generated(path, folder, figures, runtime).save()
+        generated(path, folder, figures, runtime, span).save()
     return result.load(out)
 
 
@@ -176,7 +180,9 @@ def _move_in(runtime: Runtime, made: Path, folder: Path) -> Runtime:
     return replace(runtime, include=inside / "Inc", library=library)
 
 
-def generated(path: Path, folder: Path, figures: Figures, runtime: Runtime) -> Generated:
+def generated(
+    path: Path, folder: Path, figures: Figures, runtime: Runtime, span: Range | None = None
+) -> Generated:
     """The tool's figures as the result type of every engine."""
     assert figures.input is not None and figures.output is not None
     assert figures.layers is not None and figures.weights_bytes is not None
@@ -193,6 +199,8 @@ def generated(path: Path, folder: Path, figures: Figures, runtime: Runtime) -> G
         figures.kernel_flash_bytes,
         figures.kernel_ram_bytes,
         runtime,
+        digest(path),
+        span or input_range(figures.input.dtype, figures.input.scale, figures.input.zero_point),
     )
 
 
@@ -213,7 +221,7 @@ def _from_zip(path: Path, model: Model | None, out: Path, chosen: Settings) -> G
         library = files.pick_library(libraries, figures.library)
         runtime = Runtime(api.name, version.tool, version.text, include, library)
         files.check_runtime(runtime, api, version, figures.library)
-        return _keep(path, out, made, figures, runtime, api, brought=True)
+        return _keep(path, out, made, figures, runtime, api, chosen.input_range, brought=True)
 
 
 def _version(figures: Figures, path: str | Path) -> Version:

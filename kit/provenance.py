@@ -1,0 +1,67 @@
+"""What a file was made from: digests, so that a stale file is seen and not guessed from times."""
+
+import hashlib
+import json
+import zipfile
+from pathlib import Path
+
+from kit.paths import making
+
+DATED = "metadata.json"
+"""The member of a .keras file that holds the time of saving, which is no content."""
+
+
+def digest(path: str | Path) -> str:
+    """The first 16 hex digits of the SHA-256 of a file's content, or of a folder's files.
+
+    A zip, such as a .keras file, counts by its members, without what only dates it. A file or
+    folder that is not there has the digest of nothing.
+    """
+    path = Path(path)
+    total = hashlib.sha256()
+    for name, content in _parts(path):
+        total.update(f"{name}\0{len(content)}\0".encode() if name else b"")
+        total.update(content)
+    return total.hexdigest()[:16]
+
+
+def _parts(path: Path) -> list[tuple[str, bytes]]:
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.is_file())
+        return [(file.relative_to(path).as_posix(), file.read_bytes()) for file in files]
+    if not path.is_file():
+        return []
+    if path.suffix == ".keras" and zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            names = sorted(name for name in archive.namelist() if name != DATED)
+            return [(name, archive.read(name)) for name in names]
+    return [("", path.read_bytes())]
+
+
+def note(made: str | Path, *sources: str | Path) -> None:
+    """Write beside `made` what it was made from.
+
+    Raises:
+        KitError: the note cannot be written.
+    """
+    made = Path(made).resolve()
+    content = {"made": digest(made), "from": {Path(s).name: digest(s) for s in sources}}
+    with making(_note_of(made)) as file:
+        file.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8", newline="\n")
+
+
+def made_from(made: str | Path) -> dict[str, str]:
+    """The name and digest of each file that `made` was made from.
+
+    Empty where that is not known: nothing was noted, or the file was replaced since by another.
+    """
+    made = Path(made).resolve()
+    try:
+        content = json.loads(_note_of(made).read_text(encoding="utf-8"))
+        return dict(content["from"]) if content["made"] == digest(made) else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _note_of(made: Path) -> Path:
+    return made.with_name(f".{made.name}.from.json")
