@@ -309,7 +309,6 @@ def generate(path: Path, out: Path, span: Range | None = None) -> Generated:
     )
     safe_name = re.sub(r"[^A-Za-z0-9._-]", "_", model.path.name)
     ends = _info(model.input), _info(model.output)
-    weights_bytes = sum(step.weights_bytes for step in steps)
     context: dict[str, Any] = {
         "model": safe_name,
         "digest": digest(path),
@@ -321,7 +320,7 @@ def generate(path: Path, out: Path, span: Range | None = None) -> Generated:
         "output_index": model.output.index,
         "tensors": _tensors(model, steps, offsets),
         "arena_bytes": arena_bytes,
-        "weights_bytes": weights_bytes,
+        "weights_bytes": sum(step.weights_bytes for step in steps),
         "c_types": C_TYPES,
     }
     with making(out) as folder:
@@ -333,7 +332,7 @@ def generate(path: Path, out: Path, span: Range | None = None) -> Generated:
             safe_name,
             *ends,
             layers,
-            weights_bytes,
+            context["weights_bytes"],
             arena_bytes,
             digest=context["digest"],
             input_range=span,
