@@ -4,7 +4,9 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
+import flatbuffers
 import numpy as np
+from ai_edge_litert import schema_py_generated as schema
 from hypothesis import strategies as st
 
 from kit.digits import load
@@ -89,7 +91,28 @@ def make_course(path: Path) -> Path:
 def _quantize(tf, converter, spec: Spec, generator: np.random.Generator) -> None:
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     samples = generator.normal(0, 1, (40, 1, spec.inputs)).astype(np.float32)
+    if spec.inputs == 784:  # takes images, which are trained on as pixels / 255
+        samples = generator.integers(0, 256, samples.shape).astype(np.float32) / 255
     converter.representative_dataset = lambda: ([sample] for sample in samples)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = converter.inference_output_type = tf.int8
     converter._experimental_disable_per_channel_quantization_for_dense_layers = not spec.per_channel
+
+
+def quantizing(path: Path, scale: float, zero_point: int) -> Path:
+    """A model of nothing but LiteRT's QUANTIZE: 256 float32 numbers to int8."""
+    codes = schema.BuiltinOperator.QUANTIZE
+    tensors = [
+        schema.TensorT(shape=[1, 256], name="real", type=schema.TensorType.FLOAT32, buffer=0)
+    ]
+    tensors += []
+    tensors[1].quantization = schema.QuantizationParametersT(scale=[scale], zeroPoint=[zero_point])
+    operator = schema.OperatorT(opcodeIndex=0, inputs=[0], outputs=[1])
+    graph = schema.SubGraphT(tensors=tensors, inputs=[0], outputs=[1], operators=[operator])
+    code = schema.OperatorCodeT(builtinCode=codes, deprecatedBuiltinCode=codes, version=1)
+    model = schema.ModelT(version=3, operatorCodes=[code], subgraphs=[graph])
+    model.buffers = [schema.BufferT()]
+    builder = flatbuffers.Builder()
+    builder.Finish(model.Pack(builder), b"TFL3")
+    path.write_bytes(bytes(builder.Output()))
+    return path

@@ -16,6 +16,7 @@ from kit.compile import HostNetwork, build
 from kit.errors import KitError
 from kit.generate import generate
 from kit.model import Reference, pixels_to_input, read
+from kit.provenance import digest
 
 URL = "virtual://test-board"
 frames = st.builds(Frame, st.integers(0, 255), st.integers(0, 255), st.binary(max_size=800))
@@ -343,8 +344,8 @@ def test_another_program_on_the_port_is_told_apart(monkeypatch, board):
 
 
 def test_a_board_with_another_protocol_is_told_what_to_do(monkeypatch, board):
-    monkeypatch.setattr(board.link, "request", lambda *_, **__: b"\x03 whatever comes later")
-    with pytest.raises(LinkError, match="version 3") as caught:
+    monkeypatch.setattr(board.link, "request", lambda *_, **__: b"\x09 whatever comes later")
+    with pytest.raises(LinkError, match="version 9") as caught:
         board.hello()
     assert "kit flash" in caught.value.next_step
 
@@ -441,3 +442,37 @@ def test_flashing_what_is_not_a_program_keeps_the_old_one(board, tmp_path, conte
 def test_the_port_is_plain_pyserial():
     """Nothing above pyserial knows the virtual board."""
     assert isinstance(serial.serial_for_url(URL, do_not_open=True), serial.SerialBase)
+
+
+@pytest.mark.parametrize("span", [(0, 255), (-1, 1), (1, 0)])
+def test_the_chip_prepares_pixels_as_the_network_was_trained(small, tmp_path, span):
+    """Every value of a pixel, for each way of training: as kit.model prepares them."""
+    path, _ = small
+    network = generate(path, tmp_path / "network", input_range=span)
+    flash(f"{URL}-range", build(network, tmp_path).elf)
+    images = np.resize(np.arange(256), (1, 28, 28)).astype(np.uint8)
+    inputs = pixels_to_input(images.reshape(-1, 784), read(path).input, span)
+    with Board(f"{URL}-range") as board:
+        assert board.hello().input_range == span
+        payload = board.link.request(link.RECOGNIZE, images.tobytes())
+    np.testing.assert_array_equal(np.frombuffer(payload, np.int8), Reference(path).run(inputs)[0])
+
+
+def test_pixels_are_refused_where_it_is_not_known_what_they_are(tmp_path):
+    """An input range that fits no usual preparation: no image is read, inputs are."""
+    path = make(Spec(9, (4,), None, True, True, False, True, 0.3, 5), tmp_path / "model.tflite")
+    network = generate(path, tmp_path / "network")
+    assert network.input_range is None
+    flash(f"{URL}-range", build(network, tmp_path).elf)
+    inputs = np.arange(9, dtype=np.int8)[None]
+    with Board(f"{URL}-range") as board:
+        assert board.hello().input_range is None
+        for request in (link.RECOGNIZE, link.MEASURE):
+            with pytest.raises(LinkError, match=r"wants its pixels[\s\S]*--input-range"):
+                board.link.request(request, bytes(9))
+        np.testing.assert_array_equal(board.run(inputs), Reference(path).run(inputs))
+
+
+def test_hello_names_the_model_by_its_digest(board, small):
+    """Two files of one name are told apart."""
+    assert board.hello().digest == digest(small[0])

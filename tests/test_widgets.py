@@ -12,12 +12,6 @@ from kit.lesson.widgets import PEN, SIDE, DrawingPad
 SEVEN = [(60, 60), (200, 60), (110, 230)]
 
 
-def scores_for(digit):
-    scores = np.full(10, -128, np.int8)
-    scores[digit] = 127
-    return scores
-
-
 @pytest.fixture
 def seen():
     return []
@@ -27,7 +21,7 @@ def seen():
 def pad(seen):
     def recognize(image):
         seen.append(image)
-        return SimpleNamespace(digit=7, scores=scores_for(7))
+        return SimpleNamespace(digit=7, values=np.eye(10)[7])
 
     return DrawingPad(recognize)
 
@@ -50,7 +44,7 @@ def test_a_stroke_is_prepared_recognized_and_said(pad, seen):
     assert pad.message == "I read a 7 (100 %)."
     assert pad.message in pad._text.value
     assert pad.answer.digit == 7
-    assert bar_values(pad) == pytest.approx([0] * 7 + [100 * 255 / 256] + [0] * 2)
+    assert bar_values(pad) == [0] * 7 + [100, 0, 0]
     colors = {bar.children[1].style.bar_color for bar in pad.bars[:7] + pad.bars[8:]}
     assert pad.bars[7].children[1].style.bar_color not in colors
 
@@ -158,15 +152,25 @@ def test_an_error_leaves_the_earlier_answer_nowhere(pad):
     assert pad.answer is None and bar_values(pad) == [0] * 10 and pad.message == "No."
 
 
-def test_scores_follow_scale_and_zero_point():
-    """Another model's output scale is given, not assumed; real scores go as they are."""
-    answer = SimpleNamespace(digit=3, scores=np.arange(10, dtype=np.int8))
-    pad = DrawingPad(lambda image: answer, scale=0.1, zero_point=-1)
+@pytest.mark.parametrize(
+    ("values", "said", "bars"),
+    [
+        (np.eye(10)[3] * 0.9 + 0.01, "I read a 3 (91 %).", [1] * 3 + [91] + [1] * 6),
+        (np.arange(-4.5, 5), "I read a 9 (4.5).", [100 * i / 9 for i in range(10)]),
+        (np.array([0.25, 7.75, 0.0]), "I read a 1 (7.75).", [100 / 31, 100, 0]),
+        (np.zeros(10), "I read a 0 (0).", [0] * 10),
+    ],
+    ids=["softmax", "no softmax", "three classes", "collapsed"],
+)
+def test_what_the_outputs_are_is_shown(values, said, bars):
+    """Percent are for shares of 1; other outputs are shown as the numbers that they are."""
+    answer = SimpleNamespace(digit=int(values.argmax()), values=values)
+    pad = DrawingPad(lambda image: answer)
     pad.stroke(SEVEN)
-    assert bar_values(pad)[:4] == pytest.approx([10, 20, 30, 40])
-    answer.scores = np.eye(10)[3] * 0.5
-    pad.stroke(SEVEN)
-    assert pad.message == "I read a 3 (50 %)."
+    assert pad.message == said
+    assert bar_values(pad) == pytest.approx(bars, abs=0.01)
+    pad.clear()
+    assert bar_values(pad) == [0] * len(values)
 
 
 def test_the_plain_text_of_the_pad_never_changes(pad):

@@ -17,6 +17,7 @@ from kit.board.ports import open_port, resolve
 from kit.compile.firmware import build_id_of
 from kit.digits import check_image
 from kit.errors import KitError
+from kit.model import output_to_scores
 from kit.paths import build
 
 PROTOCOL_VERSION = 3
@@ -82,11 +83,16 @@ class BoardLayer:
 
 @dataclass(frozen=True)
 class Answer:
-    """The board's answer to one image: the digit, and the ten scores as the network gives them
-    (int8 or float32, shape (10,))."""
+    """The board's answer to one image: the digit, or class, with the highest score, and the scores
+    of all classes.
+
+    `scores` are as the network gives them, int8 or float32, shape (classes,); `values` the real
+    numbers that they stand for, float32: shares of 1 where the network ends in a softmax.
+    """
 
     digit: int
     scores: npt.NDArray[Any]
+    values: npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -398,7 +404,7 @@ def _check_length(payload: bytes, output: BoardTensor) -> bytes:
 def _answer(payload: bytes, output: BoardTensor) -> Answer:
     _check_length(payload, output)
     scores = np.frombuffer(payload, output.dtype)
-    return Answer(int(scores.argmax()), scores)
+    return Answer(int(scores.argmax()), scores, output_to_scores(scores, output))
 
 
 def read_hello(payload: bytes) -> Hello:

@@ -200,23 +200,39 @@ def to_percent(scores: ArrayLike, scale: float = 1 / 256, zero_point: int = -128
     return 100 * values.astype(np.float64)
 
 
-def scores(values: ArrayLike, title: str = "", expected: int | None = None) -> Figure:
-    """The ten scores as bars, in percent; the best is highlighted, the expected digit marked.
+def in_unit(values: ArrayLike) -> tuple[NDArray[Any], str]:
+    """Scores for the eye: percentages and "%" where they are shares of 1, as a softmax gives them;
+    else the numbers themselves and no unit.
 
     Args:
-        values: shape (10,): int8 as the network gives them (scale 1/256, zero point -128), or
-            real numbers of 0 to 1.
+        values: shape (classes,): int8 as a softmax gives them, or real numbers.
+    """
+    numbers = np.asarray(values).reshape(-1)
+    percent = to_percent(numbers)
+    if percent.min() >= 0 and abs(percent.sum() - 100) <= 10:
+        return percent, "%"
+    return numbers.astype(np.float64), ""
+
+
+def scores(values: ArrayLike, title: str = "", expected: int | None = None) -> Figure:
+    """The scores as bars; the best is highlighted, the expected digit marked.
+
+    Args:
+        values: shape (classes,): int8 as a softmax gives them (scale 1/256, zero point -128), or
+            real numbers. Shares of 1 are shown in percent, others as they are.
         expected: the digit it should be.
     """
-    percent = to_percent(values).reshape(-1)
-    best = int(percent.argmax())
-    alt = f"Bars of the scores of the digits 0 to 9; the highest is that of {best}."
+    numbers, unit = in_unit(values)
+    best = int(numbers.argmax())
+    alt = f"Bars of the scores of 0 to {len(numbers) - 1}; the highest is that of {best}."
     figure = _figure(7, 2.8, title or "Scores", alt)
-    axes = _axes(figure, "digit", "score (%)")
-    bars = axes.bar(range(len(percent)), percent, color=[PALE] * len(percent), edgecolor=GRAY)
+    axes = _axes(figure, "digit", f"score ({unit})" if unit else "output of the network")
+    bars = axes.bar(range(len(numbers)), numbers, color=[PALE] * len(numbers), edgecolor=GRAY)
     bars[best].set(facecolor=BLUE, edgecolor=BLUE)
-    axes.bar_label(bars, [f"{value:.1f}" for value in percent], fontsize=9)
-    axes.set(xticks=range(len(percent)), ylim=(0, 112), yticks=range(0, 101, 25))
+    axes.bar_label(bars, [f"{value:.1f}" for value in numbers], fontsize=9)
+    axes.set(xticks=range(len(numbers)))
+    if unit:
+        axes.set(ylim=(0, 112), yticks=range(0, 101, 25))
     if expected is not None:
         label = axes.get_xticklabels()[expected]
         label.set(fontweight="bold", color="white")

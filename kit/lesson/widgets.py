@@ -7,12 +7,12 @@ from typing import Any, Protocol
 import ipywidgets
 import numpy as np
 from ipycanvas import Canvas, hold_canvas
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from kit.digits import like_mnist
 from kit.errors import KitError
-from kit.lesson.show import BLUE, GRAY, to_percent
+from kit.lesson.show import BLUE, GRAY, in_unit
 
 SIDE = 280  # of the pad, in pixels: ten times an MNIST image
 PEN = 20  # width of the stroke: 2 to 3 pixels of an MNIST image, as MNIST's strokes are
@@ -28,7 +28,7 @@ class Answer(Protocol):
     @property
     def digit(self) -> int: ...
     @property
-    def scores(self) -> Any: ...
+    def values(self) -> Any: ...
 
 
 class DrawingPad:
@@ -38,9 +38,9 @@ class DrawingPad:
     `clear()` do what the mouse does.
 
     Args:
-        recognize: takes an image as MNIST has them, uint8 (28, 28), and returns the answer: its
-            `digit`, and its ten `scores`, int8 or real numbers of 0 to 1.
-        scale, zero_point: a score in percent is 100 * scale * (score - zero_point), if integer.
+        recognize: takes an image as MNIST has them, uint8 (28, 28), and returns the answer:
+            its `digit`, and the `values` of the network's outputs, real numbers. Shares of 1, as a
+            softmax gives them, are shown in percent, others as they are.
 
     Attributes:
         picture: what was drawn, uint8 (280, 280), light on dark.
@@ -50,17 +50,12 @@ class DrawingPad:
         widget: all of it as one ipywidgets widget.
     """
 
-    def __init__(
-        self,
-        recognize: Callable[[Pixels], Answer],
-        scale: float = 1 / 256,
-        zero_point: int = -128,
-    ) -> None:
+    def __init__(self, recognize: Callable[[Pixels], Answer]) -> None:
         self.recognize = recognize
-        self.scale, self.zero_point = scale, zero_point
         self.canvas = _canvas(SIDE)
         self.preview = _canvas(28 * SHOWN)
         self.bars = [_bar(digit) for digit in range(10)]
+        self._scores = ipywidgets.VBox(self.bars)
         self._text = ipywidgets.HTML()
         self._last: Point | None = None
         self.widget = self._arrange()
@@ -88,7 +83,7 @@ class DrawingPad:
         self.answer: Answer | None = None
         _blacken(self.canvas)
         _blacken(self.preview)
-        self._show_scores(np.zeros(10))
+        self._show_scores(np.zeros(len(self.bars)))
         self._say("Draw a digit.")
 
     @property
@@ -101,7 +96,7 @@ class DrawingPad:
         seen = [_caption("As the network sees it:"), self.preview, button]
         left = ipywidgets.VBox([_caption("Draw here:"), self.canvas])
         middle = ipywidgets.VBox(seen, layout={"margin": "0 20px"})
-        right = ipywidgets.VBox([_caption("Scores:"), *self.bars], layout={"width": "270px"})
+        right = ipywidgets.VBox([_caption("Scores:"), self._scores], layout={"width": "270px"})
         return ipywidgets.VBox([ipywidgets.HBox([left, middle, right]), self._text])
 
     def _listen(self) -> None:
@@ -146,9 +141,9 @@ class DrawingPad:
             self.prepared = like_mnist(self.picture, "light-on-dark")
             self._show_prepared(self.prepared)
             answer = self.recognize(self.prepared)
-            percent = to_percent(answer.scores, self.scale, self.zero_point).reshape(10)
-            self._show_scores(percent, answer.digit)
-            self._say(f"I read a {answer.digit} ({percent[answer.digit]:.0f} %).")
+            numbers, unit = in_unit(answer.values)
+            self._show_scores(numbers, unit, answer.digit)
+            self._say(f"I read a {answer.digit} ({_number(numbers[answer.digit], unit)}).")
             self.answer = answer
         except KitError as error:
             self._fail(str(error))
@@ -156,27 +151,35 @@ class DrawingPad:
             self._fail(f"{type(error).__name__}: {error}")
 
     def _fail(self, text: str) -> None:
-        self._show_scores(np.zeros(10))
+        self._show_scores(np.zeros(len(self.bars)))
         self._say(text, "alert")
 
     def _show_prepared(self, image: Pixels) -> None:
         large = image.repeat(SHOWN, axis=0).repeat(SHOWN, axis=1)
         self.preview.put_image_data(np.stack([large] * 3, axis=-1))
 
-    def _show_scores(self, percent: ArrayLike, best: int | None = None) -> None:
-        for digit, (bar, value) in enumerate(zip(self.bars, np.asarray(percent), strict=True)):
+    def _show_scores(self, numbers: NDArray[Any], unit: str = "%", best: int | None = None) -> None:
+        """A bar for each class; numbers that are no percentages are drawn from least to most."""
+        if len(numbers) != len(self.bars):
+            self._scores.children = self.bars = [_bar(digit) for digit in range(len(numbers))]
+        least, most = (0.0, 100.0) if unit else (numbers.min(), numbers.max())
+        for digit, (bar, value) in enumerate(zip(self.bars, numbers, strict=True)):
             name, progress, number = bar.children
-            progress.value = float(value)
+            progress.value = 100 * float((value - least) / (most - least or 1))
             progress.style.bar_color = BLUE if digit == best else GRAY
             weight = "b" if digit == best else "span"
             name.value = f"<{weight}>{digit}</{weight}>"
-            number.value = f"<{weight}>{value:.0f} %</{weight}>"
+            number.value = f"<{weight}>{_number(value, unit)}</{weight}>"
 
     def _say(self, text: str, role: str = "status") -> None:
         self.message = text
         lines = html.escape(text).replace("\n", "<br>")
         style = "font-size: 1.3em; line-height: 1.3"
         self._text.value = f'<p role="{role}" style="{style}">{lines}</p>'
+
+
+def _number(value: float, unit: str) -> str:
+    return f"{value:.0f} %" if unit else f"{value:.3g}"
 
 
 def _canvas(side: int) -> Canvas:

@@ -1,12 +1,24 @@
 """Pixels as a network takes them: the one preparation, the same here and on the chip."""
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from kit.errors import KitError
 from kit.model.tflite import Tensor
+
+
+class Quantized(Protocol):
+    """A tensor's type; for int8 the real value is scale * (value - zero_point)."""
+
+    @property
+    def dtype(self) -> str: ...
+    @property
+    def scale(self) -> float: ...
+    @property
+    def zero_point(self) -> int: ...
+
 
 Range = tuple[float, float]
 """The real numbers that a network takes for a pixel of 0 and for one of 255."""
@@ -97,12 +109,12 @@ def pixels_to_input(
     return stored
 
 
-def output_to_scores(output: npt.NDArray[Any], tensor: Tensor) -> npt.NDArray[np.float32]:
+def output_to_scores(output: npt.NDArray[Any], tensor: Quantized) -> npt.NDArray[np.float32]:
     """A network's output as real numbers: scale * (value - zero_point) for int8.
 
     Args:
         output: any shape, of the tensor's dtype.
-        tensor: the network's output tensor.
+        tensor: the network's output tensor, or what a board says of it.
 
     Returns:
         float32, the same shape.
