@@ -173,6 +173,7 @@ def _show_runtime(made: Any) -> None:
         print(f"kernels {flash:,} bytes of flash, {ram:,} bytes of RAM")
     runtime = made["runtime"]
     print(f"{runtime['api']} API, {runtime['tool']} {runtime['version']}, {runtime['library']}")
+    _show_remark(runtime["remark"])
 
 
 def validate(args: argparse.Namespace) -> Any:
@@ -248,7 +249,7 @@ def build(args: argparse.Namespace) -> Any:
     out = Path(args.out).resolve() if args.out else "."
     made = make(folder, out, find_mcu(args.mcu), args.compiler)
     sizes = {"flash_bytes": made.memory.flash_bytes, "ram_bytes": made.memory.ram_bytes}
-    return {"elf": made.elf, "bin": made.bin, "mcu": made.mcu.name, **sizes}
+    return {"elf": made.elf, "bin": made.bin, "mcu": made.mcu.name, **sizes, "remark": made.remark}
 
 
 def _show_build(made: Any) -> None:
@@ -256,6 +257,12 @@ def _show_build(made: Any) -> None:
     print(f"{made['elf']}\n{made['bin']}")
     print(f"for the {mcu.board}: flash {made['flash_bytes']:,} of {mcu.flash_bytes:,} bytes, "
           f"RAM {made['ram_bytes']:,} of {mcu.ram_bytes:,} bytes")  # fmt: skip
+    _show_remark(made["remark"])
+
+
+def _show_remark(text: str) -> None:
+    if text:
+        print(f"Note: {text}")
 
 
 def boards(args: argparse.Namespace) -> Any:
@@ -283,13 +290,15 @@ def flash(args: argparse.Namespace) -> Any:
     """Put the firmware into a board's flash and greet it."""
     from kit.board import Board
     from kit.board import flash as put
+    from kit.compile.firmware import remark_on
 
     done = put(args.board, args.elf or paths.build() / FIRMWARE, args.tool)
     made = {"board": done.url, "how": str(done), "command": done.command}
     with Board(done.url) as board:
         hello = done.hello or board.hello()  # a real board was greeted after flashing
         status = None if done.url.startswith("replay:") else board.status()
-    return made | {"hello": hello, "status": status}
+    remark = remark_on(hello.input.elements, hello.output.elements)
+    return made | {"hello": hello, "status": status, "remark": remark}
 
 
 def _show_flash(result: Any) -> None:
@@ -300,6 +309,7 @@ def _show_flash(result: Any) -> None:
     if hello.core_hz < full:
         print(f"That is not its full {full:,} Hz: part of its clock did not become ready in time. "
               "It works, only slower; another USB port or power supply may help.")  # fmt: skip
+    _show_remark(result["remark"])
 
 
 def recognize(args: argparse.Namespace) -> Any:

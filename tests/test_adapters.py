@@ -155,7 +155,16 @@ def test_a_thousand_images_as_litert(roots, course, place, name):
     assert (scores.argmax(axis=1) == labels[:1000]).mean() > 0.95
 
 
-@pytest.mark.parametrize("name", [name for name in RELEASES if name not in APIS])
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        if name in ("7.1", "Core 1.0", "Core 2.2")
+        else pytest.param(name, marks=pytest.mark.deep)
+        for name in RELEASES
+        if name not in APIS
+    ],
+)
 def test_each_version(networks, model, place, name):
     """Whatever API it has by default, and whatever its header and library are called."""
     images = load_digits()[1][0][:20]
@@ -276,6 +285,78 @@ def by_st_report(model, root, folder):
     return [
         folder / "out" / name for name in ("network_c_info.json", "network_generate_report.txt")
     ]
+
+
+@pytest.fixture
+def zipped(roots, model, tmp_path):
+    """`zipped(name, **behavior)`: a zip of what a release makes of the model as "mnist"."""
+
+    def pack(name, **behavior):
+        root = roots(name)
+        installation.behave(root, **behavior)
+        shutil.copyfile(model, tmp_path / "m.tflite")
+        program = next((root / "Utilities").rglob("st*ai*"))
+        target = ["--target", "stm32f4"] if RELEASES[name].is_core else []
+        words = ["generate", "--model", "m.tflite", *target, "--quiet", "--name", "mnist"]
+        run = [program, *words, "--output", "code", "--workspace", "ws"]
+        subprocess.run(run, cwd=tmp_path, check=True, capture_output=True)
+        (root / installation.BEHAVIOR).unlink()
+        installation.behave(root, release=name)
+        shutil.copytree(root / installation.INC, tmp_path / "code" / "Inc")
+        shutil.copytree(root / installation.LIB, tmp_path / "code" / "Lib")
+        return shutil.make_archive(str(tmp_path / "code"), "zip", tmp_path / "code")
+
+    return pack
+
+
+PADDED = {
+    name: [[f"{prefix}_MNIST_IN_1_SIZE_BYTES (784)", f"{prefix}_MNIST_IN_1_SIZE_BYTES (785)"]]
+    for name, prefix in zip(APIS, ("STAI", "AI"), strict=True)
+}
+
+
+@pytest.mark.parametrize("name", APIS)
+def test_another_name_and_a_padded_input(zipped, model, tmp_path, name):
+    """A zip of a network that is not called "network", whose input has a byte more than values:
+    what is sent and kept is of the size that the values need."""
+    made = generate(model, tmp_path / "n", "xcubeai", from_zip=zipped(name, header=PADDED[name]))
+    assert not (made.folder / "network.c").exists() and made.input.bytes == 784
+    images = load_digits()[1][0][:20]
+    assert (asked(build(made, tmp_path / "built").elf, images) == reference(model, images)).all()
+    inputs = pixels_to_input(images, read(model).input)
+    with Board(URL) as board:
+        assert board.hello().input.bytes == board.hello().input.elements == 784
+        assert (board.run(inputs) == reference(model, images)).all()
+        assert (board.watch(0, inputs[:1]) == reference(model, images[:1])).all()
+
+
+def spoiled(made, old, new):
+    """The header by which the adapter knows a network, changed after generating."""
+    header = made.folder / "engine_network.h"
+    assert old in header.read_text()
+    header.write_text(header.read_text().replace(old, new))
+    return made
+
+
+def test_another_type_is_not_built_with_the_st_ai_api(own, tmp_path):
+    """Its header says the format."""
+    made = spoiled(own("Core 4.0"), "INPUT_TYPE ENGINE_INT8", "INPUT_TYPE ENGINE_FLOAT32")
+    assert "takes int8 and float32" in refused(made, tmp_path)
+
+
+def test_another_type_does_not_start_with_the_legacy_api(wrong):
+    """Its runtime says the format, and the board says it in words."""
+    elf = wrong("8.1", "(buffer)) == 1", "(buffer)) == 0").elf
+    assert "of another type" in complaint(elf)
+
+
+@pytest.mark.parametrize("name", APIS)
+def test_fewer_bytes_than_values(own, tmp_path, name):
+    """As `generate` refuses it; here for a header that was changed since."""
+    made = own(name)
+    header = made.folder / "network.h"
+    header.write_text(header.read_text().replace("IN_1_SIZE_BYTES (784)", "IN_1_SIZE_BYTES (783)"))
+    assert "784 values of int8 in 783 bytes" in refused(made, tmp_path)
 
 
 # --- Each wrong use of an API is answered with its code, and the kit says it in words -------------
@@ -410,7 +491,7 @@ def test_every_number_is_told(number):
     """Known or not: the number itself, and what to do."""
     why, fix = explain(number)
     assert bool(number) == bool(why) == bool(fix)
-    if number >> 24 and number != 0xFF000001:
+    if number >> 24 and number not in (0xFF000001, 0xFF000002):
         assert f"type {number >> 24:#04x}" in why and f"code {number & 0xFFFFFF:#04x}" in why
     elif 0 < number < 1 << 24:
         assert f"{number:#08x}" in why
@@ -604,6 +685,20 @@ def test_generate_build_flash(home, roots, model, line, monkeypatch, capsys, nam
     assert "NUCLEO-F446RE: flash" in capsys.readouterr().out
     assert main(["flash", "--board", line(None), "--tool", "pyocd"]) == 0
     assert "digits_int8.tflite, engine xcubeai" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("engine", ["xcubeai", "portable"])
+def test_a_network_that_is_not_one_for_digits(home, roots, place, tmp_path, capsys, engine):
+    """Said when it is built and when it is flashed, not when the first image is sent."""
+    path = make(Spec(20, (5,), None, True, True, False, True, 0.3, 1), place / f"{engine}.tflite")
+    words = ["--engine", "xcubeai", "--tool", str(roots("Core 4.0"))] if engine == "xcubeai" else []
+    assert main(["generate", str(path), "--out", str(home / "network"), *words]) == 0
+    capsys.readouterr()
+    note = "Note: Its input has 20 values, and an image has 784"
+    for command in (["build"], ["flash", "--board", URL]):
+        assert main(command) == 0
+        said = capsys.readouterr().out
+        assert note in said and "Its output has 5 values, not one for each of 10 digits" in said
 
 
 def test_the_selftest_of_such_a_board(home, networks, model, monkeypatch):

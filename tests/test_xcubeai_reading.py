@@ -37,8 +37,8 @@ def computer(tmp_path, monkeypatch):
         environment = {"PATH": ""}  # noqa: RUF012
 
         def __init__(self):
-            roots = dict.fromkeys(PLACES, (f"{tmp_path}/ST", "~/ST/STEdgeAI"))
-            monkeypatch.setattr(find_module, "INSTALLERS", roots)
+            homes = dict.fromkeys(PLACES, (f"{tmp_path}/ST", *find_module.OF_USER))
+            monkeypatch.setattr(find_module, "HOMES", homes)
 
         def put(self, root, system, number=1):
             """An installation in `root`; number 2 is the older program."""
@@ -58,12 +58,13 @@ def computer(tmp_path, monkeypatch):
 def test_the_order_of_preference(computer, tmp_path, system):
     """A folder that is named, then installers, then packs; in each the newest version by number,
     not by letters; headers and library are those of the program."""
-    packs = computer.home / find_module.PACKS
+    packs = computer.home / "STM32Cube" / "Repository" / find_module.PACKS[0]
+    installed = tmp_path / "ST" / "STEdgeAI"
     wanted = [
         computer.put(tmp_path / "named", system),
         computer.put(tmp_path / "exe", system),
-        computer.put(tmp_path / "ST" / "4.0.1", system),
-        computer.put(tmp_path / "ST" / "4.0" / "STEdgeAI", system),  # one level further in
+        computer.put(installed / "4.0.1", system),
+        computer.put(installed / "4.0" / "STEdgeAI", system),  # one level further in
         computer.put(computer.home / "ST" / "STEdgeAI" / "10.0", system),
         computer.put(computer.home / "ST" / "STEdgeAI" / "9.0", system),
         computer.put(packs / "10.2.0", system),
@@ -77,6 +78,48 @@ def test_the_order_of_preference(computer, tmp_path, system):
     roots = [program.parents[2] for program in wanted]
     assert [tool.root for tool in search.tools] == roots
     assert search.tools[0].place.startswith("STEDGEAI_CORE_DIR=")
+
+
+PUT = [  # where users and installers have put it
+    ("Linux", "{home}/ST/STEdgeAI/4.0"),
+    ("Linux", "{home}/opt/ST/STEdgeAI/4.0"),
+    ("Linux", "{home}/STMicroelectronics/STEdgeAI/2.2"),
+    ("Linux", "{home}/STEdgeAI/4.0/4.0"),
+    ("Windows", "{drive}/ST/stedgeai-windows-4.0.0"),
+    ("Windows", "{drive}/ST/STEdgeAI/4.0"),
+    ("Darwin", "{drive}/ST/STEdgeAI_v2"),
+    ("Windows", "{public}/STM32Cube/Repository/Packs/STMicroelectronics/X-CUBE-AI/10.2.0"),
+    ("Linux", "{chosen}/Packs/STMicroelectronics/X-CUBE-AI/10.2.0"),
+    ("Linux", "{home}/STM32Cube/Repository/STMicroelectronics/X-CUBE-AI/7.1.0"),
+]
+
+
+@pytest.mark.parametrize(("system", "where"), PUT)
+def test_each_place_where_it_is_put(computer, tmp_path, system, where):
+    """Other drives and homes, folders with a version in their names, and the repositories of
+    STM32CubeMX: the user's, the computer's, and one that was chosen in it."""
+    places = {name: tmp_path / name for name in ("drive", "public", "chosen")}
+    program = computer.put(where.format(home=computer.home, **places).replace("drive/", ""), system)
+    computer.environment = {"PUBLIC": str(places["public"]), "PATH": ""}
+    settings = computer.home / ".stm32cubemx/plugins/updater/updater.ini"
+    settings.parent.mkdir(parents=True)
+    settings.write_text(f"[Path]\nRepositoryPath={places['chosen']}/\n")
+    assert [tool.program for tool in computer.see(system).tools] == [program]
+
+
+@pytest.mark.parametrize("inside", ["", "Utilities", "Utilities/linux", "Utilities/linux/stedgeai"])
+@pytest.mark.parametrize("name", ["STEDGEAI_CORE_DIR", "STEDGEAI_PATH", "X_CUBE_AI_DIR"])
+def test_what_a_variable_may_point_at(computer, tmp_path, name, inside):
+    """The installation, a folder in it or the program, with quotes around it as in a shell."""
+    program = computer.put(tmp_path / "4.0", "Linux")
+    computer.environment = {name: f'"{tmp_path / "4.0" / inside}"', "PATH": ""}
+    (tool,) = computer.see("Linux").tools
+    assert (tool.program, tool.root) == (program, tmp_path / "4.0")
+
+
+def test_the_folders_on_other_drives():
+    """As they are looked at on Windows."""
+    assert {"C:/ST", "D:/ST"} < set(find_module.HOMES["Windows"])
 
 
 @pytest.mark.parametrize(("machine", "folder"), [("arm64", "macarm"), ("x86_64", "mac")])
@@ -107,8 +150,9 @@ def test_every_place_that_was_looked_at_is_kept(computer, tmp_path):
     search = computer.see("Linux")
     assert search.tools == () and str(tmp_path / "gone") in str(search)
     names = [one.place for one in search.looks]
-    assert names[1:5] == ["STM32_AI_EXE", "STM_AI_EXE", "stedgeai on PATH", "stm32ai on PATH"]
-    assert names[-1] == "~/STM32Cube/Repository/Packs/STMicroelectronics/X-CUBE-AI"
+    assert names[3:7] == ["STM32_AI_EXE", "STM_AI_EXE", "stedgeai on PATH", "stm32ai on PATH"]
+    assert "~/STM32Cube/Repository/Packs/STMicroelectronics/X-CUBE-AI" in names
+    assert names[-1].startswith("STEdgeAI in ")
     assert all(one.found == "" for one in search.looks)
 
 
@@ -137,6 +181,8 @@ def test_a_setting_is_used_or_refused(computer, tmp_path):
         ("ST Edge AI Core v4.0.1-20581 7ed50de05\n   STM32CubeAI 12.0.1-RC2", (4, 0, 1), (12, 0)),
         ("ST Edge AI Core v5.1.0\n   STM32CubeAI 13.4.0", (5, 1, 0), (13, 4)),
         ("ST Edge AI Core v5.1.0", (5, 1, 0), None),
+        ("ST Edge AI Core v4.1.0\n   STM32CubeAI 12.0.2", (4, 1, 0), (12, 0)),
+        ("ST Edge AI Core v4.1.0", (4, 1, 0), None),
     ],
 )
 def test_every_banner_is_known(banner, number, cube):
@@ -180,7 +226,7 @@ def told(network, tmp_path):
         job = run.Job(release, behavior, {}, "generate", tmp_path, tmp_path / "workspace", network)
         run.tell(job, "generate")
         places = [tmp_path, tmp_path / "workspace"]
-        return gather(places, "generate", release.is_core, read(network.model.path))
+        return gather(places, "generate", read(network.model.path))
 
     return read_back
 
@@ -192,8 +238,19 @@ WRONG = [
     ("Core 4.0", {"info": [[["memory_footprint", "weights"], 5]]}, "contradict each other"),
     ("Core 4.0", {"info": [[["memory_footprint", "kernel_flash"], 5]]}, "kernel flash"),
     ("Core 4.0", {"info": [[["graphs", 0, "nodes", 0, "macc"], 7]]}, "macs"),
-    ("Core 4.0", {"info": [[["graphs", 0, "inputs"], [0, 1]]]}, "2 inputs or outputs"),
-    ("Core 4.0", {"info": [[["graphs"], []]]}, "lacks or garbles"),
+    ("Core 4.0", {"info": [[["graphs", 0, "inputs"], [0, 1]]]}, "has 2 inputs"),
+    ("Core 4.0", {"info": [[["graphs"], []]]}, "for another target"),
+    ("Core 4.0", {"info": [[["buffers"], []]]}, "lacks or garbles"),
+    ("Core 4.0", {"info": [[["buffers", 0, "size_bytes"], 783]]}, "its shape needs 784"),
+    ("Core 4.0", {"info": [[["buffers", 0, "format"], "STAI_FORMAT_U8"]]}, "input is uint8"),
+    (
+        "Core 4.0",
+        {"info": [[["buffers", 0, "format"], "STAI_FORMAT_Q7"]]},
+        "input is STAI_FORMAT_Q7",
+    ),
+    ("8.1", {"report": [["ai_i8", "ai_i16"]]}, "input is int16"),
+    ("8.1", {"report": [["v8.1.0", "v6.0.0"], ["C-Layers (3)", "C-Layers (4)"]]}, "too old"),
+    ("8.1", {"report": [["v8.1.0", "v7.0.0"]]}, "too old"),
     ("Core 4.0", {"info": [[["buffers", 0, "intq", "scales"], [0.5]]]}, "contradict"),
     ("Core 4.0", {"info": [[["buffers", 0, "format"], "STAI_FORMAT_Q7"]]}, "Q7"),
     ("Core 4.0", {"report": [["v4.0.1", "v3.0.0"]]}, "version"),
@@ -250,7 +307,7 @@ def test_a_damaged_json(tmp_path, content):
     """Cut off or something else: an error with the file's name."""
     (tmp_path / "network_c_info.json").write_text(content)
     with pytest.raises(KitError, match=r"network_c_info\.json cannot be read"):
-        gather([tmp_path], "generate", True)
+        gather([tmp_path], "generate")
 
 
 def test_the_older_tool_has_no_schema(told, tmp_path):
@@ -296,10 +353,10 @@ def test_any_report_is_read_right(figures, scale, zero_point, size, commas, unkn
 
 @given(text=st.text())
 def test_any_text_is_read_or_refused(text):
-    """Whatever stands in a file: figures or a ValueError, which becomes the kit's error."""
+    """Whatever stands in a file: figures, the kit's error, or a ValueError, which becomes one."""
     try:
         found = report.parse(text)
-    except ValueError:
+    except (ValueError, KitError):
         return
     assert all(isinstance(found[name], int) for name in ("macs", "io_bytes") if name in found)
 

@@ -67,5 +67,7 @@ uint32_t engine_error(void);
 #define ENGINE_ERROR(type, code) ((uint32_t)(type) << 24 | (uint32_t)(code))
 /* The runtime gave no input or output, or an int8 one without a scale. */
 #define ENGINE_ERROR_TENSORS ENGINE_ERROR(0xFF, 1)
+/* The runtime's input or output is of another type than the network was generated with. */
+#define ENGINE_ERROR_TYPES ENGINE_ERROR(0xFF, 2)
 
 #endif

@@ -47,7 +47,13 @@ LEGACY_TYPES = {
     0x31: "memory could not be had",
     0x33: "the network could not be created",
 }
-TENSORS = 0xFF000001, "ST's runtime gave no input or output, or an int8 one without a scale."
+OURS = {
+    0xFF000001: "ST's runtime gave no input or output, or an int8 one without a scale.",
+    0xFF000002: "ST's runtime has an input or output of another type than the network was "
+    "generated with: not int8 or float32.",
+}
+"""What firmware/engine itself finds wrong: ENGINE_ERROR_TENSORS and ENGINE_ERROR_TYPES."""
+
 LEGACY_CODES = {
     0x10: ("the network", REGENERATE),
     0x11: ("its parameters", REGENERATE),
@@ -73,8 +79,8 @@ def explain(number: int) -> tuple[str, str]:
         number: `engine_error()` of the firmware: the return code of the st-ai API, or type and
             code of the legacy API, type in the upper 8 bits.
     """
-    if number == TENSORS[0]:
-        return TENSORS[1], REGENERATE
+    if number in OURS:
+        return OURS[number], REGENERATE
     kind, code = number >> 24, number & 0xFFFFFF
     if not number:
         return "", ""

@@ -1,5 +1,6 @@
 """The chip's program: a generated network, the kernels, the board and the application."""
 
+import math
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from kit.provenance import note
 OF_ST = ("stai_", "ai_platform_", "ai_network_")  # how functions of ST's runtime begin
 STAND_IN = "stand_in_for_tests"  # the tests' own runtime, no line of which is ST's, has this symbol
 SPECS = "nano.specs"
+PIXELS, DIGITS = 28 * 28, 10
 COMPILERS = {  # where it is, its toolchain file, and what that file calls the program
     "zig": (zig, "zig.cmake", "ZIG"),
     "gcc": (gcc, "arm-none-eabi-gcc.cmake", "GCC"),
@@ -26,12 +28,30 @@ COMPILERS = {  # where it is, its toolchain file, and what that file calls the p
 
 @dataclass(frozen=True)
 class Firmware:
-    """A program for a chip: as ELF (with source lines), and as it lies in flash."""
+    """A program for a chip: as ELF (with source lines), and as it lies in flash.
+
+    `remark` says what a network that is not one for digits cannot do; it is empty for one that is.
+    """
 
     elf: Path
     bin: Path
     memory: MemoryUse
     mcu: Mcu
+    remark: str = ""
+
+
+def remark_on(inputs: int, outputs: int) -> str:
+    """What a network of other than 784 inputs and 10 outputs cannot do; empty for one of these."""
+    words = []
+    if inputs != PIXELS:
+        words.append(
+            f"Its input has {inputs:,} values, and an image has {PIXELS}: images and the button's "
+            "sample cannot be shown to it. `kit validate MODEL --random 1000` and Board.run give "
+            "it inputs of its own."
+        )
+    if outputs != DIGITS:
+        words.append(f"Its output has {outputs:,} values, not one for each of {DIGITS} digits.")
+    return " ".join(words)
 
 
 def _tool(name: str) -> Path:
@@ -157,10 +177,11 @@ def build(
         elf = _compile(network, Path(folder), mcu, compiler)
         use = memory_use(elf)
         check_fits(use, mcu)
+        remark = remark_on(math.prod(network.input.shape), math.prod(network.output.shape))
         kept = _keep(elf, Path(out))
     for file in kept:
         note(file, network.folder)
-    return Firmware(*kept, use, mcu)
+    return Firmware(*kept, use, mcu, remark)
 
 
 def _compiler_for(network: Generated, wanted: str | None) -> str:

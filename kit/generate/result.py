@@ -37,7 +37,9 @@ class Runtime:
     """What a network of ST's tool is compiled and linked with, which is ST's and not in its folder.
 
     `api` is "st-ai" or "legacy", `tool` and `version` made the network, `include` is the folder of
-    the headers, `library` the static library for the Cortex-M4 with hard float.
+    the headers, `library` the static library for the Cortex-M4 with hard float. `cube` is the
+    X-CUBE-AI that the tool said it belongs to, such as (12, 0), or None; `remark` says what could
+    not be checked, or is empty.
     """
 
     api: str
@@ -45,6 +47,8 @@ class Runtime:
     version: str
     include: Path
     library: Path
+    cube: tuple[int, ...] | None = None
+    remark: str = ""
 
 
 @dataclass(frozen=True)
@@ -127,8 +131,9 @@ def _runtime(folder: Path, content: dict[str, Any] | None) -> Runtime | None:
     """A path that was kept from the folder is joined to it; an absolute one stays as it is."""
     if content is None:
         return None
-    places = {name: folder / content[name] for name in ("include", "library")}
-    return Runtime(**content | places)
+    changed = {name: folder / content[name] for name in ("include", "library")}
+    cube = content.get("cube")
+    return Runtime(**content | changed | {"cube": tuple(cube) if cube else None})
 
 
 def _range(content: list[float] | None) -> tuple[float, float] | None:

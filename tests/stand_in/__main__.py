@@ -4,7 +4,8 @@ BEHAVIOR.json names the release and, for tests of failures, what goes wrong:
     fail: the line to end with, and `code`, the exit code then (default 1)
     hang: start a child that sleeps, sleep too, and write the child's number into this file
     write: "half" (files are missing), "cut" (one ends in the middle), "nothing"
-    report, info: changes to the text of the report, and to the JSON, as [old, new] or [path, value]
+    report, header: changes to the text of the report, and to network.h, as [old, new]
+    info: changes to the JSON, as [path, value]
     config: the version in network_config.h
     leave_out: names of files not to write; info_in: "workspace" to write the JSON there
     keras: the same network as .tflite, for .h5 files, which the stand-in cannot read itself
@@ -148,9 +149,8 @@ def perform(
     workspace = Path(given.get("--workspace", "st_ai_ws"))
     for folder in (output, workspace):
         folder.mkdir(parents=True, exist_ok=True)
-    if model.suffix == ".h5":
-        model = Path(behavior["keras"])
-    job = run.Job(release, behavior, given, line, output, workspace, network.describe(model))
+    read = Path(behavior["keras"]) if model.suffix == ".h5" else model
+    job = run.Job(release, behavior, given, line, output, workspace, network.describe(read, model))
     actions: dict[str, Callable[[run.Job], None]] = {
         "analyze": run.analyze, "generate": run.generate, "validate": run.validate}  # fmt: skip
     actions[verb](job)

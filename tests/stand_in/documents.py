@@ -36,6 +36,7 @@ def _summary(release: Release, network: Network) -> list[tuple[str, str]]:
         ("type", "tflite"),
         ("c_name", "network"),
         ("model_name", network.model.path.stem),
+        ("model_hash", f"0x{network.md5 if release.is_core else network.md5[::-1]}"),
         ("params #", f"{weights:,} items"),
         ("input 1/1", _port(release, network.model.input, "serving_default_x")),
         ("output 1/1", _port(release, network.model.output, network.nodes[-1].name)),
@@ -105,7 +106,8 @@ def info(release: Release, arguments: str, network: Network) -> dict[str, Any]:
                       "outputs": [len(buffers) - 1]})  # fmt: skip
     graph = {"inputs": [0], "outputs": nodes[-1]["outputs"], "nodes": nodes, "name": "model"}
     tool = {"name": "ST.EdgeAI.Core", "version": release.number, "arguments": arguments,
-            "input_model": {"name": network.model.path.stem, "type": "tflite"}}  # fmt: skip
+            "input_model": {"name": network.model.path.stem, "type": "tflite", "model_files": [
+                {"name": network.model.path.name, "signature": f"0x{network.md5}"}]}}  # fmt: skip
     return {
         "json_schema_version": "2.0",
         "environment": {"tools": [tool]},

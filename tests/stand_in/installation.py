@@ -65,9 +65,14 @@ def _headers(folder: Path, cube: str, core: str) -> None:
                    strict=True)  # fmt: skip
     lines = "".join(f"#define STAI_TOOLS_VERSION_{part} ({number})\n" for part, number in versions)
     if core and int(cube.split(".")[0]) >= 10:
-        (folder / "stai.h").write_text(f"{OURS}#ifndef STAI_H\n#define STAI_H\n{lines}#endif\n")
-    legacy = "#ifndef AI_PLATFORM_H\n#define AI_PLATFORM_H\n#endif\n"
-    (folder / "ai_platform.h").write_text(OURS + legacy)
+        _header(folder / "stai.h", "STAI", lines)
+    _header(folder / "ai_platform.h", "AI", "")
+
+
+def _header(path: Path, prefix: str, lines: str) -> None:
+    words = "".join(f"#define {prefix}_API_DECLARE_{word}\n" for word in ("BEGIN", "END"))
+    guard = path.name.upper().replace(".", "_")
+    path.write_text(f"{OURS}#ifndef {guard}\n#define {guard}\n{words}{lines}#endif\n")
 
 
 def _libraries(folder: Path, name: str) -> None:

@@ -4,6 +4,7 @@ ST counts a dense layer's additions of the bias among its operations, and 15 for
 softmax; constants are the kernels and four bytes for each bias.
 """
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,11 +28,12 @@ class Node:
 
 @dataclass(frozen=True)
 class Network:
-    """A model in ST's words."""
+    """A model in ST's words; `md5` is that of the file that was given."""
 
     model: Model
     nodes: list[Node]
     activations: int
+    md5: str
 
     @property
     def macc(self) -> int:
@@ -42,12 +44,13 @@ class Network:
         return sum(node.weights + node.bias for node in self.nodes)
 
 
-def describe(path: Path) -> Network:
-    """Read a .tflite and describe it in ST's words."""
+def describe(path: Path, given: Path | None = None) -> Network:
+    """Read a .tflite and describe it in ST's words; `given` is the file that it stands for."""
     model = read(path)
     steps, same_bytes = lower(model)
     _, arena = place(model, steps, same_bytes)
-    return Network(model, [_node(number, step) for number, step in enumerate(steps)], arena)
+    nodes = [_node(number, step) for number, step in enumerate(steps)]
+    return Network(model, nodes, arena, hashlib.md5((given or path).read_bytes()).hexdigest())
 
 
 def _node(number: int, step: Step) -> Node:

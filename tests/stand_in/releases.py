@@ -51,6 +51,16 @@ class Release:
         return self.banner.partition(" v")[2]
 
     @property
+    def has_params(self) -> bool:
+        """Whether the legacy API's parameters have files of their own, which 7.1 did not write."""
+        return self.name != "7.1"
+
+    @property
+    def says_formats(self) -> bool:
+        """Whether the legacy API's network.h says the formats of input and output."""
+        return not self.name.startswith("7.")
+
+    @property
     def config(self) -> str:
         """The version in a generated network_config.h: that of Core, once there is one."""
         return self.number.partition("-")[0] if self.is_core else self.cube
@@ -65,6 +75,8 @@ def _all(*releases: Release) -> dict[str, Release]:
 
 
 RELEASES = _all(
+    Release("7.1", "stm32ai", "Neural Network Tools for STM32AI v1.5.1 (STM.ai v7.1.0-RC3)",
+            "7.1.0", COMMON, OLD_MODES | VALIDATE),
     Release("7.2", "stm32ai", "Neural Network Tools for STM32AI v1.6.0 (STM.ai v7.2.0-RC5)",
             "7.2.0", COMMON, OLD_MODES | VALIDATE),
     Release("8.1", "stm32ai", "Neural Network Tools for STM32 family v1.7.0 (stm.ai v8.1.0-19520)",
@@ -78,4 +90,7 @@ RELEASES = _all(
     Release("Core 4.0", "stedgeai", "ST Edge AI Core v4.0.1-20581 7ed50de05",
             "12.0.1", COMMON | CORE | SINCE_2, MODES | VALIDATE, "st-ai",
             "   ISPU 2.0.1-RC2\n   MLC 1.2.4-RC2\n   STM32CubeAI 12.0.1-RC2\n"),
+    Release("Core 4.1", "stedgeai", "ST Edge AI Core v4.1.0-20610 0d1c2b3a4",  # an invented number
+            "12.4.0", COMMON | CORE | SINCE_2, MODES | VALIDATE, "st-ai",
+            "   STM32CubeAI 12.4.0-RC1\n"),
 )  # fmt: skip

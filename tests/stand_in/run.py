@@ -43,8 +43,13 @@ def generate(job: Job) -> None:
     """The C, the report and the JSON."""
     if job.behavior.get("write") == "nothing":
         return
-    for name in c_files.write(job.output, job.release, job.api, job.network):
-        print(f"Creating {job.output / name}")
+    name = job.given.get("--name", "network")
+    for file in c_files.write(job.output, job.release, job.api, job.network, name):
+        print(f"Creating {job.output / file}")
+    for old, new in job.behavior.get("header", []):
+        path = job.output / f"{name}.h"
+        assert old in path.read_text(), old
+        path.write_text(path.read_text().replace(old, new))
     if "config" in job.behavior:
         _change_config(job.output / "network_config.h", job.behavior["config"])
     for name in job.behavior.get("leave_out", []):
@@ -107,7 +112,7 @@ def tell(job: Job, verb: str, tail: str = "") -> None:
     for old, new in job.behavior.get("report", []):
         assert old in text, old
         text = text.replace(old, new)
-    name = f"network_{verb}_report.txt"
+    name = f"{job.given.get('--name', 'network')}_{verb}_report.txt"
     if not job.leaves_out(name):
         (job.output / name).write_text(text, encoding="utf-8")
         print(f"Creating txt report file {job.output / name}")
@@ -124,4 +129,6 @@ def _write_info(job: Job) -> None:
             inner = inner[place]
         inner[last] = value
     folder = job.workspace if job.behavior.get("info_in") == "workspace" else job.output
-    (folder / "network_c_info.json").write_text(json.dumps(content), encoding="utf-8")
+    (folder / f"{job.given.get('--name', 'network')}_c_info.json").write_text(
+        json.dumps(content), encoding="utf-8"
+    )

@@ -12,14 +12,13 @@
 #error "The application takes networks with one input, one output and one buffer of activations."
 #endif
 
+_Static_assert(AI_NETWORK_IN_1_SIZE_BYTES >= ENGINE_INPUT_BYTES &&
+                   AI_NETWORK_OUT_1_SIZE_BYTES >= ENGINE_OUTPUT_BYTES,
+               "ST's buffers hold fewer bytes than the input or output has");
+
 /* Scale and zero point are known at run time only; they stay 0 for float32. */
-#define TYPE(bytes, elements) ((bytes) == (elements) ? ENGINE_INT8 : ENGINE_FLOAT32)
-#define INPUT_TENSOR                                                                               \
-    {TYPE(AI_NETWORK_IN_1_SIZE_BYTES, AI_NETWORK_IN_1_SIZE), AI_NETWORK_IN_1_SIZE,                 \
-     AI_NETWORK_IN_1_SIZE_BYTES, 0.0F, 0}
-#define OUTPUT_TENSOR                                                                              \
-    {TYPE(AI_NETWORK_OUT_1_SIZE_BYTES, AI_NETWORK_OUT_1_SIZE), AI_NETWORK_OUT_1_SIZE,              \
-     AI_NETWORK_OUT_1_SIZE_BYTES, 0.0F, 0}
+#define INPUT_TENSOR {NETWORK_INPUT_TYPE, ENGINE_INPUT_ELEMENTS, ENGINE_INPUT_BYTES, 0.0F, 0}
+#define OUTPUT_TENSOR {NETWORK_OUTPUT_TYPE, ENGINE_OUTPUT_ELEMENTS, ENGINE_OUTPUT_BYTES, 0.0F, 0}
 
 static _Alignas(32) uint8_t activations[AI_NETWORK_DATA_ACTIVATIONS_SIZE];
 static ai_handle network = AI_HANDLE_NULL;
@@ -70,12 +69,26 @@ static bool has_scale(const engine_tensor *tensor)
     return tensor->type == ENGINE_FLOAT32 || tensor->scale > 0.0F;
 }
 
+/* Here, because the headers of 7.x do not say the format. */
+static bool is_of_type(const ai_buffer *buffer, const engine_tensor *tensor)
+{
+    const bool is_int8 = tensor->type == ENGINE_INT8;
+    return AI_BUFFER_FMT_GET_TYPE(AI_BUFFER_FORMAT(buffer)) ==
+               (is_int8 ? AI_BUFFER_FMT_TYPE_Q : AI_BUFFER_FMT_TYPE_FLOAT) &&
+           AI_BUFFER_FMT_GET_SIGN(AI_BUFFER_FORMAT(buffer)) == 1 &&
+           AI_BUFFER_FMT_GET_BITS(AI_BUFFER_FORMAT(buffer)) == (is_int8 ? 8 : 32);
+}
+
 static bool are_usable(void)
 {
-    const bool usable = input->data != NULL && output->data != NULL &&
-                        has_scale(&description.input) && has_scale(&description.output);
-    error = usable ? 0 : ENGINE_ERROR_TENSORS;
-    return usable;
+    error = 0;
+    if (!is_of_type(input, &description.input) || !is_of_type(output, &description.output)) {
+        error = ENGINE_ERROR_TYPES;
+    } else if (input->data == NULL || output->data == NULL || !has_scale(&description.input) ||
+               !has_scale(&description.output)) {
+        error = ENGINE_ERROR_TENSORS;
+    }
+    return error == 0;
 }
 
 static bool find_tensors(void)

@@ -27,13 +27,19 @@
 #define OUTPUT_ZERO_POINT 0
 #endif
 
-#define TYPE(bytes, elements) ((bytes) == (elements) ? ENGINE_INT8 : ENGINE_FLOAT32)
+#define FORMAT_OF(type) ((type) == ENGINE_INT8 ? STAI_FORMAT_S8 : STAI_FORMAT_FLOAT32)
+_Static_assert(STAI_NETWORK_IN_1_FORMAT == FORMAT_OF(NETWORK_INPUT_TYPE) &&
+                   STAI_NETWORK_OUT_1_FORMAT == FORMAT_OF(NETWORK_OUTPUT_TYPE),
+               "The application takes int8 and float32, and what the network was generated with");
+_Static_assert(STAI_NETWORK_IN_1_SIZE_BYTES >= ENGINE_INPUT_BYTES &&
+                   STAI_NETWORK_OUT_1_SIZE_BYTES >= ENGINE_OUTPUT_BYTES,
+               "ST's buffers hold fewer bytes than the input or output has");
+
 #define INPUT_TENSOR                                                                               \
-    {TYPE(STAI_NETWORK_IN_1_SIZE_BYTES, STAI_NETWORK_IN_1_SIZE), STAI_NETWORK_IN_1_SIZE,           \
-     STAI_NETWORK_IN_1_SIZE_BYTES, INPUT_SCALE, INPUT_ZERO_POINT}
+    {NETWORK_INPUT_TYPE, ENGINE_INPUT_ELEMENTS, ENGINE_INPUT_BYTES, INPUT_SCALE, INPUT_ZERO_POINT}
 #define OUTPUT_TENSOR                                                                              \
-    {TYPE(STAI_NETWORK_OUT_1_SIZE_BYTES, STAI_NETWORK_OUT_1_SIZE), STAI_NETWORK_OUT_1_SIZE,        \
-     STAI_NETWORK_OUT_1_SIZE_BYTES, OUTPUT_SCALE, OUTPUT_ZERO_POINT}
+    {NETWORK_OUTPUT_TYPE, ENGINE_OUTPUT_ELEMENTS, ENGINE_OUTPUT_BYTES, OUTPUT_SCALE,               \
+     OUTPUT_ZERO_POINT}
 
 /* The macro of stai.h declares an array: one byte, `stai_network x;`, would be too little. */
 STAI_NETWORK_CONTEXT_DECLARE(engine_context, STAI_NETWORK_CONTEXT_SIZE)

@@ -1,7 +1,8 @@
 """ST's X-CUBE-AI (ST Edge AI Core) as an engine: found, driven, its results read.
 
 A user has it or not; nothing here needs it until it is asked for. The road through this package:
-find -> drive -> figures (info, report) -> files -> engine; validation and settings beside it.
+find -> drive -> figures (info, report) -> c_code -> files -> engine; validation and settings
+beside it.
 """
 
 from kit.generate.xcubeai.drive import version_of

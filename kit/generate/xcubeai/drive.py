@@ -24,7 +24,7 @@ import psutil
 from kit.errors import KitError
 from kit.generate.xcubeai.find import Tool
 from kit.generate.xcubeai.refusals import explain
-from kit.generate.xcubeai.versions import Version, parse
+from kit.generate.xcubeai.versions import Version, check_age, parse
 from kit.paths import build
 
 SHORT = 120  # seconds for --version and --help: the tool unpacks itself when it starts
@@ -75,12 +75,7 @@ def ask(tool: Tool) -> Driven:
 @cache
 def _ask(tool: Tool, _stamp: int) -> Driven:
     version = version_of(tool)
-    if version.too_old:
-        raise KitError(
-            f"{version} is too old.",
-            "Its generated C has an older API than that of X-CUBE-AI 7.1.",
-            "Install ST Edge AI Core from st.com.",
-        )
+    check_age(version)
     shown = _say(tool, "--help")
     options = frozenset(re.findall(r"--[a-z][a-z0-9-]*", shown))
     if "--model" not in options:

@@ -1,5 +1,6 @@
 """The engine xcubeai: a model becomes C by ST's tool, in a folder like those of the open engine."""
 
+import hashlib
 import re
 import shutil
 from collections.abc import Iterator
@@ -10,11 +11,12 @@ from pathlib import Path
 from kit.errors import KitError
 from kit.generate import result
 from kit.generate.result import Generated, Runtime
-from kit.generate.xcubeai import files, license, zipped
+from kit.generate.xcubeai import c_code, files, license, zipped
 from kit.generate.xcubeai.drive import Driven, Job, Watch, ask, perform, unwatched, work_folder
 from kit.generate.xcubeai.figures import Figures, check_version, gather
 from kit.generate.xcubeai.find import find
-from kit.generate.xcubeai.versions import Version, of
+from kit.generate.xcubeai.refusals import check_port
+from kit.generate.xcubeai.versions import Version
 from kit.model import Model, Range, input_range, read
 from kit.paths import making
 from kit.provenance import digest
@@ -62,9 +64,9 @@ def generate(path: Path, out: Path, settings: Settings | None = None) -> Generat
     with prepared(path) as (copy, folder):
         job = perform(driven, "generate", copy, folder, more, chosen.watch)
         figures = figures_of(job, "generate", driven, model)
-        api = files.api_of(job.output)
-        runtime = files.runtime_of(driven.tool, driven.version, api, figures.library)
-        return _keep(path, out, job.output, figures, runtime, api, chosen.input_range)
+        code = c_code.read(job.output, driven.version)
+        runtime = files.runtime_of(driven.tool, driven.version, code.api, figures.library)
+        return _keep(path, out, code, figures, runtime, chosen.input_range)
 
 
 def analyze(path: Path, settings: Settings | None = None) -> Figures:
@@ -83,8 +85,7 @@ def analyze(path: Path, settings: Settings | None = None) -> Figures:
 
 def figures_of(job: Job, verb: str, driven: Driven, model: Model | None) -> Figures:
     """The figures that a command left, of the version that was run."""
-    places = [job.output, job.workspace]
-    figures = gather(places, verb, driven.version.is_core, model)
+    figures = gather([job.output, job.workspace], verb, model)
     check_version(figures, driven)
     return figures
 
@@ -93,10 +94,22 @@ def described(path: Path) -> Model | None:
     """The description of a .tflite; None for a Keras file, which only the tool reads.
 
     Raises:
-        KitError: the file is missing, unusable, or of another kind.
+        KitError: the file is missing, unusable, or of another kind, or the firmware does not take
+            such a network.
     """
+    if path.suffix.lower() == ".onnx":
+        raise KitError(
+            f"{path.name} is an ONNX file.",
+            "The kit takes .tflite, .keras and .h5 files: it compares ST's result with LiteRT, "
+            "which does not read ONNX.",
+            "Convert it to a .tflite (the Python package onnx2tf does), or train the network in "
+            "notebook 01-train.",
+        )
     if path.suffix.lower() not in KERAS:
-        return read(path)
+        model = read(path)
+        for way, tensors in (("input", model.inputs), ("output", model.outputs)):
+            check_port(way, [tensor.dtype for tensor in tensors])
+        return model
     if not path.is_file():
         raise KitError(
             f"There is no file {path}.",
@@ -145,24 +158,32 @@ def options(driven: Driven, settings: Settings) -> list[str]:
 def _keep(
     path: Path,
     out: Path,
-    made: Path,
+    code: c_code.Code,
     figures: Figures,
     runtime: Runtime,
-    api: files.Api,
     span: Range | None = None,
     brought: bool = False,
 ) -> Generated:
     """The result as a folder, whole or not at all; `brought` when the runtime came in a zip."""
     assert figures.input is not None and figures.output is not None  # gather saw to it
-    version = of(runtime.tool, runtime.version)
-    files.check_generated(made, api, version, (figures.input, figures.output))
+    if figures.io_bytes:
+        raise KitError(
+            "Input and output lie outside the activations.",
+            f"The tool counts {figures.io_bytes:,} bytes for them, and the program on the board "
+            "expects them within.",
+            "Where it was generated, leave out --no-inputs-allocation and --no-outputs-allocation; "
+            "before Core 2.0 add --allocate-inputs --allocate-outputs.",
+        )
+    ports = (figures.input, figures.output)
+    c_code.check(code, files.version_of(runtime), ports)
     with making(out) as folder:
         folder.mkdir()
-        for source in made.glob("network*"):
+        for source in code.folder.glob(f"{code.name}*"):
             if source.is_file():
                 shutil.copyfile(source, folder / source.name)
         if brought:
-            runtime = _move_in(runtime, made, folder)
+            runtime = _move_in(runtime, code.folder, folder)
+        c_code.write_names(code, ports, folder)
         license.write_note(folder, f"{runtime.tool} {runtime.version}")
         generated(path, folder, figures, runtime, span).save()
     return result.load(out)
@@ -170,7 +191,7 @@ def _keep(
 
 def _move_in(runtime: Runtime, made: Path, folder: Path) -> Runtime:
     """Headers, library and terms of a zip go into the folder; an installation's stay there."""
-    for terms in made.glob("*LICENSE*"):
+    for terms in filter(Path.is_file, made.glob("*LICENSE*")):
         shutil.copyfile(terms, folder / terms.name)
     inside = folder / zipped.RUNTIME
     shutil.copytree(runtime.include, inside / "Inc")
@@ -212,19 +233,50 @@ def _from_zip(path: Path, model: Model | None, out: Path, chosen: Settings) -> G
             "--compression, --optimization and --tool cannot change what is in it.",
             "Choose them in ST Edge AI Developer Cloud, or leave out --from-zip.",
         )
+    zip_file = Path(chosen.from_zip)
     with work_folder() as work:
-        (work / "zip").mkdir()
-        made, include, libraries = zipped.unpack(Path(chosen.from_zip), work / "zip")
-        figures = gather([made, work / "zip"], "generate", True, model)
-        version = _version(figures, chosen.from_zip)
-        api = files.api_of(made)
-        library = files.pick_library(libraries, figures.library)
-        runtime = Runtime(api.name, version.tool, version.text, include, library)
-        files.check_runtime(runtime, api, version, figures.library)
-        return _keep(path, out, made, figures, runtime, api, chosen.input_range, brought=True)
+        zipped.unpack(zip_file, work)
+        headers = c_code.headers_in(work, "**/*.h")
+        beside = [header.parent for header in headers[:1]]
+        figures = gather([*beside, work], "generate", model)
+        version = _version(figures, zip_file)
+        code = c_code.read(c_code.only(headers, str(zip_file)).parent, version)
+        include = zipped.holder(zip_file, work, code.api.header)
+        library = files.pick_library(work, figures.library, zipped=True)
+        remark = _compared(path, zip_file, code.model_hash, figures, version)
+        runtime = files.checked(code.api, version, include, library, figures.library, remark)
+        return _keep(path, out, code, figures, runtime, chosen.input_range, brought=True)
 
 
-def _version(figures: Figures, path: str | Path) -> Version:
+def _compared(
+    path: Path, zip_file: Path, signature: str, figures: Figures, version: Version
+) -> str:
+    """See to it that a zip was made from a model, where it says from which.
+
+    The st-ai API carries the MD5 of the model's file in the C, and from Core 9.0 on the report
+    does. (What the older reports have under this name is not that.)
+
+    Returns:
+        "", or that it was not compared.
+
+    Raises:
+        KitError: it was made from another model.
+    """
+    told = signature or (figures.model_hash if version.is_core else None) or ""
+    if not re.fullmatch(r"0x(?!0+$)[\da-f]{32}", told, re.IGNORECASE):
+        return (f"It was not compared whether {zip_file.name} was made from {path.name}: "
+                "it does not say the MD5 of its model.")  # fmt: skip
+    own = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+    if told[2:].lower() != own:
+        raise KitError(
+            f"{zip_file.name} was not made from {path.name}.",
+            f"The MD5 of its model is {told[2:].lower()}, and that of {path.name} is {own}.",
+            "Name the very file that was uploaded, or upload this one and generate again.",
+        )
+    return ""
+
+
+def _version(figures: Figures, path: Path) -> Version:
     if figures.version is None:
         raise KitError(
             f"{path} does not say which version of ST's tool made it.",

@@ -16,7 +16,7 @@ from kit.generate.xcubeai.drive import Driven
 from kit.generate.xcubeai.versions import Version
 from kit.model import Model
 
-INFO = "network_c_info.json"
+INFO = "c_info.json"
 AGAIN = (
     "Generate again into an empty folder. If it stays so, this version of the tool is not one the "
     "kit can read: use ST Edge AI Core 4.0, or the portable engine."
@@ -31,6 +31,7 @@ class Figures:
     `kernel_flash_bytes` and `kernel_ram_bytes` are the runtime's own code and data, which the tool
     knows only where it finds arm-none-eabi-gcc; `library` is the file it measured them with. The
     compiler's own library, which the JSON gives once more as "toolchain", is within them.
+    `model_hash` is "0x" and 32 hexadecimal digits: from Core 9.0 on the MD5 of the model file.
     """
 
     version: Version | None = None
@@ -41,6 +42,7 @@ class Figures:
     kernel_flash_bytes: int | None = None
     kernel_ram_bytes: int | None = None
     library: str | None = None
+    model_hash: str | None = None
     input: TensorInfo | None = None
     output: TensorInfo | None = None
     layers: tuple[Layer, ...] | None = None
@@ -61,27 +63,30 @@ def _sum(*parts: int | None) -> int | None:
     return sum(known) if len(known) == len(parts) else None
 
 
-def gather(folders: list[Path], verb: str, core: bool, model: Model | None = None) -> Figures:
+def gather(folders: list[Path], verb: str, model: Model | None = None) -> Figures:
     """The figures of a network from the files in `folders`, checked against each other.
+
+    The JSON file of the older stm32ai has no schema that is documented; there the report is read
+    alone.
 
     Args:
         folders: where to look, the first one first: versions differ in where they write.
         verb: "analyze", "generate" or "validate", which is part of the report's name.
-        core: whether ST Edge AI Core wrote them; the JSON file of the older stm32ai has no
-            schema that is documented, so there the report is read alone.
         model: the .tflite, when there is one: its own input and output are checked against them.
 
     Raises:
         KitError: both files are missing or one is damaged, has a schema or layout that is not
-            known, lacks a number, or contradicts the other or the model.
+            known, lacks a number, or contradicts the other or the model; the tool is too old, or
+            the firmware does not take such a network.
     """
-    text = find_file(folders, f"network_{verb}*_report.txt")
-    content = find_file(folders, INFO) if core else None
+    text = find_file(folders, f"*_{verb}*_report.txt")
+    told = Figures(**report.read(text)) if text else Figures()
+    older = told.version is not None and not told.version.is_core
+    content = None if older else find_file(folders, f"*_{INFO}")
     if text is None and content is None:
         places = " and ".join(map(str, folders))
         raise KitError("The tool left no description of the network.", f"Neither a report nor "
-                       f"{INFO} is in {places}.", AGAIN)  # fmt: skip
-    told = Figures(**report.read(text)) if text else Figures()
+                       f"*_{INFO} is in {places}.", AGAIN)  # fmt: skip
     if content:
         told = combine(Figures(**info.read(content)), told)
     return _complete(told, model)
@@ -90,7 +95,7 @@ def gather(folders: list[Path], verb: str, core: bool, model: Model | None = Non
 def find_file(folders: list[Path], name: str) -> Path | None:
     """The first file of that name in the folders, or in folders inside them."""
     for folder in folders:
-        for path in sorted(folder.rglob(name)):
+        for path in filter(Path.is_file, sorted(folder.rglob(name))):
             return path
     return None
 
@@ -105,7 +110,7 @@ def combine(first: Figures, second: Figures) -> Figures:
     for field in fields(Figures):
         one, other = getattr(first, field.name), getattr(second, field.name)
         if one is not None and other is not None and not _same(field.name, first, second):
-            raise _contradiction(f"{INFO} and the report", field.name, one, other)
+            raise _contradiction("The JSON file and the report", field.name, one, other)
         changes[field.name] = other if one is None else one
     changes["layers"] = _layers(first.layers, second.layers)
     return Figures(**changes)
@@ -116,6 +121,8 @@ def _same(name: str, first: Figures, second: Figures) -> bool:
     other: Any = getattr(second, name)
     if name == "layers":
         return [layer.macs for layer in one] == [layer.macs for layer in other]
+    if name == "model_hash":  # what each is the hash of is not documented: see engine.py
+        return True
     if isinstance(one, TensorInfo):
         return same_tensor(one, other)
     if isinstance(one, Version):
@@ -149,9 +156,20 @@ def same_tensor(one: TensorInfo, other: TensorInfo) -> bool:
 def _contradiction(who: str, name: str, one: Any, other: Any) -> KitError:
     return KitError(
         f"{who} contradict each other.",
-        f"{name.replace('_', ' ')}: {one} and {other}. They are not of one run.",
+        f"{name.replace('_', ' ')}: {_words(one)} and {_words(other)}. They are not of one run.",
         AGAIN,
     )
+
+
+def _words(told: Any) -> str:
+    """A figure as a learner reads it."""
+    if isinstance(told, TensorInfo):
+        shape = " x ".join(map(str, told.shape))
+        linear = f", scale {told.scale:.9g}, zero point {told.zero_point}" if told.scale else ""
+        return f"{told.dtype} {shape}{linear}"
+    if isinstance(told, tuple):
+        return ", ".join(f"{layer.name} {layer.macs:,}" for layer in told)
+    return str(told)
 
 
 def _complete(told: Figures, model: Model | None) -> Figures:
@@ -178,7 +196,7 @@ def _checked(told: Figures, model: Model) -> Figures:
         if not same_tensor(getattr(told, name), own):
             raise KitError(
                 f"What the tool made is not {model.path.name}.",
-                f"Its {name} is {getattr(told, name)}, and the model's is {own}.",
+                f"Its {name} is {_words(getattr(told, name))}, and the model's is {_words(own)}.",
                 "Generate again from this model, or name the model it was made from.",
             )
         exact[name] = own

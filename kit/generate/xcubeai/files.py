@@ -1,8 +1,6 @@
-"""The C that the tool wrote, which API it has, and the runtime of the same installation."""
+"""The runtime that generated C is linked with: headers and library of the same installation."""
 
-import math
 import re
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
@@ -10,117 +8,30 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
 from kit.errors import KitError
-from kit.generate.result import Generated, Runtime, TensorInfo
+from kit.generate.result import Generated, Runtime
+from kit.generate.xcubeai import c_code
+from kit.generate.xcubeai.c_code import ST_AI, Api
 from kit.generate.xcubeai.find import HOW_TO_GET, Tool
-from kit.generate.xcubeai.versions import Version, library_version, numbers, of
+from kit.generate.xcubeai.versions import (
+    SAME_ROOT,
+    Version,
+    library_version,
+    of,
+    two_versions,
+)
 
 LIBRARIES = Path("Middlewares/ST/AI/Lib/GCC/ARMCortexM4")
 HEADERS = Path("Middlewares/ST/AI/Inc")
 CORTEX_M4 = "_CM4_"
 ARCH, FPU, HARD_FLOAT = "TAG_CPU_ARCH", "TAG_FP_ARCH", "TAG_ABI_VFP_ARGS"
-SAME_ROOT = (
-    "Install one version whole (its folder holds Utilities and Middlewares), and generate again: "
-    "ST promises no compatibility between the files of two versions."
+IN_A_ZIP = (
+    "In ST Edge AI Developer Cloud choose NUCLEO-F446RE, generate, and download the code again."
 )
 
 
-@dataclass(frozen=True)
-class Api:
-    """One of the two C APIs: how its network.h is known, its main header, and what is generated."""
-
-    name: str
-    prefix: str
-    header: str
-    files: tuple[str, ...]
-
-
-ST_AI = Api("st-ai", "STAI", "stai.h", ("network.c", "network.h", "network_data.c",
-                                        "network_data.h"))  # fmt: skip
-LEGACY = Api("legacy", "AI", "ai_platform.h", ("network.c", "network.h", "network_config.h",
-             "network_data.c", "network_data.h", "network_data_params.c",
-             "network_data_params.h"))  # fmt: skip
-
-
-def api_of(folder: Path) -> Api:
-    """The API of the generated C in a folder; every file that belongs to it is there.
-
-    Raises:
-        KitError: a file is missing or cut off, or network.h has neither API.
-    """
-    path = folder / "network.h"
-    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-    api = next((a for a in (ST_AI, LEGACY) if f"#define {a.prefix}_NETWORK_IN_NUM" in text), None)
-    if api is None:
-        why = "it has neither of the two APIs" if text else "it is not there"
-        raise _incomplete(f"network.h: {why}")
-    missing = [name for name in api.files if not _whole(folder / name)]
-    if missing:
-        raise _incomplete(", ".join(missing))
-    return api
-
-
-def _whole(path: Path) -> bool:
-    """Whether a C file is there and ends as one does, not in the middle of a list of numbers."""
-    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-    last = (text.strip().splitlines() or [""])[-1]
-    return last.startswith("#") or last.endswith(("}", ";", ")", "*/"))
-
-
-def _incomplete(what: str) -> KitError:
-    return KitError(
-        "The tool did not write the network whole.",
-        f"Missing or cut off: {what}.",
-        "Check that the disk has space, and generate again.",
-    )
-
-
-def macro(text: str, name: str) -> int:
-    """The value of a macro of a generated header: 784, (784), ((10)) or (28 * 28 * 1).
-
-    Raises:
-        KitError: the header does not define it so.
-    """
-    found = re.search(rf"^[ \t]*#define[ \t]+{name}[ \t]+([\d \t*()]+)$", text, re.MULTILINE)
-    if not found or not (factors := numbers(found[1])):
-        raise KitError(
-            "A generated header cannot be read.",
-            f"It does not define {name} as a number.",
-            "Generate again; if it stays so, use ST Edge AI Core 1.0 to 4.0.",
-        )
-    product = 1
-    for factor in factors:
-        product *= factor
-    return product
-
-
-def check_generated(
-    folder: Path, api: Api, version: Version, ports: tuple[TensorInfo, TensorInfo]
-) -> None:
-    """Raise KitError unless the C in a folder is of `version` and has the sizes of `ports`, the
-    input and the output."""
-    text = (folder / "network.h").read_text(encoding="utf-8", errors="replace")
-    for way, tensor in zip(("IN", "OUT"), ports, strict=True):
-        size = macro(text, f"{api.prefix}_NETWORK_{way}_1_SIZE")
-        elements = math.prod(tensor.shape)
-        if size != elements or macro(text, f"{api.prefix}_NETWORK_{way}_NUM") != 1:
-            raise KitError(
-                "network.h and the description of the network contradict each other.",
-                f"{way}_1_SIZE is {size}, and the description says {elements}.",
-                "Generate again into an empty folder: these files are not of one run.",
-            )
-    if api is LEGACY:
-        config = (folder / "network_config.h").read_text(encoding="utf-8", errors="replace")
-        told = tuple(macro(config, f"AI_TOOLS_VERSION_{part}") for part in ("MAJOR", "MINOR"))
-        if told != version.number[:2]:
-            raise _two_versions(version, f"network_config.h of {told[0]}.{told[1]}")
-
-
-def _two_versions(version: Version, other: str) -> KitError:
-    return KitError(
-        f"Generated code and runtime are of two versions: {version} and {other}.",
-        "Linked together they may give wrong answers without a word.",
-        SAME_ROOT,
-    )
+def version_of(runtime: Runtime) -> Version:
+    """The version of the tool that made what is linked with a runtime."""
+    return of(runtime.tool, runtime.version, runtime.cube)
 
 
 def runtime_of(tool: Tool, version: Version, api: Api, measured: str | None) -> Runtime:
@@ -141,28 +52,40 @@ def runtime_of(tool: Tool, version: Version, api: Api, measured: str | None) -> 
             "No folder above it holds Middlewares, where ST's headers and library are.",
             SAME_ROOT,
         )
-    found = Runtime(api.name, version.tool, version.text, tool.root / HEADERS,
-                    pick_library(tool.root / LIBRARIES, measured))  # fmt: skip
+    library = pick_library(tool.root / LIBRARIES, measured)
+    return checked(api, version, tool.root / HEADERS, library, measured)
+
+
+def checked(
+    api: Api, version: Version, include: Path, library: Path, measured: str | None, remark: str = ""
+) -> Runtime:
+    """Headers and a library as the runtime of what `version` generated.
+
+    Raises:
+        KitError: they are not there, of another version, or for another core.
+    """
+    found = Runtime(api.name, version.tool, version.text, include, library, version.cube, remark)
     check_runtime(found, api, version, measured)
     return found
 
 
-def pick_library(folder: Path, measured: str | None = None) -> Path:
-    """The runtime library for the Cortex-M4 in a folder; not the position-independent one.
+def pick_library(folder: Path, measured: str | None = None, zipped: bool = False) -> Path:
+    """The runtime library for the Cortex-M4 in a folder, or further in, as STM32Cube AI Studio
+    leaves it; not the position-independent one.
 
     Raises:
         KitError: there is none, or there are several and the report names none of them.
     """
-    inside = sorted(folder.glob("*.a"))
-    fitting = [path for path in inside if CORTEX_M4 in path.name and "_PIC" not in path.name]
-    named = [path for path in fitting if path.name == measured]
-    if len(fitting) == 1 or named:
-        return (named or fitting)[0]
-    there = ", ".join(path.name for path in inside) or "no library at all"
+    inside = {path.name: path for path in sorted(folder.rglob("*.a")) if path.is_file()}
+    fitting = [name for name in inside if CORTEX_M4 in name and "_PIC" not in name]
+    if len(fitting) == 1 or measured in fitting:
+        return inside[fitting[0] if len(fitting) == 1 else str(measured)]
+    advice = IN_A_ZIP if zipped else SAME_ROOT
     raise KitError(
         "The runtime library for the Cortex-M4 was not found.",
-        f"In {folder} there is {there}; wanted is NetworkRuntime..._CM4_GCC.a.",
-        f"{SAME_ROOT} {HOW_TO_GET}" if not inside else SAME_ROOT,
+        f"In {'the zip' if zipped else folder} there is {', '.join(inside) or 'no library at all'}"
+        "; wanted is NetworkRuntime..._CM4_GCC.a.",
+        advice if inside or zipped else f"{advice} {HOW_TO_GET}",
     )
 
 
@@ -178,7 +101,7 @@ def check_runtime(
         )
     other = _other_version(runtime, version, measured)
     if other:
-        raise _two_versions(version, other)
+        raise two_versions(version, other)
     problem = wrong_core(runtime.library)
     if problem:
         raise KitError(
@@ -219,16 +142,22 @@ def check_linkable(made: Generated) -> None:
             f"It was made by the {made.engine} engine, and needs no runtime of ST.",
             "Generate it with --engine xcubeai.",
         )
-    api = api_of(made.folder)
-    version = of(runtime.tool, runtime.version)
+    if not (made.folder / c_code.NAMES).is_file():
+        raise KitError(
+            f"{made.folder} is not complete.",
+            f"{c_code.NAMES}, which the kit writes beside ST's files, is not there.",
+            "Generate the network again.",
+        )
+    version = version_of(runtime)
+    code = c_code.read(made.folder, version)
     if not runtime.library.is_file():
         raise KitError(
             f"{runtime.library} is gone.",
             f"{made.model} was generated with {version}, whose library it needs.",
             "Install that version again, or generate the network again with the one there is.",
         )
-    check_generated(made.folder, api, version, (made.input, made.output))
-    check_runtime(runtime, api, version)
+    c_code.check(code, version, (made.input, made.output))
+    check_runtime(runtime, code.api, version)
 
 
 def wrong_core(library: Path) -> str:

@@ -1,12 +1,13 @@
 """Finding ST's tool: a place that is named, then PATH, then where its installers put it.
 
-The order, and within a place the newest version first: the setting given, STEDGEAI_CORE_DIR (ST's
-own name for the folder of its installer), STM32_AI_EXE or STM_AI_EXE, PATH, the folders of ST
-Edge AI Core's installer, the packs of STM32CubeMX.
+The order, and within a place the newest version first: the setting given, the variables that ST's
+documents and users name (VARIABLES), PATH, the folders of ST Edge AI Core's installer (HOMES) and
+the packs of STM32CubeMX (PACKS), in its standard repository and the one that was chosen in it.
 """
 
 import os
 import platform
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -21,12 +22,18 @@ HOW_TO_GET = (
     "ST Edge AI Developer Cloud with --from-zip. Without ST's tool the portable engine does the "
     "same: leave out --engine."
 )
-PACKS = "STM32Cube/Repository/Packs/STMicroelectronics/X-CUBE-AI"
-INSTALLERS = {
-    "Windows": ("C:/ST/STEdgeAI", "~/ST/STEdgeAI"),
-    "Darwin": ("/Applications/ST/STEdgeAI", "/opt/ST/STEdgeAI", "~/ST/STEdgeAI"),
-    "Linux": ("/opt/ST/STEdgeAI", "~/ST/STEdgeAI"),
+VARIABLES = ("STEDGEAI_CORE_DIR", "STEDGEAI_PATH", "X_CUBE_AI_DIR", "STM32_AI_EXE", "STM_AI_EXE")
+OF_USER = ("~/ST", "~", "~/STMicroelectronics", "~/opt/ST")
+HOMES = {
+    "Windows": (*(f"{drive}:/ST" for drive in "CDEFGH"), *OF_USER),
+    "Darwin": ("/Applications/ST", "/Applications", "/opt/ST", *OF_USER),
+    "Linux": ("/opt/ST", "/opt", *OF_USER),
 }
+"""Where folders such as STEdgeAI, STEdgeAI_v2 and stedgeai-windows-4.0 lie."""
+REPOSITORY = "~/STM32Cube/Repository"
+PACKS = ("Packs/STMicroelectronics/X-CUBE-AI", "STMicroelectronics/X-CUBE-AI")
+"""Within a repository of STM32CubeMX; the second as older versions had it."""
+UPDATER = ".stm32cubemx/plugins/updater/updater.ini"
 FOLDERS = {"Windows": ("windows",), "Darwin": ("mac",), "Linux": ("linux",)}
 APPLE_SILICON = ("macarm", "mac")
 
@@ -122,32 +129,62 @@ class _Eyes:
     def __init__(self, environment: Mapping[str, str], home: Path, system: str) -> None:
         self.environment = environment
         self.home = home
-        self.system = system if system in INSTALLERS else "Linux"
+        self.system = system if system in HOMES else "Linux"
         arm = self.system == "Darwin" and platform.machine() == "arm64"
         self.folders = APPLE_SILICON if arm else FOLDERS[self.system]
 
     def places(self) -> Iterator[tuple[str, Path | None]]:
         """Each place's name, and what to look into there, in the order of preference."""
-        for name in ("STEDGEAI_CORE_DIR", "STM32_AI_EXE", "STM_AI_EXE"):
-            value = self.environment.get(name)
+        for name in VARIABLES:
+            value = self.environment.get(name, "").strip(" \"'")
             yield (f"{name}={value}", Path(value)) if value else (name, None)
         for program in PROGRAMS:
             place = shutil.which(program, path=self.environment.get("PATH", ""))
             yield f"{program} on PATH", Path(place) if place else None
-        for name in (*INSTALLERS[self.system], f"~/{PACKS}"):
-            versions = _newest_first(Path(name.replace("~", str(self.home), 1)))
+        installed = [
+            f"{home}/{folder.name}"
+            for home in HOMES[self.system]
+            for folder in _newest_first(self._path(home))
+            if re.match("st_?edge_?ai", folder.name, re.IGNORECASE)
+        ]
+        packs = [f"{place}/{pack}" for place in self._repositories() for pack in PACKS]
+        for name in (*installed, *packs):
+            folder = self._path(name)
+            versions = _newest_first(folder)
             yield from ((f"{name}/{version.name}", version) for version in versions)
             if not versions:
                 yield name, None
+        if not installed:
+            yield f"STEdgeAI in {', '.join(HOMES[self.system])}", None
+
+    def _path(self, name: str) -> Path:
+        return Path(name.replace("~", str(self.home), 1))
+
+    def _repositories(self) -> Iterator[str]:
+        """Where STM32CubeMX keeps packs: for this user, for all of a Windows computer, and where
+        it was told to."""
+        yield REPOSITORY
+        if self.system == "Windows":
+            yield REPOSITORY.replace("~", self.environment.get("PUBLIC", "C:/Users/Public"))
+        try:
+            settings = (self.home / UPDATER).read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return
+        chosen = re.search(r"^\s*RepositoryPath\s*=\s*(\S.*?)[\s/]*$", settings, re.MULTILINE)
+        if chosen:
+            yield chosen[1].replace("\\\\", "/").replace("\\:", ":")
 
     def inside(self, path: Path) -> Path | None:
-        """The program at `path`: itself, or in an installation there or one folder below."""
+        """The program at `path`: itself, or in an installation there or one folder below; `path`
+        may also be the installation's Utilities, or the folder for this system in it."""
         if path.is_file():
             return path.absolute()
+        within = tuple(f"Utilities/{one}" for one in self.folders)
+        folders: tuple[str, ...] = (*within, *self.folders, "")
         for root in (path, *_newest_first(path)):
-            for folder in self.folders:
+            for folder in folders:
                 for name in self._file_names():
-                    if (program := root / "Utilities" / folder / name).is_file():
+                    if (program := root / folder / name).is_file():
                         return program.absolute()
         return None
 

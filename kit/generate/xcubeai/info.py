@@ -1,6 +1,7 @@
 """Reading network_c_info.json of ST Edge AI Core, schema 2.0."""
 
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,10 @@ import numpy as np
 from kit.errors import KitError
 from kit.generate.result import Layer, TensorInfo
 from kit.generate.xcubeai import versions
+from kit.generate.xcubeai.refusals import check_port
 
 SCHEMA = "2.0"
-_FORMAT = re.compile(r"(?:^|_)(?:(FLOAT|F)(32)?|([SU])(8|16|32))$")
+_FORMAT = re.compile(r"(?:^|_)(?:(FLOAT|F)(16|32|64)?|([SU])(8|16|32|64))$")
 KINDS = {"S": "int", "U": "uint"}
 
 
@@ -21,7 +23,7 @@ def read(path: Path) -> dict[str, Any]:
 
     Raises:
         KitError: the file is no JSON, has another schema, lacks something that is needed, or
-            describes a network with several inputs or outputs.
+            describes a network that the firmware does not take.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -33,7 +35,8 @@ def read(path: Path) -> dict[str, Any]:
     try:
         return _figures(content)
     except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise _unreadable(path, f"It lacks or garbles what schema 2.0 has: {error!r}.") from error
+        told = error if isinstance(error, ValueError) else repr(error)
+        raise _unreadable(path, f"It lacks or garbles what schema 2.0 has: {told}.") from error
 
 
 def _unreadable(path: Path, why: str) -> KitError:
@@ -45,19 +48,26 @@ def _unreadable(path: Path, why: str) -> KitError:
 
 
 def _figures(content: dict[str, Any]) -> dict[str, Any]:
+    if not content["graphs"]:
+        raise KitError(
+            "This network was made for another target.",
+            "Its description has no graph that a processor computes, as those for the Neural-ART "
+            "accelerator of the STM32N6.",
+            "Generate it for stm32f4; in ST Edge AI Developer Cloud choose NUCLEO-F446RE.",
+        )
     graph, sizes = content["graphs"][0], content["memory_footprint"]
     buffers = {buffer["id"]: buffer for buffer in content["buffers"]}
     layers = tuple(_layer(node, buffers) for node in graph["nodes"])
     tool = content["environment"]["tools"][0]
-    number, _, rest = str(tool["version"]).partition("-")
     return {
-        "version": versions.of_core(number, f"-{rest}" if rest else ""),
+        "version": versions.of(versions.CORE, str(tool["version"])),
+        "model_hash": _signature(tool.get("input_model", {})),
         "macs": sum(layer.macs for layer in layers),
         "weights_bytes": count(sizes["weights"]),
         "activations_bytes": count(sizes["activations"]),
         "io_bytes": sum(map(count, np.atleast_1d(sizes["io"]).tolist())),
-        "input": _tensor(buffers[_only(graph["inputs"])]),
-        "output": _tensor(buffers[_only(graph["outputs"])]),
+        "input": _port("input", [buffers[number] for number in graph["inputs"]]),
+        "output": _port("output", [buffers[number] for number in graph["outputs"]]),
         "layers": layers,
         **_measured(sizes),
     }
@@ -78,30 +88,43 @@ def _measured(sizes: dict[str, Any]) -> dict[str, int]:
     return {f"{name}_bytes": count(size) for name, size in kernels.items() if size is not None}
 
 
-def _only(numbers: list[int]) -> int:
-    if len(numbers) != 1:
-        raise ValueError(f"{len(numbers)} inputs or outputs; the kit's networks have one")
-    return numbers[0]
+def _signature(model: dict[str, Any]) -> str | None:
+    """The MD5 of the model, where it is one file."""
+    files = model.get("model_files", [])
+    return str(files[0]["signature"]) if len(files) == 1 and "signature" in files[0] else None
+
+
+def _port(way: str, buffers: list[dict[str, Any]]) -> TensorInfo:
+    tensors = [_tensor(buffer) for buffer in buffers]
+    check_port(way, [tensor.dtype for tensor in tensors])
+    return tensors[0]
 
 
 def _tensor(buffer: dict[str, Any]) -> TensorInfo:
+    """A buffer; its own size may be more than its values, as some kernels read beyond the end."""
     scales, offsets = buffer["intq"].get("scales", []), buffer["intq"].get("offsets", [])
     if len(scales) > 1:
         raise ValueError(f"{buffer['name']} has {len(scales)} scales, not one")
+    shape, size = (1, *map(count, buffer["shape"])), count(buffer["size_bytes"])
+    dtype = dtype_of(str(buffer["format"]))
+    needed = math.prod(shape) * np.dtype(dtype).itemsize if dtype in np.sctypeDict else size
+    if size < needed:
+        raise ValueError(f"{buffer['name']} has {size} bytes, and its shape needs {needed}")
     return TensorInfo(
-        (1, *map(count, buffer["shape"])),
-        _dtype(str(buffer["format"])),
+        shape,
+        dtype,
         float(scales[0]) if scales else 0.0,
         int(offsets[0]) if offsets else 0,
-        count(buffer["size_bytes"]),
+        needed,
     )
 
 
-def _dtype(name: str) -> str:
+def dtype_of(name: str) -> str:
+    """The dtype of a format such as STAI_FORMAT_S8; another format is called by its own name."""
     found = _FORMAT.search(name)
     if not found:
-        raise ValueError(f"format {name}")
-    return "float32" if found[1] else KINDS[found[3]] + found[4]
+        return name
+    return f"float{found[2] or 32}" if found[1] else KINDS[found[3]] + found[4]
 
 
 def _layer(node: dict[str, Any], buffers: dict[int, dict[str, Any]]) -> Layer:

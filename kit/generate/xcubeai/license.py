@@ -21,8 +21,9 @@ commit them, do not pass them on, and run them on your own board.
 
 
 def write_note(folder: Path, tool: str) -> None:
-    """Put ST's terms, in words, beside what its tool generated."""
+    """Put ST's terms, in words, beside what its tool generated, and keep all of it out of git."""
     (folder / NOTE).write_text(_NOTE_TEXT.format(tool=tool), encoding="ascii", newline="\n")
+    (folder / ".gitignore").write_text("*\n", encoding="ascii")
 
 
 def check_may_run_on(url: str) -> None:

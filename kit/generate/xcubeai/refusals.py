@@ -1,4 +1,4 @@
-"""What ST's tool says when it fails, and what it means for a learner.
+"""What ST's tool says when it fails, what it means for a learner, and what the firmware refuses.
 
 Its exit code is not enough: some versions end with 0 after an error.
 """
@@ -6,15 +6,23 @@ Its exit code is not enough: some versions end with 0 after an error.
 import json
 import re
 import zipfile
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+
+from kit.errors import KitError
+
+TAKEN = ("int8", "float32")
 
 HAND_OVER = (
     "Hand over the int8 .tflite of notebook 02-quantize (build/digits_int8.tflite): a .tflite does "
     "not depend on a version of Keras."
 )
+_COLOR = re.compile(r"\x1b\[[\d;?]*[A-Za-z]")
 _LINE = re.compile(
-    r"^\s*(?:(E\d{3})\(\w+\)|NOT IMPLEMENTED|INTERNAL ERROR|TOOL ERROR|LOAD ERROR)\s*:.*$", re.M
+    r"^\s*(?:\[(?i:error)\].*|(?:E\d{3}(?:\s*\(\w+\))?|NOT IMPLEMENTED|INTERNAL ERROR|TOOL ERROR|"
+    r"LOAD ERROR)\s*:.*)$",
+    re.M,
 )
 _KERAS = re.compile(
     r"quantization_config|[Uu]nrecognized keyword|[Uu]nknown layer|DTypePolicy|batch_shape|"
@@ -45,6 +53,13 @@ _MEANINGS = (
         "Check the cable and the port's name (`kit doctor` lists it), then try again.",
     ),
     (
+        r"E103",
+        "Something that the command needs is missing or failed: a file, or another program that "
+        "it starts, as its compiler for another target.",
+        "Its line says which. `kit doctor` shows the installation that is used; if a part of it is "
+        "missing, install it again.",
+    ),
+    (
         r"E10[0-9]",
         "This version does not accept one of the options it was given.",
         "Choose another --compression or --optimization, or update ST Edge AI Core.",
@@ -68,6 +83,32 @@ _MEANINGS = (
 )
 
 
+def check_port(way: str, dtypes: Sequence[str]) -> None:
+    """Whether the firmware takes a network with such inputs or outputs.
+
+    Args:
+        way: "input" or "output".
+        dtypes: of each of them.
+
+    Raises:
+        KitError: there is not exactly one, or it is neither int8 nor float32.
+    """
+    if len(dtypes) != 1:
+        raise KitError(
+            f"The network has {len(dtypes)} {way}s.",
+            f"One {way} is needed: the program on the board takes one image and gives one answer.",
+            f"Make a model with one {way}, and generate again.",
+        )
+    if dtypes[0] not in TAKEN:
+        raise KitError(
+            f"The network's {way} is {dtypes[0]}.",
+            f"The program on the board takes {' and '.join(TAKEN)}; it would prepare the image "
+            "wrongly for any other type.",
+            f"Convert the model with inference_{way}_type = tf.int8, as notebook 02-quantize does, "
+            f"leave the type of the {way} to ST's tool, and generate again.",
+        )
+
+
 def explain(printed: str, code: int, verb: str, model: Path) -> tuple[str, str] | None:
     """Cause and way out of a failure.
 
@@ -80,6 +121,7 @@ def explain(printed: str, code: int, verb: str, model: Path) -> tuple[str, str] 
     Returns:
         None when it neither said that it failed nor ended with a code other than 0.
     """
+    printed = _COLOR.sub("", printed)
     said = [found[0].strip() for found in _LINE.finditer(printed)]
     if not said and code == 0:
         return None

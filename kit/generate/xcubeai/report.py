@@ -5,14 +5,18 @@ library, and the table "C-Layers". Lines that are not known are passed over, in 
 that contradict each other, and numbers written in another way, are errors.
 """
 
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from kit.errors import KitError
 from kit.generate.result import Layer, TensorInfo
 from kit.generate.xcubeai import versions
+from kit.generate.xcubeai.refusals import check_port
 
 COUNT = r"\d{1,3}(?:,\d{3})+|\d+"
 LABELS = {
@@ -21,11 +25,12 @@ LABELS = {
     "activations (rw)": "activations_bytes",
 }
 DTYPES = {
-    "int8": "int8", "s8": "int8", "i8": "int8", "ai_i8": "int8", "ai_s8": "int8",
-    "uint8": "uint8", "u8": "uint8", "ai_u8": "uint8",
-    "f32": "float32", "float": "float32", "float32": "float32", "ai_float": "float32",
-}  # fmt: skip
-ITEM_BYTES = {"int8": 1, "uint8": 1, "float32": 4}
+    f"{short}{bits}": f"{kind}{bits}"
+    for kind, names in (("int", ("int", "s", "i", "ai_i", "ai_s")), ("uint", ("uint", "u", "ai_u")))
+    for short in names
+    for bits in (8, 16, 32)
+} | {"f32": "float32", "float": "float32", "float32": "float32", "ai_float": "float32",
+     "f16": "float16", "float16": "float16"}  # fmt: skip
 _LINE = re.compile(r"^\s*(\S[^:|]*?)\s*:\s+(\S.*?)\s*$")
 _WORDS = "|".join(sorted(DTYPES, key=len, reverse=True))
 _SHAPE = re.compile(rf"\b({_WORDS})\(([\dx]+)\)", re.IGNORECASE)
@@ -43,8 +48,9 @@ def read(path: Path) -> dict[str, Any]:
     out.
 
     Raises:
-        KitError: the file cannot be read, a line contradicts another, or a number is written in
-            a way that is not known.
+        KitError: the file cannot be read, a line contradicts another, a number is written in
+            a way that is not known, the version is too old, or the firmware does not take such a
+            network.
     """
     try:
         return parse(path.read_text(encoding="utf-8", errors="replace"))
@@ -58,14 +64,15 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def parse(text: str) -> dict[str, Any]:
-    """The figures in a report's text. Raises ValueError; see `read`."""
+    """The figures in a report's text. Raises ValueError, and KitError for what is not taken."""
     found: dict[str, Any] = {}
+    if version := versions.parse(text):
+        versions.check_age(version)  # before it is read: its layout is another one
+        found["version"] = version
     for label, value in _lines(text):
         name, figure = _figure(label, value)
         if name and found.setdefault(name, figure) != figure:
             raise ValueError(f"{label} is {found[name]} in one line and {figure} in another")
-    if version := versions.parse(text):
-        found["version"] = version
     found |= _sizes(text)
     return found | _layers(text)
 
@@ -88,13 +95,15 @@ def _figure(label: str, value: str) -> tuple[str, Any]:
     """The field of `Figures` that a line is about and its value; "" for other lines."""
     if label in LABELS:
         return LABELS[label], number(value)
+    if label == "model_hash":
+        return label, value
     if label == "ram (total)" and "=" in value:
         parts = [number(part.strip()) for part in value.partition("=")[2].split("+")]
         return "io_bytes", sum(parts[1:])
     port = re.fullmatch(r"(input|output)( (\d+)/(\d+))?", label)
     if port and port[4] not in (None, "1"):
-        raise ValueError(f"the network has {port[4]} {port[1]}s; the kit's networks have one")
-    return (port[1], _port(value)) if port else ("", None)
+        check_port(port[1], [""] * int(port[4]))
+    return (port[1], _port(port[1], value)) if port else ("", None)
 
 
 def number(text: str) -> int:
@@ -105,10 +114,11 @@ def number(text: str) -> int:
     return int(found[1].replace(",", ""))
 
 
-def _port(value: str) -> TensorInfo:
+def _port(way: str, value: str) -> TensorInfo:
     tensor = _tensor(value)
     if tensor is None:
-        raise ValueError(f"{value!r} does not describe an input or output in a known way")
+        raise ValueError(f"{value!r} does not describe an {way} in a known way")
+    check_port(way, [tensor.dtype])
     return tensor
 
 
@@ -121,9 +131,7 @@ def _tensor(text: str) -> TensorInfo | None:
     shape = tuple(int(size) for size in re.findall(r"\d+", found[2]))
     linear = _LINEAR.search(text) or _OLD_LINEAR.search(text)
     scale, zero_point = (float(linear[1]), int(linear[2])) if linear else (0.0, 0)
-    size = ITEM_BYTES[dtype]
-    for one in shape:
-        size *= one
+    size = math.prod(shape) * np.dtype(dtype).itemsize
     return TensorInfo(shape, dtype, scale, zero_point, size)
 
 

@@ -4,22 +4,15 @@ import zipfile
 from pathlib import Path, PurePosixPath
 
 from kit.errors import KitError
-from kit.generate.xcubeai.files import LEGACY, ST_AI
+from kit.generate.xcubeai.files import IN_A_ZIP
 
 LARGEST = 256 * 1024 * 1024  # bytes unpacked; a real one has some 20 MB
 KEPT = {".c", ".h", ".a", ".json", ".txt", ".md", ".pdf", ".html", ""}
 RUNTIME = "runtime"
 
 
-def unpack(path: Path, folder: Path) -> tuple[Path, Path, Path]:
-    """Unpack a zip.
-
-    Args:
-        path: the zip.
-        folder: where to; it must exist.
-
-    Returns:
-        the folder with network.h, that with ST's headers, and that with its library.
+def unpack(path: Path, folder: Path) -> None:
+    """Unpack a zip into a folder, which must exist.
 
     Raises:
         KitError: it is not such a zip, is damaged, or is larger than any real one.
@@ -30,11 +23,6 @@ def unpack(path: Path, folder: Path) -> tuple[Path, Path, Path]:
     except (OSError, ValueError, EOFError, NotImplementedError, RuntimeError,
             zipfile.BadZipFile) as error:  # fmt: skip
         raise _not_usable(path, f"It is damaged or not a zip: {error}.") from error
-    return (
-        _holder(path, folder, "network.h"),
-        _holder(path, folder, ST_AI.header, LEGACY.header),
-        _holder(path, folder, "NetworkRuntime*.a"),
-    )
 
 
 def _extract(archive: zipfile.ZipFile, folder: Path) -> None:
@@ -47,17 +35,21 @@ def _extract(archive: zipfile.ZipFile, folder: Path) -> None:
         archive.extract(member, folder)  # which drops "..", drives and a leading slash
 
 
-def _holder(path: Path, folder: Path, *names: str) -> Path:
-    """The folder inside that holds a file of one of these names; the outermost, where several."""
-    for name in names:
-        if found := sorted(folder.rglob(name), key=lambda place: (len(place.parts), place)):
-            return found[0].parent
-    raise _not_usable(path, f"There is no {' or '.join(names)} in it.")
+def holder(path: Path, folder: Path, name: str) -> Path:
+    """The folder in an unpacked zip that holds a file of this name; the outermost, where several.
+
+    Raises:
+        KitError: there is no such file.
+    """
+    found = [place for place in folder.rglob(name) if place.is_file()]
+    if not found:
+        raise _not_usable(path, f"There is no {name} in it.")
+    return min(found, key=lambda place: (len(place.parts), place)).parent
 
 
 def _not_usable(path: Path, why: str) -> KitError:
     return KitError(
         f"{path} is not a usable zip of ST Edge AI Developer Cloud.",
         why,
-        "Upload the .tflite there, choose NUCLEO-F446RE, generate, and download the code.",
+        f"Upload the .tflite there. {IN_A_ZIP}",
     )

@@ -32,6 +32,8 @@ static bool crc_is_off(void)
 static void describe(ai_buffer *buffer, ai_buffer_meta_info *info, const engine_tensor *tensor)
 {
     *info = (ai_buffer_meta_info){tensor->scale, tensor->zero_point};
+    buffer->format = tensor->type == ENGINE_INT8 ? AI_BUFFER_FORMAT_S8 : AI_BUFFER_FORMAT_FLOAT;
+    buffer->format |= 1 << 27; /* a flag: it is an input or output */
     buffer->meta_info = tensor->type == ENGINE_INT8 ? info : NULL;
     buffer->size = tensor->elements;
 }

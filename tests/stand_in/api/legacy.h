@@ -41,7 +41,19 @@ typedef struct {
     ai_i32 zero_point;
 } ai_buffer_meta_info; /* opaque: asked by the two macros */
 
+enum { AI_BUFFER_FMT_TYPE_FLOAT = 1, AI_BUFFER_FMT_TYPE_Q = 2 };
+enum { /* sign, type, bits, and fractional bits + 64 */
+       AI_BUFFER_FORMAT_FLOAT = 1 << 23 | AI_BUFFER_FMT_TYPE_FLOAT << 17 | 32 << 7 | 64,
+       AI_BUFFER_FORMAT_U8 = AI_BUFFER_FMT_TYPE_Q << 17 | 8 << 7 | 64,
+       AI_BUFFER_FORMAT_S8 = 1 << 23 | AI_BUFFER_FMT_TYPE_Q << 17 | 8 << 7 | 64,
+};
+#define AI_BUFFER_FORMAT(buffer) ((buffer)->format & 0x01FFFFFF)
+#define AI_BUFFER_FMT_GET_SIGN(format) ((format) >> 23 & 1)
+#define AI_BUFFER_FMT_GET_TYPE(format) ((format) >> 17 & 15)
+#define AI_BUFFER_FMT_GET_BITS(format) ((format) >> 7 & 127)
+
 typedef struct {
+    int32_t format;
     ai_handle data;
     ai_buffer_meta_info *meta_info; /* NULL when it is not quantized */
     uint32_t size;                  /* elements */
