@@ -251,7 +251,7 @@ def _wait_for_lock(path: Path, final: Path) -> int | None:
 
 def _try_lock(path: Path) -> int | None:
     """The open, locked file; None while another has it; OSError where no lock can be kept."""
-    file = os.open(path, os.O_RDWR | os.O_CREAT)
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         _lock(file)
         if os.path.samestat(os.fstat(file), os.stat(path)):
