@@ -51,7 +51,7 @@ LONGEST_PATH, MAX_PATH = 187, 259
 COMMANDS = {
     "run": "walk the whole road: every notebook in order, then one table of results",
     "test": "run every test, and every notebook as a test (options go to pytest)",
-    "lab": "open JupyterLab on the notebooks",
+    "lab": "open JupyterLab with 00-start in front (options go to JupyterLab)",
     "doctor": "what this computer has, and how to get the rest",
     "generate": "turn a .tflite model into C",
     "validate": "compare LiteRT, the C on this computer and the board, score by score",
