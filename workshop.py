@@ -24,6 +24,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 THIS = os.path.abspath(__file__)
+if os.path.islink(THIS):  # the project is where the file is; elsewhere paths stay as they are given
+    THIS = os.path.realpath(THIS)
 HERE = Path(THIS).parent
 LOCK = HERE / "requirements.lock"
 PROJECT = HERE / "pyproject.toml"
@@ -519,7 +521,8 @@ def run(arguments: list) -> int:
             if reason:
                 set_up(reason)
     if arguments[0] != "test":
-        return call([VENV_PYTHON, "-m", "kit", *arguments], env=environment())
+        # -P: a `kit` in the folder where someone happens to be is not this one
+        return call([VENV_PYTHON, "-P", "-m", "kit", *arguments], env=environment())
     command = test_command(arguments[1:])
     say(" ".join(["python", *command]))
     return call([VENV_PYTHON, *command], env=environment(), cwd=str(HERE))

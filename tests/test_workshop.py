@@ -164,6 +164,19 @@ def test_second_call_uses_neither_pip_nor_an_index(set_up_once: tuple[Small, Any
     assert kit_says(second)["arguments"] == ["run"]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links need a right there")
+def test_a_link_to_the_file_is_the_project(set_up_once: tuple[Small, Any], tmp_path: Path) -> None:
+    """Nothing is set up where the link is, and a foreign `kit` there is not run."""
+    small, first = set_up_once
+    (tmp_path / "link.py").symlink_to(small.folder / "workshop.py")
+    (tmp_path / "kit.py").write_text("raise SystemExit('another kit')")
+    command = [sys.executable, "link.py", "doctor", "--json"]
+    linked = subprocess.run(command, capture_output=True, encoding="utf-8", cwd=tmp_path)
+    assert linked.returncode == 7, linked.stderr
+    assert kit_says(linked)["kit"] == kit_says(first)["kit"]
+    assert not (tmp_path / ".venv").exists()
+
+
 def test_outside_settings_do_not_reach_in(set_up_once: tuple[Small, Any]) -> None:
     """A foreign PYTHONPATH, Keras backend or package in the home folder changes nothing."""
     small, _ = set_up_once
