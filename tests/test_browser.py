@@ -224,6 +224,7 @@ def test_drawing_with_the_mouse_shows_the_answer(pad_notebook, tmp_path):
     assert answers == ["I read a 7 (89 %).", "I read a 1 (89 %)."]
 
 
+@pytest.mark.deep  # the pad and the notebook are tested above and by nbval, each by itself
 def test_the_chip_reads_what_is_drawn_in_the_course(road, tmp_path):
     """Notebook 05-recognize as a learner has it: run all cells, draw, and the virtual board,
     executing the firmware, reads the digit."""
