@@ -19,10 +19,13 @@ import sys
 import sysconfig
 import tempfile
 import time
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
 THIS = os.path.abspath(__file__)
+if os.path.islink(THIS):  # the project is where the file is; elsewhere paths stay as they are given
+    THIS = os.path.realpath(THIS)
 HERE = Path(THIS).parent
 LOCK = HERE / "requirements.lock"
 PROJECT = HERE / "pyproject.toml"
@@ -30,6 +33,7 @@ VENV = HERE / ".venv"
 VENV_BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 VENV_PYTHON = VENV_BIN / ("python.exe" if os.name == "nt" else "python")
 STAMP = VENV / "workshop.json"
+TURN = HERE / ".venv.lock"  # locked while a set-up runs, whose process it names
 WHEELS = HERE / "wheels"  # packages brought along, for a room without a network
 LOG = VENV / "pip.log"
 
@@ -49,7 +53,7 @@ LONGEST_PATH, MAX_PATH = 187, 259
 COMMANDS = {
     "run": "walk the whole road: every notebook in order, then one table of results",
     "test": "run every test, and every notebook as a test (options go to pytest)",
-    "lab": "open JupyterLab on the notebooks",
+    "lab": "open JupyterLab with 00-start in front (options go to JupyterLab)",
     "doctor": "what this computer has, and how to get the rest",
     "generate": "turn a .tflite model into C",
     "validate": "compare LiteRT, the C on this computer and the board, score by score",
@@ -210,8 +214,9 @@ def call(command: list, **options) -> int:
 
 
 def step(command: list, **changes) -> bool:
-    """Runs a program of the set-up; True when it went well."""
-    process = subprocess.Popen([str(part) for part in command], env={**environment(), **changes})
+    """Runs a program of the set-up, which holds `only_set_up()` too; True when it went well."""
+    variables = {**environment(), **changes}
+    process = subprocess.Popen([str(part) for part in command], env=variables, close_fds=False)
     try:
         return process.wait() == 0
     finally:
@@ -269,6 +274,68 @@ def write_stamp() -> None:
     os.replace(str(partial), str(STAMP))
 
 
+@contextmanager
+def only_set_up():
+    """Waits until no other set-up runs in this folder. The system drops a lock when its programs
+    end, however they do."""
+    try:
+        file = os.open(str(TURN), os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise not_writable(error) from None
+    os.set_inheritable(file, True)  # pip goes on when this program is killed
+    try:
+        if not locked(file):
+            number = os.read(file, 20).decode("ascii", "replace").strip()
+            say(f"Another set-up is running in this folder (process {number}); waiting.")
+            while not locked(file):
+                time.sleep(0.2)
+        os.lseek(file, 0, os.SEEK_SET)
+        os.write(file, str(os.getpid()).ljust(20).encode())
+        yield
+    finally:
+        os.close(file)
+
+
+def locked(file: int) -> bool:
+    """Locks an open file; False while another program has it. Some network drives know no locks."""
+    try:
+        if os.name == "nt":
+            import msvcrt
+
+            os.lseek(file, 1000, os.SEEK_SET)  # behind the number: Windows lets no one read a lock
+            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        os.lseek(file, 0, os.SEEK_SET)
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def check_ours(reason: str) -> None:
+    """Refuses to replace an environment that was made by someone else, who may be using it."""
+    if not os.path.lexists(str(VENV)):
+        return
+    if VENV.is_symlink():
+        why = "It is a link to the one of another folder"
+    elif os.name == "posix" and os.getuid() not in (0, VENV.stat().st_uid):
+        why = "It belongs to another user"
+    elif not os.access(str(VENV), os.W_OK):
+        why = "It may not be written"
+    else:
+        return
+    raise Trouble(
+        f"{VENV} has to be made anew ({reason}), and is not yours to replace.",
+        f"{why}, and others may be using it.",
+        "Copy this folder without .venv into your home folder and repeat the command there; or ask "
+        "whoever set it up to repeat it here.",
+    )
+
+
 def set_up(reason: str) -> None:
     """Makes .venv anew: after any change that is simpler and surer than to repair it."""
     say(f"Setting up {VENV} ({reason}).")
@@ -303,8 +370,7 @@ def check_folder() -> None:
     try:
         tempfile.TemporaryFile(dir=str(HERE)).close()
     except OSError as error:
-        what = f"Nothing can be written in {HERE}."
-        raise Trouble(what, f"{error}.", "Copy the folder into your home folder.") from None
+        raise not_writable(error) from None
     free = shutil.disk_usage(str(HERE)).free
     if free < NEEDED:
         raise Trouble(
@@ -312,6 +378,12 @@ def check_folder() -> None:
             f"The set-up needs {NEEDED / 1e9:.1f} GB; {free / 1e9:.1f} GB are free.",
             "Free some space, or move the folder to another disk.",
         )
+
+
+def not_writable(error: OSError) -> Trouble:
+    """The error for a folder in which nothing can be set up."""
+    what = f"Nothing can be written in {HERE}."
+    return Trouble(what, f"{error}.", "Copy the folder into your home folder.")
 
 
 def check_path_length() -> None:
@@ -443,9 +515,14 @@ def run(arguments: list) -> int:
     if reason and unsuited():
         return run_elsewhere(arguments, unsuited())
     if reason:
-        set_up(reason)
+        check_ours(reason)
+        with only_set_up():
+            reason = outdated()  # another set-up may have just ended
+            if reason:
+                set_up(reason)
     if arguments[0] != "test":
-        return call([VENV_PYTHON, "-m", "kit", *arguments], env=environment())
+        # -P: a `kit` in the folder where someone happens to be is not this one
+        return call([VENV_PYTHON, "-P", "-m", "kit", *arguments], env=environment())
     command = test_command(arguments[1:])
     say(" ".join(["python", *command]))
     return call([VENV_PYTHON, *command], env=environment(), cwd=str(HERE))

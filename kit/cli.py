@@ -25,6 +25,12 @@ Printer = Callable[[Any], None]
 console = Console()
 FIRMWARE = "firmware.elf"
 ASKING = ("04", "05")  # the notebooks that ask a board
+LAB = (  # the whole project, so that a notebook's links to its C open
+    f"--ServerApp.root_dir={paths.ROOT}",
+    "--LabApp.default_url=/lab/tree/notebooks/00-start.ipynb",
+)
+LAB_SETTINGS = paths.ROOT / "kit" / "lesson" / "jupyter"  # no question about news over the course
+OWN = ("--json", "-h", "--help")  # of `kit lab`, whose other options are JupyterLab's
 
 
 def _plain(value: Any) -> Any:
@@ -104,9 +110,15 @@ def _show_refresh(result: Any) -> None:
 
 
 def lab(args: argparse.Namespace) -> Any:
-    """Open JupyterLab on notebooks/."""
-    command = [sys.executable, "-m", "jupyterlab", str(paths.NOTEBOOKS), *args.options]
-    code = subprocess.call(command)
+    """Open JupyterLab on the project, with notebook 00-start; options go to JupyterLab."""
+    chosen = {option.split("=")[0] for option in args.options}
+    usual = (option for option in LAB if option.split("=")[0] not in chosen)
+    command = [sys.executable, "-m", "jupyterlab", *usual, *args.options]
+    settings = os.pathsep.join(
+        filter(None, [str(LAB_SETTINGS), os.environ.get("JUPYTER_CONFIG_PATH")])
+    )
+    places = {"KIT_BUILD": str(paths.build()), "JUPYTER_CONFIG_PATH": settings}
+    code = subprocess.call(command, env={**os.environ, **places})
     if code:
         raise KitError(
             f"JupyterLab ended with exit code {code}.",
@@ -114,6 +126,14 @@ def lab(args: argparse.Namespace) -> Any:
             "Run `kit doctor`: it says whether everything is installed.",
         )
     return {"exit_code": code}
+
+
+def _for_jupyterlab(words: Sequence[str]) -> list[str]:
+    """The words of `kit lab`, with "--" before what argparse is not to take for its own."""
+    if words[:1] != ["lab"] or "--" in words:
+        return list(words)
+    own = [word for word in words if word in OWN]
+    return ["lab", *own, "--", *(word for word in words[1:] if word not in OWN)]
 
 
 def _show_lab(result: Any) -> None:
@@ -397,7 +417,7 @@ def _add_road(add: Any) -> None:
         command.add_argument("notebooks", nargs="*", help="such as 02; all when none is named")
         if action is run:
             command.add_argument("--board", help="ask this board; 04 and 05 when none is named")
-    add(lab, _show_lab).add_argument("options", nargs="*", help="for JupyterLab (after --)")
+    add(lab, _show_lab).add_argument("options", nargs="*", help="JupyterLab's own, or a notebook")
     command = add(doctor, _show_doctor)
     command.add_argument("--board", help="also greet this board")
     command = add(generate, _show_generate)
@@ -487,7 +507,8 @@ def _resolve_board(args: argparse.Namespace) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code is 0, 1 after a KitError or a failed check, 130 after
     Ctrl-C, or 2 for a wrong command line."""
-    args = _parser().parse_args(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    args = _parser().parse_args(_for_jupyterlab(words))
     try:
         _resolve_board(args)
         result = args.action(args)

@@ -248,10 +248,14 @@ def memory() -> Check:
 
 
 def disk() -> Check:
-    """1 GB free where build/ is."""
-    free = shutil.disk_usage(build()).free / GIGABYTE
+    """1 GB free where build/ is, which can be written."""
+    try:
+        folder = build()
+    except KitError as error:
+        return Check("1 GB of disk", False, error.what, "required", error.next_step)
+    free = shutil.disk_usage(folder).free / GIGABYTE
     enough = free >= 1  # the exact number would differ at each look
-    detail = f"{'enough' if enough else f'{free:.1f} GB'} free in {short(build())}"
+    detail = f"{'enough' if enough else f'{free:.1f} GB'} free in {short(folder)}"
     return Check("1 GB of disk", enough, detail, "required", "Free some space on this disk")
 
 

@@ -1,7 +1,15 @@
-"""Where things are, and how a file is written whole or not at all."""
+"""Where things are, and how they are written: whole or not at all, and one program at a time."""
 
+import contextlib
+import errno
+import functools
+import hashlib
 import os
 import shutil
+import sys
+import tempfile
+import threading
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,12 +22,75 @@ DATA = ROOT / "data"
 FIRMWARE = ROOT / "firmware"
 NOTEBOOKS = ROOT / "notebooks"
 
+REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)  # a folder of someone else, or a read-only disk
+DAY = 24 * 60 * 60
+RENAME_SECONDS = 2  # as long a virus scanner or an indexer may look at what was just written
+LOCK_SECONDS = 300  # as long another program may build from a folder, on a slow computer
+SILENT_SECONDS = 5
+
+_held = threading.local()
+
+
+# ---- The folder of everything made ----
+
 
 def build() -> Path:
-    """The folder of everything made: `build/`, or the folder named by `KIT_BUILD`; created."""
-    folder = Path(os.environ.get("KIT_BUILD") or ROOT / "build").resolve()
-    folder.mkdir(parents=True, exist_ok=True)
+    """The folder of everything made; created.
+
+    `build/`, or the folder that the environment variable `KIT_BUILD` names; a relative one is taken
+    from the project's folder, wherever a program or a notebook runs. Where the project's folder may
+    not be written, one in the user's home folder, of its own for each project folder.
+
+    Raises:
+        KitError: it cannot be written.
+    """
+    chosen = os.environ.get("KIT_BUILD")
+    folder = (ROOT / (chosen or "build")).resolve()
+    try:
+        return _writable(folder)
+    except OSError as error:
+        if chosen or error.errno not in REFUSED:
+            raise _no_build(folder, error) from error
+        return _build_at_home(folder)
+
+
+def _build_at_home(refused: Path) -> Path:
+    own = f"{ROOT.name}-{hashlib.sha256(os.fsencode(ROOT)).hexdigest()[:8]}"
+    folder = Path("~", ".digits-on-stm32", own)
+    try:
+        folder = _writable(folder.expanduser())
+    except (OSError, RuntimeError) as error:  # RuntimeError: this user has no home folder
+        raise _no_build(folder, error) from error
+    _say_once(f"{refused} cannot be written: everything made goes to {folder} (KIT_BUILD names "
+              "another place).")  # fmt: skip
     return folder
+
+
+def _no_build(folder: Path, error: Exception) -> KitError:
+    return KitError(
+        f"{folder}, the folder for everything made, cannot be written.",
+        f"{_reason(error)}.",
+        "Set the environment variable KIT_BUILD to a folder that you may write, and try again.",
+    )
+
+
+def _writable(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    _try_to_write(folder)
+    return folder
+
+
+@functools.cache  # what was written once is not tried again; a failure is not kept
+def _try_to_write(folder: Path) -> None:
+    tempfile.TemporaryFile(dir=folder).close()
+
+
+@functools.cache
+def _say_once(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+# ---- Whole or not at all ----
 
 
 @contextmanager
@@ -28,52 +99,195 @@ def making(target: str | Path) -> Iterator[Path]:
 
     A relative `target` is taken inside `build()`. The path offered has the same suffix, because
     Keras chooses a file format by it. After an error nothing is left behind, and a `target` that
-    was there before is untouched. Works for files and for folders.
+    was there before is untouched. Works for files and for folders, and beside other programs that
+    make the same; who reads several files of a folder does it inside `locked()`.
 
     Raises:
-        KitError: `target` cannot be written.
+        KitError: `target` cannot be written, or the block wrote nothing.
     """
-    final = build() / target
-    partial = final.with_name(f".{final.stem}.{uuid.uuid4().hex[:8]}{final.suffix}")
-    _make_folder(final.parent)
+    final = _place(target)
+    partial = final.with_name(f".{final.stem}.{uuid.uuid4().hex[:8]}.partial{final.suffix}")
+    try:
+        _writable(final.parent)
+    except OSError as error:
+        raise _cannot_write(final, error) from error
+    _sweep(final.parent)
     try:
         yield partial
-        _put(partial, final)
+        with locked(final):
+            _put(partial, final)
     finally:
         _remove(partial)
 
 
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _cannot_write(folder, error) from error
+def _place(target: str | Path) -> Path:
+    path = Path(target)
+    if not path.is_absolute():
+        path = build() / path
+    return path.parent.resolve() / path.name
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed programs left half-written, once it is old enough to be nobody's."""
+    for path in folder.glob(".*.partial*"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.lstat().st_mtime > DAY:
+                _remove(path)
 
 
 def _put(partial: Path, final: Path) -> None:
     """Move `partial` to `final`; a folder that was there steps aside first, and back on failure."""
-    aside = partial.with_name(f"{partial.name}.old")
+    if not partial.exists():
+        raise KitError(
+            f"{final} was not made.",
+            "Nothing was written to the path that `making` offered for it.",
+            "Write to that path, inside the block.",
+        )
     try:
         if partial.is_dir() and final.is_dir():
-            os.replace(final, aside)
-        os.replace(partial, final)
+            _rename(final, _aside(final))
+        _rename(partial, final)
     except OSError as error:
-        if aside.exists() and not final.exists():
-            os.replace(aside, final)
         raise _cannot_write(final, error) from error
-    _remove(aside)
+    finally:
+        _recover(final)
+
+
+def _aside(final: Path) -> Path:
+    return final.with_name(f".{final.name}.old")
+
+
+def _recover(final: Path) -> None:
+    """Undo a replacement of a folder that broke off, or remove what is left of a complete one."""
+    aside = _aside(final)
+    if final.exists():
+        _remove(aside)
+    elif aside.exists():
+        with contextlib.suppress(OSError):
+            _rename(aside, final)
+
+
+def _rename(source: Path, target: Path) -> None:
+    """Rename, and where it is refused try again: Windows refuses what another program has open."""
+    until = time.monotonic() + RENAME_SECONDS
+    while True:
+        try:
+            return os.replace(source, target)
+        except PermissionError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.02)
 
 
 def _remove(path: Path) -> None:
-    if path.is_dir():
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _cannot_write(path: Path, error: OSError) -> KitError:
     return KitError(
         f"{path} cannot be written.",
-        f"{error.strerror or error}.",
+        f"{_reason(error)}.",
         "Close programs that have it open, remove what is in the way, or choose another place.",
     )
+
+
+# ---- One program at a time ----
+
+
+@contextmanager
+def locked(target: str | Path) -> Iterator[Path]:
+    """`target`, which nobody else replaces by `making()`, or has locked, while the block runs.
+
+    A relative `target` is taken inside `build()`. Blocks may be nested. The system drops the lock
+    of a program that dies. Where no lock can be kept (a folder that may not be written, some
+    network drives) the block runs without one.
+
+    Raises:
+        KitError: another program has had it locked for minutes.
+    """
+    final = _place(target)
+    mine = vars(_held).setdefault("paths", set())
+    if final in mine:
+        yield final
+        return
+    path = final.with_name(f".{final.name}.lock")
+    file = _wait_for_lock(path, final)
+    mine.add(final)
+    try:
+        _recover(final)
+        yield final
+    finally:
+        mine.remove(final)
+        _unlock(path, file)
+
+
+def _wait_for_lock(path: Path, final: Path) -> int | None:
+    start = time.monotonic()
+    while True:
+        try:
+            if (file := _try_lock(path)) is not None:
+                return file
+        except OSError:
+            return None
+        waited = time.monotonic() - start
+        if waited > SILENT_SECONDS:
+            _say_once(f"Waiting for another program that uses {final}.")
+        if waited > LOCK_SECONDS:
+            raise KitError(
+                f"{final} is in use.",
+                f"Another program has been working with it for {LOCK_SECONDS} seconds.",
+                "Wait until it is ready, or close it: another notebook or terminal, perhaps.",
+            )
+        time.sleep(0.005)
+
+
+def _try_lock(path: Path) -> int | None:
+    """The open, locked file; None while another has it; OSError where no lock can be kept."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        _lock(file)
+        if os.path.samestat(os.fstat(file), os.stat(path)):
+            return file
+    except (BlockingIOError, FileNotFoundError):
+        pass  # FileNotFoundError: who had it has just removed it
+    except OSError:
+        os.close(file)
+        _remove(path)
+        raise
+    os.close(file)
+    return None
+
+
+def _unlock(path: Path, file: int | None) -> None:
+    """POSIX removes the file while it is locked, so that nobody locks one that is gone unseen;
+    Windows refuses that, and later to remove one that another has opened."""
+    if file is None:
+        return
+    if os.name == "posix":
+        _remove(path)
+    os.close(file)
+    if os.name == "nt":
+        _remove(path)
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(file: int) -> None:
+        try:
+            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+        except PermissionError as error:
+            raise BlockingIOError from error
+else:
+    import fcntl
+
+    def _lock(file: int) -> None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""The drawing pad in a real JupyterLab in a real browser: the mouse draws, the answer appears."""
+"""`kit lab` in a real browser: what a learner sees first, where links lead, the drawing pad."""
 
 import os
 import shutil
@@ -36,13 +36,9 @@ LAB_OPTIONS = [
     "--IdentityProvider.token=",
     "--ServerApp.allow_root=True",
     "--ServerApp.disable_check_xsrf=True",  # so that stop() may ask it to shut down
-    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
 ]
-# No question about news over the page; cells out of sight are in the page too.
-SETTINGS = {
-    "apputils-extension/notification": '{"fetchNews": "false"}',
-    "notebook-extension/tracker": '{"windowingMode": "none"}',
-}
+# Cells out of sight are in the page too.
+SETTINGS = {"notebook-extension/tracker": '{"windowingMode": "none"}'}
 SEVEN = [(70, 60), (210, 60), (120, 230)]
 ONE = [(140, 40), (140, 240)]
 THREE = [(90, 60), (150, 40), (190, 80), (180, 120), (130, 135), (185, 155), (200, 205)]
@@ -50,6 +46,7 @@ THREE += [(150, 240), (85, 220)]
 
 # A reader without a network: it tells a slim digit from a wide one. The pad is what is tested.
 PAD = """\
+from pathlib import Path
 from types import SimpleNamespace
 import numpy as np
 from kit.lesson.widgets import DrawingPad
@@ -58,6 +55,7 @@ def recognize(image):
     digit = 1 if np.ptp(np.flatnonzero(image.any(axis=0))) < 8 else 7
     return SimpleNamespace(digit=digit, scores=np.where(np.arange(10) == digit, 100, -128))
 
+assert Path("pad.ipynb").exists()  # a kernel works in its notebook's folder
 DrawingPad(recognize)
 """
 
@@ -71,8 +69,8 @@ def free_port():
 
 
 @contextmanager
-def lab(folder: Path):
-    """A JupyterLab of its own on `folder`, its settings kept apart from the user's: its URL."""
+def lab(folder: Path, *options: str):
+    """`kit lab` with settings and log in `folder`, apart from the user's: its URL."""
     home, port = folder / ".home", free_port()
     env = {name: str(home / name.lower()) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR")}
     env |= {"JUPYTERLAB_SETTINGS_DIR": str(home / "settings"), "IPYTHONDIR": str(home / "ipython")}
@@ -82,10 +80,10 @@ def lab(folder: Path):
         path.parent.mkdir(parents=True)
         path.write_text(setting)
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    options = [f"--port={port}", f"--ServerApp.root_dir={folder}", *LAB_OPTIONS]
+    options = ["--port", str(port), *LAB_OPTIONS, *options]
     with open(folder / "lab.log", "w") as log:
         server = subprocess.Popen(
-            [sys.executable, "-m", "jupyterlab", *options],
+            [sys.executable, "-m", "kit", "lab", *options],
             cwd=folder,
             env={**os.environ, **env, "PYTHONPATH": path},
             stdout=log,
@@ -157,9 +155,10 @@ def draw_in(
     Returns:
         the pad's message after each drawing.
     """
-    shutil.copy(notebook, folder / notebook.name)
-    with lab(folder) as url, browser_page() as page:
-        page.goto(f"{url}/lab/tree/{notebook.name}?reset", timeout=60_000)
+    (folder / "notebooks").mkdir()
+    shutil.copy(notebook, folder / "notebooks" / notebook.name)
+    with lab(folder, f"--ServerApp.root_dir={folder}") as url, browser_page() as page:
+        page.goto(f"{url}/lab/tree/notebooks/{notebook.name}?reset", timeout=60_000)
         # Before the kernel is connected "Run All Cells" asks which one to take, or runs nothing.
         page.get_by_text("| Idle").first.wait_for(timeout=60_000)
         page.get_by_role("menuitem", name="Run", exact=True).click()
@@ -194,6 +193,19 @@ def draw(page, canvas, points):
     page.mouse.up()
 
 
+def test_the_course_opens_and_its_links_lead_to_notebooks_and_code(tmp_path):
+    """00-start is in front, with no question over it; from it to 03-generate, and to a C file."""
+    pytest.importorskip("playwright", reason="playwright is not installed")
+    with lab(tmp_path) as url, browser_page() as page:
+        page.goto(url, timeout=60_000)
+        page.get_by_text("| Idle").first.wait_for(timeout=60_000)
+        assert page.url == f"{url}/lab/tree/notebooks/00-start.ipynb"
+        assert page.get_by_text("Jupyter news").count() == 0
+        page.get_by_role("link", name="03-generate").first.click()
+        page.locator('.jp-RenderedMarkdown a[href*="dense_int8_cortex_m4.c"]').first.click()
+        page.locator(".jp-FileEditor").get_by_text("nn_dense_int8(").first.wait_for(timeout=30_000)
+
+
 @pytest.fixture
 def pad_notebook(tmp_path):
     path = tmp_path / "pad.ipynb"
@@ -212,6 +224,7 @@ def test_drawing_with_the_mouse_shows_the_answer(pad_notebook, tmp_path):
     assert answers == ["I read a 7 (89 %).", "I read a 1 (89 %)."]
 
 
+@pytest.mark.deep  # the pad and the notebook are tested above and by nbval, each by itself
 def test_the_chip_reads_what_is_drawn_in_the_course(road, tmp_path):
     """Notebook 05-recognize as a learner has it: run all cells, draw, and the virtual board,
     executing the firmware, reads the digit."""

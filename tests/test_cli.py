@@ -228,17 +228,22 @@ def test_commands_that_take_minutes(kit, monkeypatch):
     asked = []
     monkeypatch.setattr("kit.lesson.run.run", lambda names: asked.append(names) or made)
     monkeypatch.setattr("kit.lesson.run.refresh", lambda names: asked.append(names) or [Path("x")])
-    monkeypatch.setattr(subprocess, "call", lambda command: asked.append(command[4:]) or 0)
+    monkeypatch.setattr(
+        subprocess, "call", lambda command, **_: asked.append(command[3 + len(cli.LAB) :]) or 0
+    )
     assert json.loads(kit("run", "02", "--json").out) == made
     assert json.loads(kit("refresh", "--json").out) == {"changed": ["x"]}
-    assert json.loads(kit("lab", "--json", "--", "--no-browser").out) == {"exit_code": 0}
-    assert asked == [["02"], None, ["--no-browser"]]
+    options = ["--no-browser", "--port", "9999"]
+    assert json.loads(kit("lab", "--json", *options).out) == {"exit_code": 0}
+    assert json.loads(kit("lab", *options, "--json").out) == {"exit_code": 0}
+    assert json.loads(kit("lab", "--json", "--", "--help").out) == {"exit_code": 0}
+    assert asked == [["02"], None, options, options, ["--help"]]
 
 
 @pytest.mark.parametrize("form", [(), ("--json",)])
 def test_a_failure_is_an_exit_code_with_and_without_json(kit, monkeypatch, form):
     """A script that asks for JSON learns of a failed JupyterLab and of a computer not ready."""
-    monkeypatch.setattr(subprocess, "call", lambda command: 3)
+    monkeypatch.setattr(subprocess, "call", lambda command, **_: 3)
     missing = Check("CMake", False, "not on PATH", "required", "install it")
     monkeypatch.setattr(
         import_module("kit.doctor"), "examine", lambda board: Examination([missing])

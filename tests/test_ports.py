@@ -158,17 +158,18 @@ def test_linux_tells_whose_drive_it_is(plugged, tmp_path, monkeypatch):
 
 
 def test_virtual_boards_with_a_program_are_listed(plugged, tmp_path, capsys):
-    """Under the URLs that open them, after the real ones."""
-    for name in ("default", "alice"):
+    """Under the URLs that open them, after the real ones; what is being replaced is not one."""
+    for name in ("default", "alice", ".alice.old"):
         (tmp_path / "build" / "virtual" / name).mkdir(parents=True)
         (tmp_path / "build" / "virtual" / name / "firmware.elf").touch()
     monkey = pytest.MonkeyPatch()
     with monkey.context() as patch:
-        patch.setattr(probes, "mcu_of", lambda elf: probes.MCUS["stm32f401re"])
+        patch.setattr(probes.flash_store, "mcu", lambda name: probes.MCUS["stm32f401re"])
         plugged(ONE)
         assert cli.main(["boards"]) == 0
     out = capsys.readouterr().out
     assert "virtual://alice" in out and "virtual:// " in out and "NUCLEO-F401RE" in out
+    assert ".old" not in out
     assert "/dev/ttyACM0" in out and "066EFF" in out
 
 

@@ -14,7 +14,9 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import distribution
 from pathlib import Path
 from types import ModuleType
@@ -162,6 +164,19 @@ def test_second_call_uses_neither_pip_nor_an_index(set_up_once: tuple[Small, Any
     assert kit_says(second)["arguments"] == ["run"]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links need a right there")
+def test_a_link_to_the_file_is_the_project(set_up_once: tuple[Small, Any], tmp_path: Path) -> None:
+    """Nothing is set up where the link is, and a foreign `kit` there is not run."""
+    small, first = set_up_once
+    (tmp_path / "link.py").symlink_to(small.folder / "workshop.py")
+    (tmp_path / "kit.py").write_text("raise SystemExit('another kit')")
+    command = [sys.executable, "link.py", "doctor", "--json"]
+    linked = subprocess.run(command, capture_output=True, encoding="utf-8", cwd=tmp_path)
+    assert linked.returncode == 7, linked.stderr
+    assert kit_says(linked)["kit"] == kit_says(first)["kit"]
+    assert not (tmp_path / ".venv").exists()
+
+
 def test_outside_settings_do_not_reach_in(set_up_once: tuple[Small, Any]) -> None:
     """A foreign PYTHONPATH, Keras backend or package in the home folder changes nothing."""
     small, _ = set_up_once
@@ -201,6 +216,68 @@ def test_a_folder_of_wheels_takes_the_place_of_the_network(small: Small) -> None
     unset = {"PIP_NO_INDEX": "(unset)", "PIP_FIND_LINKS": "(unset)", "PIP_CONFIG_FILE": os.devnull}
     result = small.call("run", **index, **unset)
     assert result.returncode == 7, result.stderr
+
+
+def test_a_second_call_during_the_first_waits_and_goes_on(small: Small) -> None:
+    """It neither removes what the first is making nor makes it again."""
+    with ThreadPoolExecutor() as threads:
+        first = threads.submit(small.call, "run")
+        while not (small.venv.exists() or first.done()):
+            time.sleep(0.01)
+        second = small.call("doctor")
+    assert SET_UP in first.result().stdout and first.result().returncode == 7
+    assert re.search(r"Another set-up .* \(process \d+\); waiting", second.stdout)
+    assert SET_UP not in second.stdout
+    assert kit_says(second)["arguments"] == ["doctor"]
+
+
+def test_the_lock_of_a_killed_set_up_is_gone(workshop: ModuleType) -> None:
+    """The system drops it; its file alone keeps nobody waiting."""
+    script = "import workshop\nwith workshop.only_set_up():\n print(1, flush=True)\n input()"
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, cwd=workshop.HERE, stdin=pipe, stdout=pipe) as other:
+        assert other.stdout and other.stdout.readline()
+        with open(workshop.TURN, "r+b") as file:
+            assert not workshop.locked(file.fileno())
+        other.kill()
+        other.wait()
+    with workshop.only_set_up():
+        pass
+
+
+def test_a_shared_environment_is_not_replaced(
+    complete: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """One who may not write, or owns it not, gets words; what is there stays as it was."""
+    complete.LOCK.write_text("# other\n")
+    before = complete.STAMP.read_text()
+    with monkeypatch.context() as patch:
+        patch.setattr(complete.os, "access", lambda *_: False)
+        assert "may not be written" in refusal(complete, "run", ["doctor"])
+    if os.name == "posix":
+        with monkeypatch.context() as patch:
+            patch.setattr(complete.os, "getuid", lambda: complete.VENV.stat().st_uid + 1)
+            assert "belongs to another user" in refusal(complete, "run", ["doctor"])
+        complete.VENV.rename(tmp_path / "shared")
+        complete.VENV.symlink_to(tmp_path / "shared")
+        assert "is a link" in refusal(complete, "run", ["doctor"])
+    assert complete.STAMP.read_text() == before
+
+
+def test_a_complete_environment_needs_nothing_to_be_written(
+    complete: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A class may share a folder that only its owner may write."""
+
+    def refuse(*_: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(complete.os, "open", refuse)
+    monkeypatch.setattr(complete, "call", lambda *_, **__: 7)
+    assert complete.run(["doctor"]) == 7
+    complete.STAMP.unlink()
+    assert "Permission denied" in refusal(complete, "run", ["doctor"])
 
 
 # ---- When .venv counts as complete ----
@@ -300,10 +377,10 @@ def test_what_was_in_the_environment_is_gone_after_a_new_set_up(
 # ---- What can be wrong with a computer ----
 
 
-def refusal(workshop: ModuleType, function: str) -> str:
+def refusal(workshop: ModuleType, function: str, *arguments: Any) -> str:
     """The text with which a check refuses; what, why and next are there."""
     with pytest.raises(workshop.Trouble) as error:
-        getattr(workshop, function)()
+        getattr(workshop, function)(*arguments)
     text = str(error.value)
     assert re.fullmatch(r".+\nWhy: .+\nNext: .+", text)
     return text

@@ -386,7 +386,7 @@ def _crash_error(payload: bytes) -> KitError:
     """The error for a FAULT frame, with source lines if the program was built here."""
     crash = parse(payload)
     build_id = crash.build_id if crash else ""
-    candidates = [build() / "firmware.elf", *build().glob("virtual/*/firmware.elf")]
+    candidates = [build() / "firmware.elf", *build().glob("virtual/[!.]*/firmware.elf")]
     files = [path for path in candidates if build_id and path.is_file()]
     return crash_error(payload, next((f for f in files if build_id_of(f) == build_id), None))
 

@@ -15,7 +15,6 @@ import psutil
 from serial.tools import list_ports
 
 from kit.board.virtual import flash_store, options
-from kit.compile.firmware import mcu_of
 from kit.mcu import MCUS
 from kit.paths import build
 from kit.programs import system
@@ -125,11 +124,11 @@ def probe_at(url: str) -> Probe | None:
 
 def virtual_boards() -> list[tuple[str, str]]:
     """URL and board of each virtual board that has a program."""
-    names = sorted(path.parent.name for path in (build() / "virtual").glob("*/firmware.elf"))
+    names = sorted(path.parent.name for path in (build() / "virtual").glob("[!.]*/firmware.elf"))
     return [
         (
             f"virtual://{'' if name == options.DEFAULT else name}",
-            mcu_of(flash_store.source(name)).board,
+            flash_store.mcu(name).board,
         )
         for name in names
     ]

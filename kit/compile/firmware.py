@@ -12,7 +12,7 @@ from kit.errors import KitError
 from kit.generate import Generated, load
 from kit.generate.xcubeai import check_linkable
 from kit.mcu import DEFAULT, Mcu, find_mcu
-from kit.paths import FIRMWARE, making
+from kit.paths import FIRMWARE, locked, making
 from kit.programs import find, system
 from kit.provenance import note
 
@@ -174,7 +174,8 @@ def build(
     compiler = _compiler_for(network, compiler)
     _check_size(network, mcu)
     with tempfile.TemporaryDirectory(prefix="kit-") as folder:
-        elf = _compile(network, Path(folder), mcu, compiler)
+        with locked(network.folder.absolute()):
+            elf = _compile(network, Path(folder), mcu, compiler)
         use = memory_use(elf)
         check_fits(use, mcu)
         remark = remark_on(math.prod(network.input.shape), math.prod(network.output.shape))

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from kit.compile.toolchain import WARNINGS, run, zig
 from kit.errors import KitError
 from kit.generate import Generated, load
-from kit.paths import FIRMWARE, build, making
+from kit.paths import FIRMWARE, build, locked, making
 
 SUFFIXES = {"win32": ".dll", "darwin": ".dylib"}
 OBSERVER = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint32, ctypes.c_void_p)
@@ -95,9 +95,11 @@ class HostNetwork:
     """
 
     def __init__(self, network: Generated | str | Path) -> None:
-        self.network = network if isinstance(network, Generated) else load(network)
-        _check_open(self.network)
-        self._library = ctypes.CDLL(str(compile_host(self.network)))
+        folder = network.folder if isinstance(network, Generated) else Path(network)
+        with locked(folder.absolute()):
+            self.network = network if isinstance(network, Generated) else load(network)
+            _check_open(self.network)
+            self._library = ctypes.CDLL(str(compile_host(self.network)))
         self._library.engine_input.restype = ctypes.c_void_p
         self._library.engine_output.restype = ctypes.c_void_p
         self._library.engine_run.argtypes = [OBSERVER, ctypes.c_void_p]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from kit.errors import KitError
+from kit.paths import locked
 
 FILE = "network.json"
 
@@ -107,11 +108,12 @@ def load(folder: str | Path) -> Generated:
     """
     folder = Path(folder)
     next_step = "Run `kit generate MODEL.tflite --out DIR`, or notebook 03-generate."
-    if not (folder / FILE).is_file():
-        raise KitError(f"There is no generated network in {folder}.", next_step=next_step)
     try:
-        content = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        return _generated(folder, content)
+        with locked(folder.absolute()):
+            text = (folder / FILE).read_text(encoding="utf-8")
+        return _generated(folder, json.loads(text))
+    except (FileNotFoundError, NotADirectoryError):
+        raise KitError(f"There is no generated network in {folder}.", next_step=next_step) from None
     except (ValueError, KeyError, TypeError) as error:
         raise KitError(
             f"{folder / FILE} cannot be read.", f"It is damaged: {error!r}.", next_step

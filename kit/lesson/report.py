@@ -6,13 +6,15 @@ from typing import Any
 from rich.table import Table
 
 from kit.errors import KitError
-from kit.paths import build, making
+from kit.paths import build, locked, making
 
 Report = dict[str, dict[str, Any]]
 
 
 def report(section: str, **figures: Any) -> None:
     """Add figures to a section of the report; a figure that was there is replaced.
+
+    Several notebooks may do it at once.
 
     Args:
         section: for example "int8" or "board".
@@ -21,18 +23,19 @@ def report(section: str, **figures: Any) -> None:
     Raises:
         KitError: a figure is not a number or text, or is not finite.
     """
-    merged = read_report()
-    merged.setdefault(section, {}).update(figures)
-    try:
-        text = json.dumps(merged, indent=2, allow_nan=False, default=_plain)
-    except (TypeError, ValueError) as error:
-        raise KitError(
-            f"The report cannot hold these figures of {section}: {figures}.",
-            str(error),
-            "Report finite numbers and text.",
-        ) from error
-    with making("report.json") as path:
-        path.write_text(text + "\n", encoding="utf-8", newline="\n")
+    with locked("report.json"):
+        merged = read_report()
+        merged.setdefault(section, {}).update(figures)
+        try:
+            text = json.dumps(merged, indent=2, allow_nan=False, default=_plain)
+        except (TypeError, ValueError) as error:
+            raise KitError(
+                f"The report cannot hold these figures of {section}: {figures}.",
+                str(error),
+                "Report finite numbers and text.",
+            ) from error
+        with making("report.json") as path:
+            path.write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
 def read_report() -> Report:

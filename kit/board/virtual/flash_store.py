@@ -1,7 +1,8 @@
 """What is in the flash of each virtual board, kept in `build()/virtual/<name>/` between sessions.
 
 A folder holds `flash.bin` (512 KB, erased bytes are 0xFF) and `firmware.elf`, the program it came
-from, kept for its source lines. The two are replaced together or not at all.
+from, kept for its source lines. The two are replaced together or not at all; who wants them to
+belong together reads them inside `kit.paths.locked(folder(name))`.
 """
 
 import shutil
@@ -17,7 +18,7 @@ from kit.compile.firmware import has_runtime_of_st, mcu_of
 from kit.errors import KitError
 from kit.generate.xcubeai import check_may_run_on
 from kit.mcu import DEFAULT, Mcu
-from kit.paths import build, making
+from kit.paths import build, locked, making
 
 REBUILD = "Build the firmware for the board with `kit build` and flash that file."
 
@@ -42,13 +43,15 @@ def source(name: str) -> Path:
 
 def mcu(name: str) -> Mcu:
     """The chip that a board has: the one its program was built for."""
-    return mcu_of(source(name)) if source(name).exists() else DEFAULT
+    with locked(folder(name)):
+        return mcu_of(source(name)) if source(name).exists() else DEFAULT
 
 
 def read(name: str) -> bytes:
     """The flash of a board: FLASH_SIZE bytes, all 0xFF when it was never programmed."""
-    image = folder(name) / "flash.bin"
-    content = image.read_bytes() if image.exists() else b""
+    with locked(folder(name)):
+        image = folder(name) / "flash.bin"
+        content = image.read_bytes() if image.exists() else b""
     return content.ljust(FLASH_SIZE, b"\xff")[:FLASH_SIZE]
 
 

@@ -15,6 +15,7 @@ from kit.board.virtual import flash_store
 from kit.board.virtual.chip import Chip
 from kit.board.virtual.options import parse
 from kit.errors import KitError
+from kit.paths import locked
 
 GLANCE = 0.01  # seconds a call that must not block may run the program
 FLUSH = 1.0  # seconds flush() gives the program to read everything
@@ -51,17 +52,17 @@ class Serial(SerialBase):  # type: ignore[misc]
             raise serial.SerialException("Port is already open.")
         try:
             name, options = parse(self._port)
-            mcu = flash_store.mcu(name)
+            with locked(flash_store.folder(name)):
+                self._chip = Chip(
+                    flash_store.read(name),
+                    flash_store.source(name),
+                    strict=options.strict,
+                    uninitialized=options.uninitialized,
+                    mcu=flash_store.mcu(name),
+                    absent=options.absent,
+                )
         except KitError as error:
             raise PortError(error) from None
-        self._chip = Chip(
-            flash_store.read(name),
-            flash_store.source(name),
-            strict=options.strict,
-            uninitialized=options.uninitialized,
-            mcu=mcu,
-            absent=options.absent,
-        )
         self._reconfigure_port()
         self.is_open = True
 
