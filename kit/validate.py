@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +11,12 @@ from kit.board import Board, flash
 from kit.compile import HostNetwork, build
 from kit.digits import load
 from kit.errors import KitError
-from kit.generate import generate, xcubeai
+from kit.generate import generate
 from kit.model import Range, Reference, pixels_to_input, read
 from kit.paths import build as build_folder
+
+if TYPE_CHECKING:
+    from kit.generate import xcubeai
 
 FLOAT_TOLERANCE = 1e-5  # scores are probabilities; the order of float additions is not defined
 
@@ -86,7 +89,7 @@ class StValidation:
     rows: int
     tool: str
     mode: str
-    metrics: tuple[xcubeai.Metrics, ...]
+    metrics: "tuple[xcubeai.Metrics, ...]"
     milliseconds: float | None
     comparison: Comparison | None
     remark: str
@@ -161,7 +164,7 @@ def validate_by_st(
     what: str,
     mode: str = "host",
     board: str | None = None,
-    settings: xcubeai.Settings | None = None,
+    settings: "xcubeai.Settings | None" = None,
 ) -> StValidation:
     """Let ST's tool validate its C of a model, and compare what it computed with LiteRT.
 
@@ -177,6 +180,8 @@ def validate_by_st(
         KitError: the tool is missing or fails, the mode cannot work here, or the board is the
             virtual one.
     """
+    from kit.generate import xcubeai
+
     done = xcubeai.validate(path, inputs, mode, board, settings)
     comparison, remark = None, "This version of the tool writes no outputs to compare."
     if isinstance(inputs, int):

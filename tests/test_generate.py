@@ -254,3 +254,14 @@ def test_functions_of_kit_stay_functions_whatever_was_imported():
         "    import kit.compile",
     ]
     subprocess.run([sys.executable, "-c", "\n".join(lines)], check=True)
+
+
+def test_st_and_its_packages_are_loaded_when_they_are_asked_for():
+    """Who generates with the open engine, builds and flashes needs nothing of ST's tool."""
+    lines = [
+        "import sys, kit",
+        "kit.generate, kit.build_firmware, kit.flash, kit.Board, kit.HostNetwork",
+        "import kit.validate, kit.board.virtual.flash_store",
+        "assert not [name for name in sys.modules if name.startswith('kit.generate.xcubeai')]",
+    ]
+    subprocess.run([sys.executable, "-c", "\n".join(lines)], check=True)

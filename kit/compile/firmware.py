@@ -10,7 +10,6 @@ from kit.compile.memory import FLASH, MemoryUse, check_fits, memories, memory_us
 from kit.compile.toolchain import GET_GCC, find_gcc, gcc, run, zig
 from kit.errors import KitError
 from kit.generate import Generated, load
-from kit.generate.xcubeai import check_linkable
 from kit.mcu import DEFAULT, Mcu, find_mcu
 from kit.paths import FIRMWARE, locked, making
 from kit.programs import find, system
@@ -189,6 +188,8 @@ def _compiler_for(network: Generated, wanted: str | None) -> str:
     """The compiler; a network of ST's tool must fit its runtime, which is made for one of them."""
     if network.runtime is None:
         return wanted or "zig"
+    from kit.generate.xcubeai import check_linkable
+
     check_linkable(network)
     if wanted not in (None, "gcc"):
         raise KitError(

@@ -8,8 +8,6 @@ from typing import Any
 from kit.errors import KitError
 from kit.generate import portable
 from kit.generate.result import FILE, Generated, Layer, Runtime, TensorInfo, load
-from kit.generate.xcubeai import Settings
-from kit.generate.xcubeai import generate as by_st
 from kit.model import Range
 from kit.provenance import note
 
@@ -45,7 +43,10 @@ def generate(
     folder = Path(out).resolve()
     _check_replaceable(folder)
     if engine == "xcubeai":
-        made = by_st(Path(model), folder, Settings(input_range=span, **settings))
+        from kit.generate import xcubeai  # ST's tool is no concern of who does not ask for it
+
+        chosen = xcubeai.Settings(input_range=span, **settings)
+        made = xcubeai.generate(Path(model), folder, chosen)
     else:
         made = portable.generate(Path(model), folder, span)
     note(made.folder, model)

@@ -16,7 +16,6 @@ from kit.board.virtual.memory_map import FLASH_BASE, FLASH_SIZE, RAM_BASE
 from kit.board.virtual.options import parse
 from kit.compile.firmware import has_runtime_of_st, mcu_of
 from kit.errors import KitError
-from kit.generate.xcubeai import check_may_run_on
 from kit.mcu import DEFAULT, Mcu
 from kit.paths import build, locked, making
 
@@ -66,6 +65,8 @@ def program(name: str, elf_path: str | Path) -> int:
     content = _read_elf(path)
     segments = _segments(content, path.name)
     if has_runtime_of_st(path):
+        from kit.generate.xcubeai import check_may_run_on
+
         check_may_run_on(f"virtual://{name}")
     mcu = mcu_of(path)
     flash = bytearray(b"\xff" * FLASH_SIZE)
