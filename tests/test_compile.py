@@ -1,5 +1,6 @@
 """The chip's program: it builds anywhere, repeats exactly, and fits, or says what does not."""
 
+import contextlib
 import shutil
 import subprocess
 import sys
@@ -7,13 +8,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from depth import many
 from elftools.elf.elffile import ELFFile
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from networks import Spec, make
 
 from kit.board import Board, flash
 from kit.compile import FLASH, RAM, build, memory_use, toolchain
-from kit.compile.firmware import build_id_of, flash_image, mcu_of
-from kit.compile.memory import MemoryUse, Region, check_fits
+from kit.compile.firmware import build_id_of, flash_image, has_runtime_of_st, mcu_of
+from kit.compile.location import Location, locate
+from kit.compile.memory import MemoryUse, Region, _memory_at, check_fits
 from kit.compile.toolchain import environment, find_gcc, gcc, run, zig
 from kit.errors import KitError
 from kit.generate import generate
@@ -119,6 +124,36 @@ def program_for(mcu, folder):
     flags = ["-target", "thumb-freestanding-eabihf", "-mcpu=cortex_m4", "-nostdlib", "-Wl,-e,main"]
     run([zig(), "cc", *flags, folder / "mcu.c", "-o", folder / "mcu.elf"], "Compiling")
     return folder / "mcu.elf"
+
+
+@settings(deadline=None, max_examples=many(30, 1000), derandomize=True,
+          suppress_health_check=[HealthCheck.function_scoped_fixture])  # fmt: skip
+@given(st.integers(0, 2**20), st.sampled_from(["cut", "header", "tables"]), st.integers(0, 255))
+def test_whatever_was_damaged_in_a_program_is_told(firmware, tmp_path, place, where, byte):
+    """Cut off or changed in its tables: each reader has an answer, or an error that says so."""
+    content = bytearray(firmware.elf.read_bytes())
+    tables = int.from_bytes(content[32:36], "little")  # of sections, at the end of the file
+    if where == "cut":
+        del content[place % len(content) :]
+    else:
+        content[place % 116 if where == "header" else tables + place % (len(content) - tables)] = (
+            byte
+        )
+    damaged = tmp_path / "damaged.elf"
+    damaged.write_bytes(content)
+    for read in (flash_image, memory_use, mcu_of, build_id_of, has_runtime_of_st):
+        with contextlib.suppress(KitError):
+            read(damaged)
+    assert isinstance(locate(damaged, 0x0800_0100), Location)
+
+
+def test_memory_is_that_of_the_chip():
+    """What lies in none of its memories, as in the CCM RAM of an STM32F407, is neither."""
+    use = MemoryUse((Region(".ccm", "", 0x1000_0000, 64), Region("x", "flash", 0x0800_0000, 8)))
+    assert (use.flash_bytes, use.ram_bytes) == (8, 0)
+    with pytest.raises(KitError, match="0x10000000, where the STM32F446RE has no memory"):
+        check_fits(use)
+    assert [_memory_at(a) for a in (0x0800_0000, 0x1000_0000, 0x2000_0000)] == ["flash", "", "RAM"]
 
 
 def test_the_image_is_what_objcopy_makes(firmware, tmp_path):
