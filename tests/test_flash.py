@@ -17,7 +17,7 @@ import serial
 from networks import Spec, make
 
 from kit import cli
-from kit.board import Board, confirm, flash, probes, tools
+from kit.board import Board, confirm, flash, ports, probes, tools
 from kit.compile import build
 from kit.compile.firmware import build_id_of, flash_image
 from kit.compile.toolchain import run, zig
@@ -27,6 +27,7 @@ from kit.mcu import STM32F401RE, STM32F446RE
 
 FLASH = import_module("kit.board.flash")  # the package gives the function of that name
 PORT = "COM5"  # any real port: the ST-LINK is found by the tool
+REQUIRE = ports.require
 PROGRAMS = ["STM32_Programmer_CLI", "openocd", "st-flash", "pyocd"]  # in the order of preference
 SUCCESS = {  # what each prints last, as in tests/test_tools.py
     "STM32_Programmer_CLI": "Download verified successfully",
@@ -58,7 +59,8 @@ def other_elf(tmp_path_factory):
 
 @pytest.fixture
 def computer(tmp_path, monkeypatch):
-    """A computer with no flashing tool, no board and no patience; all can be added."""
+    """A computer with no flashing tool, no board and no patience; all can be added. Every port that
+    is named is there."""
     bin_folder = tmp_path / "bin"
     bin_folder.mkdir()
     (tmp_path / "drives").mkdir()
@@ -67,6 +69,7 @@ def computer(tmp_path, monkeypatch):
     monkeypatch.setattr(probes, "places", lambda: sorted((tmp_path / "drives").iterdir()))
     monkeypatch.setattr(probes.list_ports, "comports", list)
     monkeypatch.setattr(FLASH, "BACK_SECONDS", 1.0)
+    monkeypatch.setattr(FLASH, "require", lambda url: None)
     return tmp_path
 
 
@@ -320,6 +323,22 @@ def test_one_board_needs_no_serial_number(computer, elf, trusting, monkeypatch):
     assert "serial" not in (computer / "openocd.called").read_text()
 
 
+def test_a_port_that_is_not_there_is_noticed_before_a_tool_is_started(
+    computer, elf, monkeypatch, capsys
+):
+    """With the ports that are; "auto" and the port of an ST-LINK need no look."""
+    monkeypatch.setattr(FLASH, "require", REQUIRE)
+    monkeypatch.setattr(FLASH, "_greet", lambda url, elf, how: None)
+    plug_in(monkeypatch, TWO[0])
+    add_tool(computer, "openocd")
+    with pytest.raises(KitError, match="COM5 cannot be opened") as error:
+        flash(PORT, elf)
+    assert "/dev/ttyACM0" in error.value.why and not list(computer.glob("*.called"))
+    assert capsys.readouterr().err == ""
+    for url in ("auto", "/dev/ttyACM0"):
+        assert flash(url, elf).url == "/dev/ttyACM0"
+
+
 def test_a_port_of_no_board_among_several_is_refused(computer, elf, monkeypatch):
     """Any of them could be meant; writing the wrong one would destroy what it holds."""
     plug_in(monkeypatch, *TWO)
@@ -509,7 +528,7 @@ def test_behind_a_network_nothing_is_written(computer, elf, other_elf, line, mon
     """A tool would write to whatever ST-LINK is on this computer; the board must have it."""
     add_tool(computer, "st-flash")
     url = line(elf)
-    monkeypatch.setattr(FLASH, "NETWORK", ("socket:",))
+    monkeypatch.setattr(FLASH, "NETWORK", ("socket",))
     assert "nothing is written" in str(flash(url, elf))
     with pytest.raises(KitError, match="cannot be flashed from here") as error:
         flash(url, other_elf)

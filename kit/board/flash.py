@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kit.board import probes, recording, tools
+from kit.board.address import NETWORK, how_to_flash, scheme
 from kit.board.board import Board, Hello
-from kit.board.ports import resolve
+from kit.board.ports import require, resolve
 from kit.board.tools import Job, Tool, explain, wrong_chip
 from kit.board.virtual import flash_store
 from kit.compile.firmware import build_id_of, flash_image, mcu_of
@@ -27,7 +28,6 @@ from kit.programs import execute, system
 TIME_LIMIT = 120  # seconds for a tool
 BACK_SECONDS = 15.0  # for the drive to come back, and for the board to answer
 LOOK_SECONDS = 0.2
-NETWORK = ("socket:", "rfc2217:")  # a serial line, and no debugger
 
 
 @dataclass(frozen=True)
@@ -61,21 +61,22 @@ def flash(url: str, elf: str | Path, tool: str | None = None) -> Flashed:
         tool: one of `kit.board.tools.NAMES` to use that one.
 
     Raises:
-        KitError: the program is unusable, too large or for another chip, no tool or board is
-            there, the tool fails (its own words are in it), or the board does not run the
-            program afterwards.
+        KitError: the program is unusable, too large or for another chip, the port, a tool or a
+            board is not there, the tool fails (its own words are in it), or the board does not run
+            the program afterwards.
     """
     elf, url, mcu = Path(elf), resolve(url), mcu_of(elf)
     image = flash_image(elf)
     check_fits(memory_use(elf), mcu)
-    if re.match("virtual:", url, re.IGNORECASE):
+    if scheme(url) == "virtual":
         written = flash_store.program(flash_store.board_name(url), elf)
         return Flashed(f"{written:,} bytes written to the flash of {url}", url)
-    if re.match("replay:", url, re.IGNORECASE):
+    if scheme(url) == "replay":
         played = recording.read(recording.file_of(url))
         return Flashed(f"nothing is written: {url} is a recording ({played})", url)
-    if url.lower().startswith(NETWORK):
+    if scheme(url) in NETWORK:
         return Flashed(f"nothing is written: {url} runs it already", url, hello=_there(url, elf))
+    require(url)
     with _flat(elf, image) as flat:
         how, command = _write(url, elf, flat, mcu, tool)
     return Flashed(how, url, command, _greet(url, elf, how))
@@ -112,8 +113,8 @@ def confirm(board: Board, elf: str | Path) -> Hello:
         f"The board on {board.url} runs another program than {elf.name}.",
         f"It says build {hello.build_id}, {there.bytes:,} bytes, CRC-32 {there.crc32:#010x}; the "
         f"file has {len(image):,} bytes, CRC-32 {binascii.crc32(image):#010x}.",
-        f"Flash it: `kit flash --board {board.url}`. If you just did, press the black button, and "
-        "see with `kit boards` whether this is the board that was written.",
+        f"{how_to_flash(board.url)} If that was just done, press the black button, and see with "
+        "`kit boards` whether this is the board that was written.",
     )
 
 
