@@ -1,5 +1,12 @@
 """The one error family of the kit: what happened, why, and what to do next."""
 
+import os
+import re
+
+COMMAND = re.compile("`kit (?=[a-z])")
+EVERYWHERE = f"`{'py' if os.name == 'nt' else 'python3'} workshop.py "
+"""How `kit` is called where it is not on PATH: in JupyterLab's terminal, and before `.venv`."""
+
 
 class KitError(Exception):
     """An error a learner can act on.
@@ -28,4 +35,4 @@ class KitError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         """IPython calls this instead of printing a stack."""
-        return str(self).splitlines()
+        return COMMAND.sub(EVERYWHERE, str(self)).splitlines()

@@ -1,12 +1,14 @@
 """The chip's program: it builds anywhere, repeats exactly, and fits, or says what does not."""
 
 import contextlib
+import ctypes
 import shutil
 import subprocess
 import sys
 from dataclasses import replace
 
 import numpy as np
+import psutil
 import pytest
 from depth import many
 from elftools.elf.elffile import ELFFile
@@ -24,6 +26,7 @@ from kit.errors import KitError
 from kit.generate import generate
 from kit.mcu import DEFAULT, MCUS
 from kit.paths import FIRMWARE
+from kit.programs import execute
 
 needs_gcc = pytest.mark.skipif(not find_gcc(), reason="arm-none-eabi-gcc is not installed")
 COMPILERS = ["zig", pytest.param("gcc", marks=needs_gcc)]
@@ -293,3 +296,42 @@ def test_fast_math_is_off(network, tmp_path):
     flash("virtual://float", build(made, tmp_path).elf)
     with Board("virtual://float") as board:
         np.testing.assert_array_equal(board.run(inputs), HostNetwork(made).run(inputs))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell script")
+def test_a_build_that_takes_too_long_is_ended_with_all_that_it_started(tmp_path):
+    """CMake starts Ninja, and that zig: ending the first alone would leave the others at work."""
+    script, child = tmp_path / "cmake", tmp_path / "child"
+    script.write_text(f"#!/bin/sh\nsleep 60 &\necho $! > {child}\necho so far\nwait\n")
+    script.chmod(0o755)
+    with pytest.raises(subprocess.TimeoutExpired) as error:
+        execute([script], 1)
+    assert error.value.output == "so far\n"
+    number = int(child.read_text())
+    assert not psutil.pid_exists(number) or psutil.Process(number).status() == "zombie"
+
+
+PRESCALER = """
+#include <stdint.h>
+#include "board/clock.c"
+uint32_t code_of(uint32_t divider);
+uint32_t code_of(uint32_t divider) { return prescaler(divider); }
+"""
+
+
+def test_each_divider_of_a_bus_has_its_code(tmp_path):
+    """RM0390 section 6.3.3, PPRE1: 0xx is 1, 100 to 111 are 2, 4, 8 and 16."""
+    (tmp_path / "prescaler.c").write_text(PRESCALER)
+    includes = [f"-I{FIRMWARE / place}" for place in (".", "board", "board/nucleo_f446re")]
+    library = tmp_path / "prescaler.so"
+    words = [
+        "-shared",
+        "-nostdlib",
+        "-fPIC",
+        "-fno-sanitize=all",
+        *includes,
+        tmp_path / "prescaler.c",
+    ]
+    run([zig(), "cc", *words, "-o", library], "Compiling")
+    code_of = ctypes.CDLL(str(library)).code_of
+    assert [code_of(divider) for divider in (1, 2, 4, 8, 16)] == [0, 4, 5, 6, 7]

@@ -173,7 +173,8 @@ def test_virtual_boards_with_a_program_are_listed(plugged, tmp_path, capsys):
     assert "/dev/ttyACM0" in out and "066EFF" in out
 
 
-def test_a_damaged_virtual_board_does_not_hide_the_others(plugged, tmp_path, capsys):
+def test_a_damaged_virtual_board_does_not_hide_the_others(plugged, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("KIT_BUILD", str(tmp_path / "build"))
     (tmp_path / "build" / "virtual" / "alice").mkdir(parents=True)
     (tmp_path / "build" / "virtual" / "alice" / "firmware.elf").write_bytes(b"\x7fELF")
     plugged(ONE)

@@ -29,7 +29,7 @@ def memories(mcu: Mcu) -> tuple[Memory, Memory]:
     )
 
 
-FLASH, RAM = memories(DEFAULT)
+FLASH, RAM = memories(DEFAULT)  # where they begin is so on every chip; how large they are is not
 LARGEST = 0x0200_0000  # more than any STM32F4 has of either memory
 REBUILD = (
     "Build the firmware for the board with `kit build`, or notebook 04-flash, and take that file."
