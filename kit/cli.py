@@ -54,14 +54,15 @@ def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) ->
 
 def run(args: argparse.Namespace) -> Any:
     """Execute the notebooks in order; copies and their HTML land in build/notebooks."""
-    from kit.lesson import run as lesson
-
-    if args.board is None:
-        return lesson.run(args.notebooks or None)
     from kit.board.ports import require
     from kit.board.recording import absolute
 
-    require(args.board)
+    if args.board is not None:
+        require(args.board)
+    from kit.lesson import run as lesson  # takes seconds
+
+    if args.board is None:
+        return lesson.run(args.notebooks or None)
     return lesson.run(args.notebooks or ASKING, board=absolute(args.board))
 
 
@@ -77,10 +78,11 @@ def record(args: argparse.Namespace) -> Any:
     """Run notebooks on a board and record what it says: replay://FILE plays it back."""
     from kit.board import recording
     from kit.board.ports import require
-    from kit.lesson import run as lesson
+
+    require(args.board)
+    from kit.lesson import run as lesson  # takes seconds
 
     file = Path(args.file).resolve()
-    require(args.board)
     with recording.recording(file):
         lesson.run(args.notebooks or ASKING, board=args.board)
     made = recording.read(file)
