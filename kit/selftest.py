@@ -187,8 +187,8 @@ def _line_at(baud: int) -> Part:
 
     def part(board: Board) -> Iterator[Line]:
         _agree(board, baud)
-        before = board.status()
-        lost = sum(not _frame(board, baud) for _ in range(FRAMES))
+        before, size = board.status(), board.layer(0).output.bytes
+        lost = sum(not _frame(board, baud, size) for _ in range(FRAMES))
         after = board.status()
         noted = sum(_noted(after)) - sum(_noted(before))
         text = f"{FRAMES} frames, {lost} lost; the chip noted {noted} errors; its rate is "
@@ -205,11 +205,11 @@ def _agree(board: Board, baud: int) -> None:
                         f"they stay at {board.link.baud}.")  # fmt: skip
 
 
-def _frame(board: Board, baud: int) -> bool:
+def _frame(board: Board, baud: int, reply_bytes: int) -> bool:
     """Whether one request is answered at once; after a failure the line is put right again."""
     size = board.described.input.bytes
     payload = b"\0" + (bytes(range(256)) * (size // 256 + 1))[:size]  # every byte there is
-    reply = board.link.exchange(link.WATCH, payload)
+    reply = board.link.exchange(link.WATCH, payload, reply_bytes=reply_bytes)
     if reply is not None and reply.type == link.WATCH | link.REPLY:
         return True
     board.link.fall_back()

@@ -20,9 +20,11 @@ from PIL import Image
 from kit import cli, validate
 from kit.digits import load, read_image
 from kit.doctor import Check, Examination
+from kit.errors import KitError
 from kit.generate import generate
 from kit.lesson.quiet import quiet, tensorflow
 from kit.model import Reference, pixels_to_input, read
+from kit.paths import ROOT
 
 SMALL = Spec(784, (12, 10), "relu", True, True, True, True, 0.05, 3)
 COMMANDS = ("run", "refresh", "lab", "doctor", "generate", "validate", "build", "flash",
@@ -395,6 +397,18 @@ def test_a_pipe_of_the_board_is_not_that_of_the_output(kit, monkeypatch):
 
     monkeypatch.setattr("kit.board.Board.recognize", broken)
     assert_helpful(kit("recognize", "digit.png"), "refused to read or write")
+
+
+def test_a_notebook_names_the_command_as_it_can_be_typed_there(kit):
+    """`kit` is on no PATH in JupyterLab's terminal; a shell that has it may keep it."""
+    error = KitError("What.", "Why.", "Run `kit boards`, then `kit flash --board COM5`; not kit.")
+    shown = "\n".join(error._render_traceback_())
+    program = "py" if os.name == "nt" else "python3"
+    assert f"`{program} workshop.py boards`, then `{program} workshop.py flash --board" in shown
+    assert "; not kit." in shown and "`kit boards`" in str(error)
+    workshop = (ROOT / "workshop.py").read_text(encoding="utf-8")
+    for command in COMMANDS:
+        assert f'"{command}": ' in workshop, f"`workshop.py {command}` is none"
 
 
 def test_a_board_that_goes_away(kit):
