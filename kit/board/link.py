@@ -45,7 +45,7 @@ TRANSIENT = (1, 2)  # worth sending again: a damaged frame may look too long, to
 ATTEMPTS = 3
 REPLY_SECONDS = 3.0  # beside what the line and the network take
 GLANCE_SECONDS = 0.3  # for a request that is likely to get lost, such as the first one
-QUIET_SECONDS = 0.03  # longer than USB holds bytes back
+QUIET_SECONDS = 0.03  # longer than USB holds bytes back; the network is done by then
 CYCLES_PER_MAC = 50  # far more than any kernel takes: plain float32 code is at some 10
 LONGEST_WORK = 120.0  # seconds, whatever a board says of its network
 FRAME_BYTES = 16  # around a payload, COBS included (and 1 byte in 254)
@@ -224,13 +224,12 @@ class Link:
     def _settle(self) -> None:
         """Wait for a moment without a byte: a request that comes while the board is busy is lost,
         and an error that comes late would be taken for the answer to the next try."""
-        moment = QUIET_SECONDS + self.work_seconds
-        quiet = time.monotonic() + moment
+        quiet = time.monotonic() + QUIET_SECONDS
         deadline = quiet + self.reply_seconds
         with contextlib.suppress(*BROKEN):
             while time.monotonic() < min(quiet, deadline):
                 if (waiting := self.port.in_waiting) and self.port.read(waiting):
-                    quiet = time.monotonic() + moment
+                    quiet = time.monotonic() + QUIET_SECONDS
                 else:
                     time.sleep(QUIET_SECONDS / 10)
 
