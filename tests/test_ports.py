@@ -180,7 +180,7 @@ def test_a_damaged_virtual_board_does_not_hide_the_others(plugged, tmp_path, cap
     plugged(ONE)
     assert cli.main(["boards"]) == 0
     out = capsys.readouterr().out
-    assert "/dev/ttyACM0" in out and "its program is damaged" in out
+    assert "/dev/ttyACM0" in out and "(damaged)" in out
 
 
 def test_an_empty_list_says_how_to_plug_in(plugged, capsys):

@@ -137,7 +137,7 @@ def _virtual_board(name: str) -> str:
     try:
         return mcu_of(flash_store.source(name)).board
     except KitError:
-        return "its program is damaged"
+        return "(damaged)"
 
 
 def probe_drives() -> list[Drive]:
