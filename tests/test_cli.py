@@ -399,7 +399,7 @@ def test_a_pipe_of_the_board_is_not_that_of_the_output(kit, monkeypatch):
     assert_helpful(kit("recognize", "digit.png"), "refused to read or write")
 
 
-def test_a_notebook_names_the_command_as_it_can_be_typed_there(kit):
+def test_a_notebook_names_the_command_as_it_can_be_typed_there():
     """`kit` is on no PATH in JupyterLab's terminal; a shell that has it may keep it."""
     error = KitError("What.", "Why.", "Run `kit boards`, then `kit flash --board COM5`; not kit.")
     shown = "\n".join(error._render_traceback_())
