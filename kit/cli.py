@@ -4,11 +4,13 @@ Results go to stdout, as text or with --json as one JSON object; progress goes t
 """
 
 import argparse
+import errno
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -58,14 +60,16 @@ def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) ->
 
 def run(args: argparse.Namespace) -> Any:
     """Execute the notebooks in order; copies and their HTML land in build/notebooks."""
-    from kit.lesson import run as lesson
+    from kit.board.ports import require
+    from kit.board.recording import absolute
+
+    if args.board is not None:
+        require(args.board)
+    from kit.lesson import run as lesson  # takes seconds
 
     if args.board is None:
         return lesson.run(args.notebooks or None)
-    from kit.board.ports import resolve
-    from kit.board.recording import absolute
-
-    return lesson.run(args.notebooks or ASKING, board=absolute(resolve(args.board)))
+    return lesson.run(args.notebooks or ASKING, board=absolute(args.board))
 
 
 def _show_run(result: Any) -> None:
@@ -79,12 +83,14 @@ def _show_run(result: Any) -> None:
 def record(args: argparse.Namespace) -> Any:
     """Run notebooks on a board and record what it says: replay://FILE plays it back."""
     from kit.board import recording
-    from kit.board.ports import resolve
-    from kit.lesson import run as lesson
+    from kit.board.ports import require
+
+    require(args.board)
+    from kit.lesson import run as lesson  # takes seconds
 
     file = Path(args.file).resolve()
     with recording.recording(file):
-        lesson.run(args.notebooks or ASKING, board=resolve(args.board))
+        lesson.run(args.notebooks or ASKING, board=args.board)
     made = recording.read(file)
     url = f"replay://{file.as_posix()}"
     return {"file": file, "url": url, "sessions": len(made.sessions), "hello": made.hello}
@@ -310,13 +316,14 @@ def flash(args: argparse.Namespace) -> Any:
     """Put the firmware into a board's flash and greet it."""
     from kit.board import Board
     from kit.board import flash as put
+    from kit.board.address import scheme
     from kit.compile.firmware import remark_on
 
     done = put(args.board, args.elf or paths.build() / FIRMWARE, args.tool)
     made = {"board": done.url, "how": str(done), "command": done.command}
     with Board(done.url) as board:
         hello = done.hello or board.hello()  # a real board was greeted after flashing
-        status = None if done.url.startswith("replay:") else board.status()
+        status = None if scheme(done.url) == "replay" else board.status()
     remark = remark_on(hello.input.elements, hello.output.elements)
     return made | {"hello": hello, "status": status, "remark": remark}
 
@@ -357,10 +364,20 @@ def evaluate(args: argparse.Namespace) -> Any:
     _, (images, labels) = load()
     images, labels = images[: args.images], labels[: args.images]
     with Board(args.board) as board:
+        _check_takes_mnist(board.described.network, board.described.input.elements, images[0].size)
         scores = board.scores(images, each(f"asking {args.board}"))
     right = int((scores.argmax(axis=1) == labels).sum())
     return {"board": args.board, "images": len(images), "right": right,
             "accuracy": right / len(images)}  # fmt: skip
+
+
+def _check_takes_mnist(network: str, takes: int, has: int) -> None:
+    if takes != has:
+        raise KitError(
+            f"{network} on the board takes {takes:,} values; MNIST's images have {has}.",
+            "`kit evaluate` asks about the images of MNIST's test set.",
+            "Compare its model on inputs of its own size: `kit validate MODEL --random 1000`.",
+        )
 
 
 def _show_evaluate(result: Any) -> None:
@@ -497,29 +514,52 @@ def _json(result: Any) -> str:
 
 
 def _resolve_board(args: argparse.Namespace) -> None:
-    """`--board auto` becomes the address of a board, once for the whole command."""
-    if getattr(args, "board", None) == "auto":
+    """`--board auto` becomes the address of a board, once for the whole command; what is no
+    address is told before anything is done."""
+    if getattr(args, "board", None) is not None:
         from kit.board.ports import resolve
 
         args.board = resolve(args.board)
 
 
+def _told(result: Any, args: argparse.Namespace) -> bool:
+    """Print a result; False where nobody reads it any longer, as behind `| head -1`."""
+    try:
+        print(_json(result)) if args.json else args.show(result)
+        if sys.stdout:
+            sys.stdout.flush()
+    except (OSError, SystemExit) as error:  # rich exits; Windows has no EPIPE
+        if isinstance(error, OSError) and error.errno not in (errno.EPIPE, errno.EINVAL):
+            raise
+        with suppress(OSError, ValueError, AttributeError):  # what is left must go somewhere
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return False
+    return True
+
+
+def _complain(text: object) -> None:
+    with suppress(OSError):  # nobody reads stderr either
+        print(f"\n{text}", file=sys.stderr)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code is 0, 1 after a KitError or a failed check, 130 after
-    Ctrl-C, or 2 for a wrong command line."""
+    Ctrl-C, 141 where nobody reads what is printed (as a shell tells of SIGPIPE), or 2 for a wrong
+    command line."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     args = _parser().parse_args(_for_jupyterlab(words))
     try:
         _resolve_board(args)
         result = args.action(args)
-        print(_json(result)) if args.json else args.show(result)
+        if not _told(result, args):
+            return 141
     except KitError as error:
-        print(f"\n{error}", file=sys.stderr)
+        _complain(error)
         return 1
     except OSError as error:
-        print(f"\n{_refused(error)}", file=sys.stderr)
+        _complain(_refused(error))
         return 1
     except KeyboardInterrupt:
-        print("\nStopped.", file=sys.stderr)
+        _complain("Stopped.")
         return 130
     return 1 if _failed(result) else 0

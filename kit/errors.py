@@ -1,7 +1,13 @@
 """The one error family of the kit: what happened, why, and what to do next."""
 
+import os
+import re
 from collections.abc import Sequence
 from difflib import get_close_matches
+
+COMMAND = re.compile("`kit (?=[a-z])")
+EVERYWHERE = f"`{'py' if os.name == 'nt' else 'python3'} workshop.py "
+"""How `kit` is called where it is not on PATH: in JupyterLab's terminal, and before `.venv`."""
 
 
 class KitError(Exception):
@@ -31,7 +37,7 @@ class KitError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         """IPython calls this instead of printing a stack."""
-        return str(self).splitlines()
+        return COMMAND.sub(EVERYWHERE, str(self)).splitlines()
 
 
 def one_of(value: str, choices: Sequence[str]) -> str:

@@ -6,7 +6,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
+
+import psutil
+
+GRACE = 5  # seconds for what a program printed, after it was ended
 
 
 def find(name: str, folders: Iterable[str] = (), beside: bool = False) -> Path | None:
@@ -29,23 +35,43 @@ def execute(
 ) -> tuple[int, str]:
     """Run a program to its end, without input; its exit code, and all that it printed.
 
+    When it is not waited for any longer, it is ended with all that it started.
+
     Raises:
         OSError: it cannot be started.
-        subprocess.TimeoutExpired: it took longer than `seconds`, and was ended.
+        subprocess.TimeoutExpired: it took longer than `seconds`; with all that it printed.
     """
-    done = subprocess.run(
+    with subprocess.Popen(
         [str(word) for word in command],
         cwd=cwd,
         env=env,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        timeout=seconds,
         encoding="utf-8",
         errors="replace",
-        check=False,
-    )
-    return done.returncode, done.stdout
+    ) as process:
+        try:
+            printed, _ = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired as error:
+            end(process)
+            with suppress(subprocess.TimeoutExpired):
+                error.output, _ = process.communicate(timeout=GRACE)
+            raise
+        except BaseException:  # Ctrl-C
+            end(process)
+            raise
+    return process.returncode, printed
+
+
+def end(process: "subprocess.Popen[Any]") -> None:
+    """End a program, and everything it started, at once."""
+    with suppress(psutil.NoSuchProcess):
+        mother = psutil.Process(process.pid)
+        for member in (*mother.children(recursive=True), mother):
+            with suppress(psutil.NoSuchProcess):
+                member.kill()
+    process.wait()
 
 
 def system() -> str:

@@ -4,6 +4,7 @@ pytest loads this file when `tests` is among its arguments. Hooks of a conftest.
 items beside it, so the hook that notebooks need is registered as a plugin of its own.
 """
 
+import io
 import json
 import os
 import shutil
@@ -30,6 +31,12 @@ os.environ.update(
     TF_ENABLE_ONEDNN_OPTS="0",
     IPYTHONDIR=str(BUILD / "ipython"),  # no start-up files and no history of the person testing
 )
+for name in ("COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR"):  # of the terminal it was started from
+    os.environ.pop(name, None)
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background, with `&`
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which children inherit as default
+if sys.__stdin__ is None:  # closed: pytest's own stand-in for it fails then
+    sys.__stdin__ = io.StringIO()
 (BUILD / "ipython").mkdir(parents=True, exist_ok=True)
 sys.path.insert(0, str(ROOT))
 matplotlib.use("agg")  # for plots in tests; the kernels have MPLBACKEND

@@ -505,7 +505,7 @@ def test_the_open_engine_has_no_numbers(model, tmp_path):
         reply = board.link.exchange(link.LAYER, bytes([99]))
         assert reply.payload == bytes([link.LAYER, 5, 0, 0, 0, 0, 0])
         with pytest.raises(LinkError, match="no such layer"):
-            board.layer(99)
+            board.link.request(link.LAYER, bytes([99]))
 
 
 # --- What does not belong together is not built ---------------------------------------------------

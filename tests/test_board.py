@@ -1,5 +1,7 @@
 """A board answers every request rightly or says why not; nothing on the line goes unnoticed."""
 
+import contextlib
+import re
 import struct
 
 import numpy as np
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from networks import Spec, make
 
 from kit.board import Board, LinkError, flash, link
+from kit.board.board import _crash_error
 from kit.board.link import Frame, FrameReader, Link, crc32, decode, encode
 from kit.compile import HostNetwork, build
 from kit.errors import KitError
@@ -37,6 +40,7 @@ def small(tmp_path_factory):
 def board(small):
     with Board(URL) as board:
         board.link.reply_seconds = 1.0
+        board.port.timeout = 10.0  # of a busy computer; a read ends as soon as the board is idle
         yield board
 
 
@@ -326,6 +330,107 @@ def test_a_board_that_is_unplugged_is_an_error_with_a_next_step():
     assert "Plug" in caught.value.next_step
 
 
+class SlowLine(Line):
+    """A line whose clock is not the computer's: each look at it takes a tenth of a second, and the
+    peer's answer comes after `seconds`."""
+
+    def __init__(self, monkeypatch, seconds):
+        super().__init__(lambda request, count: b"")
+        self.now, self.seconds, self.due = 0.0, seconds, []
+        monkeypatch.setattr(link.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(link.time, "sleep", lambda seconds: None)
+
+    def write(self, data):
+        self.requests += 1
+        self.due.append((self.now + self.seconds, good(decode(data.strip(b"\0")))))
+
+    def read(self, size):
+        self.now += 0.1
+        while self.due and self.due[0][0] <= self.now:
+            self.waiting += self.due.pop(0)[1]
+        return super().read(size)
+
+    in_waiting = property(lambda self: self._tick())
+
+    def _tick(self):
+        self.now += 0.01
+        return len(self.waiting)
+
+
+@pytest.mark.parametrize(("macs", "hz", "seconds"), [
+    (3_000_000, 16_000_000, 8.0), (50_000_000, 180_000_000, 14.0), (100_000, 180_000_000, 0.5)
+])  # fmt: skip
+def test_a_large_network_is_waited_for(monkeypatch, macs, hz, seconds):
+    """As long as the MACs and the clock that the board tells of may take; 30 cycles each, here."""
+    line = SlowLine(monkeypatch, seconds)
+    made = Link(line)
+    made.expect_work(macs, hz)
+    assert made.request(link.RUN, bytes(784)) == b"yes" and line.requests == 1
+    with pytest.raises(LinkError) if seconds > 3 else contextlib.nullcontext():
+        made.request(link.STATUS)  # which is no work for the network
+
+
+@pytest.mark.parametrize("macs", [0, 100_000, 2**32 - 1])
+def test_who_does_not_answer_in_time_is_told_so(monkeypatch, macs):
+    """With how long it was waited, which has an end whatever the board has told."""
+    line = SlowLine(monkeypatch, 10**6)
+    made = Link(line)
+    made.expect_work(macs, 0)
+    with pytest.raises(LinkError, match="did not answer 3 requests") as caught:
+        made.request(link.RUN, bytes(784))
+    waited = float(re.search(r"within ([\d.]+) seconds", caught.value.why)[1])
+    assert waited <= line.now <= 3 * (waited + link.LONGEST_WORK + 1) < 800
+    assert "broke" not in str(caught.value)
+
+
+def test_a_long_request_gets_the_time_that_its_bytes_take():
+    """27 KB take 2.4 seconds at 115,200 baud; a port that stays stuck is told as what it is."""
+
+    class Stuck(Line):
+        write_timeout, resets = 2.0, 0
+
+        def write(self, data):
+            if len(data) * 10 / 115_200 > self.write_timeout:
+                raise serial.SerialTimeoutException("Write timeout")
+            return super().write(data)
+
+        def reset_output_buffer(self):
+            self.resets += 1
+
+    line = Stuck(lambda request, count: good(request))
+    made = Link(line, 0.05)
+    assert made.request(link.RUN, bytes(range(1, 251)) * 108) == b"yes"
+    line.write = lambda data: Stuck.write(line, bytes(10**7))
+    with pytest.raises(LinkError, match="takes no more bytes") as caught:
+        made.request(link.HELLO)
+    assert "seconds" in caught.value.why and "broke" not in str(caught.value)
+    assert line.resets == link.ATTEMPTS
+
+
+@pytest.mark.parametrize("code", [*link.ERRORS, 99])
+def test_each_refusal_has_an_advice_of_its_own(code):
+    """Nobody is told to flash where flashing does not help."""
+    line = Line(lambda r, _: encode(Frame(link.ERROR, r.sequence, bytes([r.type, code, 0]))))
+    with pytest.raises(LinkError, match="refused") as caught:
+        Link(line, 0.02).request(link.RUN, b"123")
+    assert caught.value.next_step
+    assert ("flash" in caught.value.next_step.lower()) == (code in (2, 3, 4, 6, 99))
+
+
+def test_the_advice_fits_the_address():
+    """A board behind a network cannot be flashed from here, nor can a recording."""
+    for url, said in (
+        ("socket://h:1", "Who runs"),
+        ("REPLAY://x", "Record"),
+        ("COM5", "--board COM5"),
+    ):
+        line = Line(lambda request, count: b"")
+        line.port = url
+        with pytest.raises(LinkError) as caught:
+            Link(line, 0.01).request(link.HELLO)
+        assert said in caught.value.next_step
+
+
 def test_a_refusal_is_not_repeated():
     def peer(request, count):
         return encode(Frame(link.ERROR, request.sequence, bytes([request.type, 4, 0])))
@@ -406,15 +511,87 @@ def test_after_a_failure_the_host_stays_at_the_safe_rate():
         (np.zeros((27, 28), np.uint8), "27 x 28"),
         (np.zeros((28, 28), np.int8), "int8"),
         (np.full((28, 28), 255, np.uint8), "light"),
+        (np.full((28, 28), np.nan), "float64"),
         ([[0] * 28] * 28, "list"),
     ],
 )
 def test_an_image_that_is_not_one_is_refused_before_it_is_sent(board, image, said):
     """The tutorial's mistakes: wrong type, wrong shape, inverted polarity."""
+    board.hello()  # which says what the network takes
     board.link.last_sent = b""
     with pytest.raises(KitError, match=said):
         board.recognize(image)
     assert board.link.last_sent == b""
+
+
+@pytest.mark.parametrize(
+    ("inputs", "said"),
+    [
+        (np.zeros((2, 784)), "784 of float64"),
+        (np.zeros((2, 784), np.int64), "784 of int64"),
+        (np.zeros((2, 783), np.int8), "783 of int8"),
+        (np.zeros(784, np.int8), "1 of int8|a int8"),
+        ([[0] * 784], "a list"),
+    ],
+)
+def test_an_input_that_is_not_one_is_refused_before_it_is_sent(board, inputs, said):
+    """As LiteRT's runner refuses it: another firmware would not help, so none is asked for."""
+    board.layer(0)
+    board.link.last_sent = b""
+    for ask in (lambda: board.run(inputs), lambda: board.watch(0, inputs[0])):
+        with pytest.raises(KitError, match=said) as caught:
+            ask()
+        assert "takes 784 values of int8" in caught.value.what
+        assert (
+            not board.link.last_sent or decode(board.link.last_sent.strip(b"\0")).type == link.LAYER
+        )
+
+
+def test_nothing_asked_is_nothing_answered(board):
+    """No images and no inputs give no rows, of the network's kind."""
+    for rows in (
+        board.scores(np.empty((0, 28, 28), np.uint8)),
+        board.run(np.empty((0, 784), np.int8)),
+    ):
+        assert rows.shape == (0, 10) and rows.dtype == np.int8
+
+
+@pytest.mark.parametrize("number", [-1, 3, 255, 256, 300])
+def test_a_layer_that_there_is_not(board, number):
+    """Said before anything is sent, with how many there are."""
+    one = np.zeros(784, np.int8)
+    for ask in (lambda: board.layer(number), lambda: board.watch(number, one)):
+        with pytest.raises(KitError, match=f"no layer {number}") as caught:
+            ask()
+        assert "has 3" in caught.value.why
+
+
+def test_a_network_of_other_sizes_is_read_as_what_it_is(tmp_path):
+    """64 inputs are an image of 8 x 8; three outputs are three scores. An image of MNIST is refused
+    in words, and nobody is told to flash."""
+    spec = Spec(64, (3,), None, True, True, True, True, 0.3, 1)
+    path = make(spec, tmp_path / "eight.tflite")
+    flash("virtual://eight", build(generate(path, tmp_path / "network"), tmp_path).elf)
+    images = np.random.default_rng(1).integers(0, 256, (4, 8, 8), np.uint8)
+    inputs = pixels_to_input(images.reshape(-1, 64), read(path).input)
+    with Board("virtual://eight") as board:
+        expected = Reference(path).run(inputs)
+        np.testing.assert_array_equal(board.scores(images), expected)
+        np.testing.assert_array_equal(board.run(inputs), expected)
+        assert board.recognize(images[0]).digit == expected[0].argmax()
+        with pytest.raises(KitError, match="takes 64 values of uint8") as caught:
+            board.recognize(np.zeros((28, 28), np.uint8))
+        assert "flash" not in str(caught.value)
+
+
+def test_a_damaged_program_of_another_board_does_not_hide_a_crash(tmp_path, monkeypatch):
+    """The sources of a crash are looked for in every program there is."""
+    monkeypatch.setenv("KIT_BUILD", str(tmp_path))
+    for place, content in (("firmware.elf", b""), ("virtual/x/firmware.elf", b"\x7fELF" * 20)):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).write_bytes(content)
+    error = _crash_error(struct.pack("<B4I8I", 3, 1 << 25, 0, 0, 0, *range(8)) + b"some build")
+    assert "divided by zero" in error.what
 
 
 @pytest.mark.parametrize("url", ["COM99", "/dev/ttyNOPE", "socket://127.0.0.1:9", "nonsense://x"])

@@ -20,9 +20,11 @@ from PIL import Image
 from kit import cli, validate
 from kit.digits import load, read_image
 from kit.doctor import Check, Examination
+from kit.errors import KitError
 from kit.generate import generate
 from kit.lesson.quiet import quiet, tensorflow
 from kit.model import Reference, pixels_to_input, read
+from kit.paths import ROOT
 
 SMALL = Spec(784, (12, 10), "relu", True, True, True, True, 0.05, 3)
 COMMANDS = ("run", "refresh", "lab", "doctor", "generate", "validate", "build", "flash",
@@ -302,6 +304,11 @@ BAD = [
     ("recognize digit.png --board loop://", "did not answer"),
     ("evaluate --images 5 --board virtual://empty", "kit flash --board virtual://empty"),
     ("run 99", "no notebook called '99'"),
+    ("run 05 --board /dev/nowhere", "/dev/nowhere cannot be opened"),
+    ("record new.rec --board /dev/nowhere", "/dev/nowhere cannot be opened"),
+    ("flash --board /dev/nowhere", "/dev/nowhere cannot be opened"),
+    ("recognize digit.png --board virtual:/", 'Did you mean "virtual://"?'),
+    ("flash --board=", 'Did you mean "virtual://"?'),
 ]
 
 
@@ -362,6 +369,53 @@ def test_a_folder_that_cannot_be_written(kit, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_evaluate_refuses_a_network_of_another_size(kit):
+    """In words about the network: another program would not help."""
+    for line in ("generate twenty.tflite --out twenty", "build --network twenty --out twenty-built",
+                 "flash --board virtual://twenty --elf twenty-built/firmware.elf"):  # fmt: skip
+        assert kit(*line.split()).code == 0
+    done = kit("evaluate", "--images", "5", "--board", "virtual://twenty")
+    assert_helpful(done, "takes 20 values; MNIST's images have 784")
+    assert "kit flash" not in done.err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a shell's pipe")
+@pytest.mark.parametrize("words", ["boards", "doctor --json", "recognize digit.png"])
+def test_a_reader_that_has_seen_enough(road, folder, words):
+    """As behind `| head -1`: quietly, and nothing is said of a board's plug."""
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w") as closed:
+        done = subprocess.run(
+            [sys.executable, "-m", "kit", *words.split()],
+            cwd=folder, env=environment(folder), stdin=subprocess.DEVNULL, stdout=closed,
+            stderr=subprocess.PIPE, encoding="utf-8", timeout=300, check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_a_pipe_of_the_board_is_not_that_of_the_output(kit, monkeypatch):
+    """An EPIPE from the port is told as any other error of the system."""
+
+    def broken(*_):
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr("kit.board.Board.recognize", broken)
+    assert_helpful(kit("recognize", "digit.png"), "refused to read or write")
+
+
+def test_a_notebook_names_the_command_as_it_can_be_typed_there():
+    """`kit` is on no PATH in JupyterLab's terminal; a shell that has it may keep it."""
+    error = KitError("What.", "Why.", "Run `kit boards`, then `kit flash --board COM5`; not kit.")
+    shown = "\n".join(error._render_traceback_())
+    program = "py" if os.name == "nt" else "python3"
+    assert f"`{program} workshop.py boards`, then `{program} workshop.py flash --board" in shown
+    assert "; not kit." in shown and "`kit boards`" in str(error)
+    workshop = (ROOT / "workshop.py").read_text(encoding="utf-8")
+    for command in COMMANDS:
+        assert f'"{command}": ' in workshop, f"`workshop.py {command}` is none"
+
+
 def test_a_board_that_goes_away(kit):
     """A cable pulled out in the middle of a request is told, not a stack."""
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -384,7 +438,6 @@ def test_ctrl_c_stops_at_once(road, folder, seconds):
         [sys.executable, "-m", "kit", "evaluate", "--json"],
         cwd=folder, env=environment(folder), encoding="utf-8",
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:  # fmt: skip
         try:
             assert "asking" in process.stderr.readline()

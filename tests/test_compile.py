@@ -1,24 +1,32 @@
 """The chip's program: it builds anywhere, repeats exactly, and fits, or says what does not."""
 
+import contextlib
+import ctypes
 import shutil
 import subprocess
 import sys
 from dataclasses import replace
 
 import numpy as np
+import psutil
 import pytest
+from depth import many
 from elftools.elf.elffile import ELFFile
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from networks import Spec, make
 
 from kit.board import Board, flash
 from kit.compile import FLASH, RAM, build, memory_use, toolchain
-from kit.compile.firmware import build_id_of, flash_image, mcu_of
-from kit.compile.memory import MemoryUse, Region, check_fits
+from kit.compile.firmware import build_id_of, flash_image, has_runtime_of_st, mcu_of
+from kit.compile.location import Location, locate
+from kit.compile.memory import MemoryUse, Region, _memory_at, check_fits
 from kit.compile.toolchain import environment, find_gcc, gcc, run, zig
 from kit.errors import KitError
 from kit.generate import generate
 from kit.mcu import DEFAULT, MCUS
 from kit.paths import FIRMWARE
+from kit.programs import execute
 
 needs_gcc = pytest.mark.skipif(not find_gcc(), reason="arm-none-eabi-gcc is not installed")
 COMPILERS = ["zig", pytest.param("gcc", marks=needs_gcc)]
@@ -119,6 +127,36 @@ def program_for(mcu, folder):
     flags = ["-target", "thumb-freestanding-eabihf", "-mcpu=cortex_m4", "-nostdlib", "-Wl,-e,main"]
     run([zig(), "cc", *flags, folder / "mcu.c", "-o", folder / "mcu.elf"], "Compiling")
     return folder / "mcu.elf"
+
+
+@settings(deadline=None, max_examples=many(30, 1000), derandomize=True,
+          suppress_health_check=[HealthCheck.function_scoped_fixture])  # fmt: skip
+@given(st.integers(0, 2**20), st.sampled_from(["cut", "header", "tables"]), st.integers(0, 255))
+def test_whatever_was_damaged_in_a_program_is_told(firmware, tmp_path, place, where, byte):
+    """Cut off or changed in its tables: each reader has an answer, or an error that says so."""
+    content = bytearray(firmware.elf.read_bytes())
+    tables = int.from_bytes(content[32:36], "little")  # of sections, at the end of the file
+    if where == "cut":
+        del content[place % len(content) :]
+    else:
+        content[place % 116 if where == "header" else tables + place % (len(content) - tables)] = (
+            byte
+        )
+    damaged = tmp_path / "damaged.elf"
+    damaged.write_bytes(content)
+    for read in (flash_image, memory_use, mcu_of, build_id_of, has_runtime_of_st):
+        with contextlib.suppress(KitError):
+            read(damaged)
+    assert isinstance(locate(damaged, 0x0800_0100), Location)
+
+
+def test_memory_is_that_of_the_chip():
+    """What lies in none of its memories, as in the CCM RAM of an STM32F407, is neither."""
+    use = MemoryUse((Region(".ccm", "", 0x1000_0000, 64), Region("x", "flash", 0x0800_0000, 8)))
+    assert (use.flash_bytes, use.ram_bytes) == (8, 0)
+    with pytest.raises(KitError, match="0x10000000, where the STM32F446RE has no memory"):
+        check_fits(use)
+    assert [_memory_at(a) for a in (0x0800_0000, 0x1000_0000, 0x2000_0000)] == ["flash", "", "RAM"]
 
 
 def test_the_image_is_what_objcopy_makes(firmware, tmp_path):
@@ -258,3 +296,42 @@ def test_fast_math_is_off(network, tmp_path):
     flash("virtual://float", build(made, tmp_path).elf)
     with Board("virtual://float") as board:
         np.testing.assert_array_equal(board.run(inputs), HostNetwork(made).run(inputs))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell script")
+def test_a_build_that_takes_too_long_is_ended_with_all_that_it_started(tmp_path):
+    """CMake starts Ninja, and that zig: ending the first alone would leave the others at work."""
+    script, child = tmp_path / "cmake", tmp_path / "child"
+    script.write_text(f"#!/bin/sh\nsleep 60 &\necho $! > {child}\necho so far\nwait\n")
+    script.chmod(0o755)
+    with pytest.raises(subprocess.TimeoutExpired) as error:
+        execute([script], 1)
+    assert error.value.output == "so far\n"
+    number = int(child.read_text())
+    assert not psutil.pid_exists(number) or psutil.Process(number).status() == "zombie"
+
+
+PRESCALER = """
+#include <stdint.h>
+#include "board/clock.c"
+uint32_t code_of(uint32_t divider);
+uint32_t code_of(uint32_t divider) { return prescaler(divider); }
+"""
+
+
+def test_each_divider_of_a_bus_has_its_code(tmp_path):
+    """RM0390 section 6.3.3, PPRE1: 0xx is 1, 100 to 111 are 2, 4, 8 and 16."""
+    (tmp_path / "prescaler.c").write_text(PRESCALER)
+    includes = [f"-I{FIRMWARE / place}" for place in (".", "board", "board/nucleo_f446re")]
+    library = tmp_path / "prescaler.so"
+    words = [
+        "-shared",
+        "-nostdlib",
+        "-fPIC",
+        "-fno-sanitize=all",
+        *includes,
+        tmp_path / "prescaler.c",
+    ]
+    run([zig(), "cc", *words, "-o", library], "Compiling")
+    code_of = ctypes.CDLL(str(library)).code_of
+    assert [code_of(divider) for divider in (1, 2, 4, 8, 16)] == [0, 4, 5, 6, 7]

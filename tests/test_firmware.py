@@ -343,7 +343,7 @@ def crashing(network, tmp_path_factory):
 
 def crash(board, number):
     with pytest.raises(CrashError) as caught:
-        board.layer(200 + number)
+        board.link.request(link.LAYER, bytes([200 + number]))
     return caught.value
 
 

@@ -17,15 +17,17 @@ import serial
 from networks import Spec, make
 
 from kit import cli
-from kit.board import Board, confirm, flash, probes, tools
+from kit.board import Board, confirm, flash, ports, probes, tools
 from kit.compile import build
-from kit.compile.firmware import build_id_of
+from kit.compile.firmware import build_id_of, flash_image
+from kit.compile.toolchain import run, zig
 from kit.errors import KitError
 from kit.generate import generate
-from kit.mcu import STM32F401RE
+from kit.mcu import STM32F401RE, STM32F446RE
 
 FLASH = import_module("kit.board.flash")  # the package gives the function of that name
 PORT = "COM5"  # any real port: the ST-LINK is found by the tool
+REQUIRE = ports.require
 PROGRAMS = ["STM32_Programmer_CLI", "openocd", "st-flash", "pyocd"]  # in the order of preference
 SUCCESS = {  # what each prints last, as in tests/test_tools.py
     "STM32_Programmer_CLI": "Download verified successfully",
@@ -38,11 +40,11 @@ DRIVE_HTM = '<meta http-equiv="refresh" content="0; url=http://mbed.org/device/?
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the stand-ins are shell scripts")
 
 
-def program(folder, outputs):
+def program(folder, outputs, mcu=STM32F446RE):
     """A program around a network with `outputs` outputs; each number makes another one."""
     spec = Spec(20, (outputs,), None, True, True, True, True, 0.3, 1)
     model = make(spec, folder / f"{outputs}.tflite")
-    return build(generate(model, folder / f"network{outputs}"), folder / f"built{outputs}").elf
+    return build(generate(model, folder / f"network{outputs}"), folder / f"built{outputs}", mcu).elf
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +59,8 @@ def other_elf(tmp_path_factory):
 
 @pytest.fixture
 def computer(tmp_path, monkeypatch):
-    """A computer with no flashing tool, no board and no patience; all can be added."""
+    """A computer with no flashing tool, no board and no patience; all can be added. Every port that
+    is named is there."""
     bin_folder = tmp_path / "bin"
     bin_folder.mkdir()
     (tmp_path / "drives").mkdir()
@@ -66,6 +69,7 @@ def computer(tmp_path, monkeypatch):
     monkeypatch.setattr(probes, "places", lambda: sorted((tmp_path / "drives").iterdir()))
     monkeypatch.setattr(probes.list_ports, "comports", list)
     monkeypatch.setattr(FLASH, "BACK_SECONDS", 1.0)
+    monkeypatch.setattr(FLASH, "require", lambda url: None)
     return tmp_path
 
 
@@ -105,6 +109,68 @@ class Port:
 
 def plug_in(monkeypatch, *ports):
     monkeypatch.setattr(probes.list_ports, "comports", lambda: list(ports))
+
+
+# --- What is no program ---------------------------------------------------------------------------
+
+ARM = ("-target", "thumb-freestanding-eabihf", "-mcpu=cortex_m4")
+NO_PROGRAMS = ("a PC program", "an Arm object", "a shared library", "linked elsewhere", "cut off",
+               "a folder", "empty", "a text", "missing")  # fmt: skip
+
+
+def no_program(kind, elf, folder):
+    """A file of this kind: each looks like a program to somebody."""
+    path, source = folder / "firmware.elf", folder / "main.c"
+    source.write_text("int main(void) { return 0; }")
+    options = {
+        "a PC program": ("-Wl,-e,main",),
+        "an Arm object": (*ARM, "-c"),
+        "a shared library": ("-target", "arm-linux-gnueabihf", "-shared", "-fPIC"),
+        "linked elsewhere": (*ARM, "-Wl,-e,main"),
+    }
+    if kind in options:
+        words = ("-nostdlib", "-fno-sanitize=all", source, "-o", path)
+        run([zig(), "cc", *options[kind], *words], "Compiling")
+    elif kind == "a folder":
+        path.mkdir()
+    elif kind != "missing":
+        content = elf.read_bytes()
+        path.write_bytes(
+            {"cut off": content[: len(content) // 3], "empty": b"", "a text": b"C"}[kind]
+        )
+    return path
+
+
+def strip(elf, stripped):
+    """Segments are all that is left: no table of sections (e_shoff, e_shnum, e_shstrndx are 0)."""
+    content = bytearray(elf.read_bytes())
+    content[32:36], content[48:52] = bytes(4), bytes(4)
+    stripped.write_bytes(content)
+    return stripped
+
+
+@pytest.mark.parametrize("kind", NO_PROGRAMS)
+def test_what_is_no_program_goes_to_no_board(computer, elf, tmp_path, kind):
+    """Refused before a tool is started, and alike for a real board and for a virtual one."""
+    add_tool(computer, "openocd")
+    wrong = no_program(kind, elf, tmp_path)
+    flash("virtual://wrong", elf)
+    said = set()
+    for url in (PORT, "virtual://wrong"):
+        with pytest.raises(KitError, match=r"not a program|does not fit|no vector") as error:
+            flash(url, wrong)
+        said.add(str(error.value))
+    assert len(said) == 1 and not list(computer.glob("*.called"))
+    with Board("virtual://wrong") as board:
+        assert confirm(board, elf)
+
+
+def test_a_stripped_program_is_one(computer, elf, line, tmp_path):
+    """Without symbols it tells neither build nor names; it is flashed and compared by content."""
+    add_tool(computer, "st-flash")
+    stripped = strip(elf, tmp_path / "stripped.elf")
+    assert build_id_of(stripped) == "" and flash_image(stripped) == flash_image(elf)
+    assert flash(line(stripped), stripped).hello.build_id == build_id_of(elf)
 
 
 # --- By a tool ------------------------------------------------------------------------------------
@@ -255,6 +321,22 @@ def test_one_board_needs_no_serial_number(computer, elf, trusting, monkeypatch):
     add_tool(computer, "openocd")
     flash("/dev/ttyACM0", elf)
     assert "serial" not in (computer / "openocd.called").read_text()
+
+
+def test_a_port_that_is_not_there_is_noticed_before_a_tool_is_started(
+    computer, elf, monkeypatch, capsys
+):
+    """With the ports that are; "auto" and the port of an ST-LINK need no look."""
+    monkeypatch.setattr(FLASH, "require", REQUIRE)
+    monkeypatch.setattr(FLASH, "_greet", lambda url, elf, how: None)
+    plug_in(monkeypatch, TWO[0])
+    add_tool(computer, "openocd")
+    with pytest.raises(KitError, match="COM5 cannot be opened") as error:
+        flash(PORT, elf)
+    assert "/dev/ttyACM0" in error.value.why and not list(computer.glob("*.called"))
+    assert capsys.readouterr().err == ""
+    for url in ("auto", "/dev/ttyACM0"):
+        assert flash(url, elf).url == "/dev/ttyACM0"
 
 
 def test_a_port_of_no_board_among_several_is_refused(computer, elf, monkeypatch):
@@ -446,7 +528,7 @@ def test_behind_a_network_nothing_is_written(computer, elf, other_elf, line, mon
     """A tool would write to whatever ST-LINK is on this computer; the board must have it."""
     add_tool(computer, "st-flash")
     url = line(elf)
-    monkeypatch.setattr(FLASH, "NETWORK", ("socket:",))
+    monkeypatch.setattr(FLASH, "NETWORK", ("socket",))
     assert "nothing is written" in str(flash(url, elf))
     with pytest.raises(KitError, match="cannot be flashed from here") as error:
         flash(url, other_elf)
@@ -494,9 +576,11 @@ def test_the_command_flashes_and_tells(computer, elf, line, capsys, monkeypatch)
     assert "says hello" in out and "Flashing with st-flash" in err
 
 
-def test_a_program_for_the_other_board_goes_to_its_drive(computer, elf, trusting, monkeypatch):
-    """The chip of the program decides, not the default."""
-    monkeypatch.setattr(FLASH, "mcu_of", lambda elf: STM32F401RE)
+def test_a_program_for_the_other_board_goes_to_its_drive(computer, trusting, monkeypatch, tmp_path):
+    """The chip of the program decides, not the default; stripped, it still names its chip."""
+    with monkeypatch.context() as patch:
+        patch.setenv("PATH", os.defpath)
+        elf = strip(program(tmp_path, 5, STM32F401RE), tmp_path / "firmware.elf")
     add_drive(computer)
     st_link = StLink(add_drive(computer, "NODE_F401RE", "0720"))
     flash(PORT, elf)

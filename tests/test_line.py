@@ -180,11 +180,12 @@ class Cable:
     """A virtual board on a real cable: bytes go back and forth in a thread of its own.
 
     `cut_after` bytes of replies the cable is pulled; the board then loses its power, and
-    `silent_after` that many it says no more. `byte_seconds` is how long it takes over each byte.
+    `silent_after` that many it says no more. `byte_seconds` is how long it takes over each byte,
+    `chip` the address of the board.
     """
 
     def __init__(self, fd, rate=lambda: 115200, **faults):
-        self.fd, self.rate = fd, rate
+        self.fd, self.rate, self.chip = fd, rate, URL
         self.cut_after = self.silent_after = None
         self.byte_seconds, self.sent = 0.0, 0
         self.__dict__.update(faults)
@@ -197,7 +198,7 @@ class Cable:
 
     def _serve(self):
         try:
-            with serial.serial_for_url(URL, timeout=0) as chip:
+            with serial.serial_for_url(self.chip, timeout=0) as chip:
                 while self.plugged:
                     self._forward(chip)
         except OSError as error:  # the host hung up
@@ -340,7 +341,7 @@ def test_after_a_pulled_cable_the_next_call_works(place, images, expected):
         for _ in range(2):
             with pytest.raises(LinkError, match="broke off") as caught:
                 board.recognize(images[1])
-            assert place.url in caught.value.what and "Plug" in caught.value.next_step
+            assert place.url in caught.value.what and "run this again" in caught.value.next_step
         place.plug()
         assert (board.recognize(images[1]).scores == expected[1]).all()
 
@@ -355,6 +356,25 @@ def test_a_cable_pulled_and_plugged_in_again_between_two_calls_goes_unnoticed(
         place.pull()
         place.plug()
         assert (board.recognize(images[1]).scores == expected[1]).all()
+
+
+@posix
+def test_another_board_at_the_same_plug_is_not_taken_for_the_first(place, images, tmp_path):
+    """What it answers is not read as the first one's; from then on it is asked as what it is."""
+    spec = Spec(784, (10,), "relu", True, True, True, True, 0.05, 4)  # as many bytes of answers
+    other = build(generate(make(spec, tmp_path / "other.tflite"), tmp_path / "net"), tmp_path).elf
+    flash("virtual://line-other", other)
+    place.plug()
+    with opened(place.url) as board:
+        board.recognize(images[0])
+        place.pull()
+        place.plug(chip="virtual://line-other")
+        with pytest.raises(LinkError, match="Another board or program answers") as caught:
+            board.recognize(images[0])
+        assert "other.tflite" in caught.value.why
+        with Board("virtual://line-other") as there:
+            expected = there.recognize(images[0]).scores
+        assert (board.recognize(images[0]).scores == expected).all()
 
 
 @posix

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from kit import cli
 from kit.board import Board, ports, probes
+from kit.board.address import meant
 from kit.board.ports import open_port, resolve
 from kit.errors import KitError
 from kit.paths import ROOT
@@ -173,6 +174,16 @@ def test_virtual_boards_with_a_program_are_listed(plugged, tmp_path, capsys):
     assert "/dev/ttyACM0" in out and "066EFF" in out
 
 
+def test_a_damaged_virtual_board_does_not_hide_the_others(plugged, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("KIT_BUILD", str(tmp_path / "build"))
+    (tmp_path / "build" / "virtual" / "alice").mkdir(parents=True)
+    (tmp_path / "build" / "virtual" / "alice" / "firmware.elf").write_bytes(b"\x7fELF")
+    plugged(ONE)
+    assert cli.main(["boards"]) == 0
+    out = capsys.readouterr().out
+    assert "/dev/ttyACM0" in out and "(damaged)" in out
+
+
 def test_an_empty_list_says_how_to_plug_in(plugged, capsys):
     """Exit code 0: nothing is wrong."""
     assert cli.main(["boards"]) == 0
@@ -196,8 +207,39 @@ def test_the_list_as_json(plugged, capsys):
 
 @given(st.text().filter(lambda text: text != "auto"))
 def test_any_other_url_is_left_alone(url):
-    """Looking for boards is only for "auto"."""
-    assert resolve(url) == url
+    """Looking for boards is only for "auto"; what is mistyped is said to be, with what was meant,
+    which is right then."""
+    if suggestion := meant(url):
+        assert meant(suggestion) == ""
+        with pytest.raises(KitError, match="Did you mean"):
+            resolve(url)
+    else:
+        assert resolve(url) == url
+
+
+@pytest.mark.parametrize(
+    ("url", "suggestion"),
+    [
+        ("virtual:/", "virtual://"), ("", "virtual://"), ("  ", "virtual://"),
+        ("virtual", "virtual://"), ("Virtual:", "virtual://"), ("virtal://", "virtual://"),
+        ("virtual:alice", "virtual://alice"), ("VIRTUAL://alice", ""), ("virtual://a?hse=off", ""),
+        ("COM 5", "COM5"), ("COM5:", "COM5"), (" COM5\n", "COM5"), ("com5", ""), ("COM12", ""),
+        ("ttyACM0", "/dev/ttyACM0"), ("dev/ttyUSB1", "/dev/ttyUSB1"), ("/dev/ttyACM0", ""),
+        ("cu.usbmodem1", "/dev/cu.usbmodem1"), ("192.168.1.5", "socket://192.168.1.5:PORT"),
+        ("localhost:2000", "socket://localhost:2000"), ("sokcet://h:1", "socket://h:1"),
+        ("replay:lesson.rec", "replay://lesson.rec"), ("replay:/a/b.rec", "replay:///a/b.rec"),
+        ("REPLAY:///a/b.rec", ""), ("Auto", "auto"), ("loop://", ""), ("/tmp/virtual", ""),
+    ],
+)  # fmt: skip
+def test_a_mistyped_address_is_understood(url, suggestion):
+    """As learners wrote them; an address that may be right is none of them."""
+    assert meant(url) == suggestion
+
+
+@pytest.mark.parametrize("url", [None, 5, b"COM5"])
+def test_an_address_is_a_text(url):
+    with pytest.raises(KitError, match="not the address of a board"):
+        Board(url)
 
 
 def test_the_one_board_is_taken(plugged):
@@ -383,6 +425,19 @@ def test_why_a_port_does_not_open(monkeypatch, plugged, error, what, system):
     with pytest.raises(KitError, match=what) as caught:
         open_port("X")
     assert str(error) in caught.value.why and caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [("socket://127.0.0.1:9", "Start the program"), ("rfc2217://127.0.0.1:9", "Start the program"),
+     ("nonsense://x", "virtual://"), ("/dev/ttyACM9", "kit boards")],
+)  # fmt: skip
+def test_what_is_absent_decides_the_advice(plugged, url, said):
+    """A cable helps where there is one; nobody needs a permission for what does not exist."""
+    with pytest.raises(KitError, match="cannot be opened") as error:
+        open_port(url)
+    assert said in error.value.next_step and "sudo" not in str(error.value)
+    assert ("cable" in error.value.next_step) is (url == "/dev/ttyACM9")
 
 
 def test_an_absent_port_lists_what_is_there(plugged):

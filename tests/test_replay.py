@@ -5,6 +5,8 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import nbformat
 import numpy as np
@@ -371,12 +373,24 @@ def test_a_killed_process_loses_nothing_that_was_said(elf, tmp_path):
         assert board.hello().network == "small.tflite"
 
 
-def test_flashing_a_recording_says_that_it_plays(recorded, elf):
+def test_ports_opened_at_the_same_time_have_a_session_each(tmp_path):
+    """Two kernels of one recording, or two threads: none writes into the other's file."""
+    port = SimpleNamespace(is_open=True)
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda _: recording.Recorder(port, tmp_path), range(64)))
+    assert len({recorder._file for recorder in made}) == len(list(tmp_path.iterdir())) == 64
+
+
+def test_flashing_a_recording_says_that_it_plays(recorded, elf, capsys):
     """Notebook 04 flashes whatever BOARD is: nothing happens, and it is said."""
     file, _ = recorded
     before = file.read_bytes()
     assert "nothing is written" in str(flash(f"replay://{file}", elf))
     assert "small.tflite" in str(flash(f"replay://{file}", elf))
+    for scheme in ("replay", "REPLAY"):  # the whole command, which asks a recording no status
+        words = ["flash", "--board", f"{scheme}://{file}", "--elf", str(elf), "--json"]
+        assert main(words) == 0
+        assert json.loads(capsys.readouterr().out)["status"] is None
     assert file.read_bytes() == before
 
 

@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from networks import Spec, make
@@ -12,6 +13,7 @@ from kit.board import Board, flash, link
 from kit.board.virtual import flash_store, protocol_virtual
 from kit.cli import main
 from kit.compile import build, host, toolchain
+from kit.errors import KitError
 from kit.generate import generate
 
 SPEC = Spec(784, (12, 10), "relu", True, True, True, True, 0.05, 1)
@@ -202,8 +204,22 @@ def test_nobody_answers(home, capsys):
 
 
 def test_without_the_model(home):
-    """What needs it says how to get it."""
+    """What needs it says how to get it: one of the course is made, one's own is copied."""
     (home / "small.tflite").unlink()
     page = selftest.selftest(URL)
     assert failed(page.lines) == ["golden vectors", "test images"]
-    assert "kit run 02" in str(page)
+    assert "copy it there" in str(page) and "kit run" not in str(page)
+    hello = SimpleNamespace(network="digits_int8.tflite")
+    with pytest.raises(KitError) as caught:
+        selftest._model(SimpleNamespace(hello=lambda: hello))
+    assert "`kit run 02` makes it" in caught.value.why
+
+
+def test_a_network_that_takes_no_images_of_mnist(home, tmp_path):
+    """It is asked all the same, with inputs of its own size."""
+    spec = replace(SPEC, inputs=64, units=(3,))
+    network = generate(make(spec, home / "eight.tflite"), tmp_path / "network")
+    flash(URL, build(network).elf)
+    page = selftest.selftest(URL)
+    assert failed(page.lines) == [], page
+    assert "none: the network takes 64 values" in str(page) and "0 of 4 differ" in str(page)

@@ -3,6 +3,7 @@
 #include "board.h"
 
 #define SECOND BOARD_TICKS_PER_SECOND
+#define FLICKERS SECOND /* blinks of two ticks each: for two seconds */
 
 static bool lit;
 static bool answering;
@@ -37,7 +38,7 @@ void light_answer(uint32_t number)
 
 void light_trouble(void)
 {
-    begin(SECOND, 1);
+    begin(FLICKERS, 1);
 }
 
 void light_request(void)

@@ -76,16 +76,21 @@ static bool enter_over_drive(void)
 }
 
 /* The flash needs wait states at this speed; the caches of the ART accelerator hide most. */
-static bool slow_flash_down(void)
+static bool set_flash_wait_states(void)
 {
     FLASH_ACR = FLASH_CACHES | CHIP_FLASH_WAIT_STATES << FLASH_ACR_LATENCY_POS;
     return clock_flash_wait_states() == CHIP_FLASH_WAIT_STATES;
 }
 
-/* The code of an APB prescaler: 0xx not divided, 100 by 2, 101 by 4 (RM0390 section 6.3.3). */
+/* The code of an APB prescaler: 0xx not divided, 100 by 2, 101 by 4, 110 by 8, 111 by 16 (RM0390
+ * section 6.3.3). */
 static uint32_t prescaler(uint32_t divider)
 {
-    return divider == 1 ? 0U : 3U + divider / 2;
+    uint32_t code = 3U;
+    for (; divider > 1; divider /= 2) {
+        code++;
+    }
+    return code > 3U ? code : 0U;
 }
 
 static bool switch_to(uint32_t source)
@@ -104,14 +109,15 @@ static bool run_on_pll(bool from_hse)
 {
     configure_pll(from_hse);
     RCC_CR |= RCC_CR_PLLON;
-    if (!enter_over_drive() || !slow_flash_down()) {
+    if (!enter_over_drive() || !set_flash_wait_states()) {
         return false;
     }
     set_bus_dividers(CHIP_APB1_DIVIDER, CHIP_APB2_DIVIDER);
     return becomes(&RCC_CR, RCC_CR_PLLRDY, RCC_CR_PLLRDY) && switch_to(SW_PLL);
 }
 
-/* Undoes all of the above in the opposite order, and leaves what a reset leaves. */
+/* Undoes all of the above in the opposite order: the clocks are those after a reset. (What the PLL
+ * was set to stays; it is off.) */
 static void run_on_hsi(void)
 {
     switch_to(SW_HSI);

@@ -4,6 +4,7 @@ import contextlib
 import struct
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from weakref import WeakValueDictionary
@@ -12,10 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from kit.board import link
+from kit.board.address import how_to_flash
 from kit.board.crash import CrashError, crash_error, parse
 from kit.board.ports import open_port, resolve
 from kit.compile.firmware import build_id_of
 from kit.digits import check_image
+from kit.digits.prepare import SIDE
 from kit.errors import KitError
 from kit.model import output_to_scores
 from kit.paths import build
@@ -83,11 +86,11 @@ class BoardLayer:
 
 @dataclass(frozen=True)
 class Answer:
-    """The board's answer to one image: the digit, or class, with the highest score, and the scores
-    of all classes.
+    """The board's answer to one image.
 
-    `scores` are as the network gives them, int8 or float32, shape (classes,); `values` the real
-    numbers that they stand for, float32: shares of 1 where the network ends in a softmax.
+    `scores` are as the network gives them, int8 or float32, shape (outputs,); `digit` is the index
+    of the largest, which for digits is the digit. `values` are the real numbers that the scores
+    stand for, float32: shares of 1 where the network ends in a softmax.
     """
 
     digit: int
@@ -260,6 +263,7 @@ class Board:
         first = self._hello is None or self.link.reopened
         self.link.reopened = False
         self._hello = self._understand(self.link.request(link.HELLO, waking=first))
+        self.link.expect_work(self._hello.macs, self._hello.core_hz)
         if first:
             self.link.speed_up(self.fastest)
         return self._hello
@@ -274,7 +278,7 @@ class Board:
         raise link.LinkError(
             f"The board on {self.url} does not speak this kit's protocol.",
             why,
-            f"Flash this kit's firmware: `kit flash --board {self.url}`.",
+            how_to_flash(self.url),
         )
 
     @property
@@ -284,30 +288,63 @@ class Board:
             return self.hello()
         return self._hello
 
+    def _ask(self, kind: int, payload: bytes, reply_bytes: int = 0) -> bytes:
+        """A request to the network that `described` tells of, and the payload of its reply."""
+        before = self.described
+        try:
+            return self.link.request(kind, payload, reply_bytes=reply_bytes)
+        finally:
+            if self.link.reopened and self.hello() != before:
+                raise link.LinkError(
+                    f"Another board or program answers on {self.url} than before.",
+                    f"It was plugged in anew, and says network {self.described.network}, build "
+                    f"{self.described.build_id}.",
+                    "If that is the one that is meant, run this again.",
+                )
+
+    def _check_layer(self, number: int) -> int:
+        layers = self.described.layers
+        if not 0 <= number < layers:
+            raise KitError(
+                f"There is no layer {number}.",
+                f"The network on the board has {layers}.",
+                f"Layers are counted from 0: the last is {layers - 1}.",
+            )
+        return int(number)
+
     def layer(self, number: int) -> BoardLayer:
-        """The description of layer `number`, from 0."""
-        fields = _Fields(self.link.request(link.LAYER, bytes([number])))
+        """The description of layer `number`, from 0.
+
+        Raises:
+            KitError: there is no such layer; the board does not answer.
+        """
+        fields = _Fields(self._ask(link.LAYER, bytes([self._check_layer(number)])))
         return BoardLayer(fields.text(), fields.text(), fields.number("I"), fields.tensor())
 
     def recognize(self, image: npt.NDArray[np.uint8]) -> Answer:
         """Recognize one image.
 
         Args:
-            image: uint8, shape (28, 28), light strokes on 0.
+            image: uint8, light strokes on 0: shape (28, 28), or as many pixels as the network takes
+                where that is another number.
 
         Raises:
             KitError: another shape or dtype; the board does not answer.
         """
-        pixels = check_image(image).tobytes()
         output = self.described.output
-        return _answer(self.link.request(link.RECOGNIZE, pixels), output)
+        pixels = _pixels(image, self.described.input)
+        return _answer(self._ask(link.RECOGNIZE, pixels, output.bytes), output)
 
     def measure(self, image: npt.NDArray[np.uint8]) -> Measurement:
-        """Recognize one image and count what it takes, in all and for each layer."""
-        pixels = check_image(image).tobytes()
+        """Recognize one image and count what it takes, in all and for each layer.
+
+        Raises:
+            KitError: as `recognize`.
+        """
         hello = self.described
-        payload = self.link.request(link.MEASURE, pixels)
-        answer = _answer(payload[4 * hello.layers :], hello.output)
+        pixels, counts = _pixels(image, hello.input), 4 * hello.layers
+        payload = self._ask(link.MEASURE, pixels, counts + hello.output.bytes)
+        answer = _answer(payload[counts:], hello.output)
         fields = _Fields(payload)
         layers = tuple(fields.number("I") for _ in range(hello.layers))
         unit = getattr(self.port, "counts", "cycles")
@@ -334,32 +371,47 @@ class Board:
         return Profile(tuple(layers), bool(estimates), hz)
 
     def scores(self, images: npt.NDArray[np.uint8], progress: Progress = iter) -> npt.NDArray[Any]:
-        """The ten scores for each of many images.
+        """The scores for each of many images, which may be none.
 
         Args:
-            images: uint8, shape (n, 28, 28).
+            images: uint8, shape (n, 28, 28), or n images of as many pixels as the network takes.
             progress: wraps the iteration, for a progress bar.
 
         Returns:
-            shape (n, 10), of the network's output dtype.
+            shape (n, outputs), of the network's output dtype.
+
+        Raises:
+            KitError: as `recognize`.
         """
-        return np.stack([self.recognize(image).scores for image in progress(images)])
+        return self._rows(self.recognize(image).scores for image in progress(images))
 
     def run(self, inputs: npt.NDArray[Any], progress: Progress = iter) -> npt.NDArray[Any]:
         """The outputs for inputs that are already as the network takes them.
 
         Args:
             inputs: shape (n, …), of the network's input dtype.
+
+        Raises:
+            KitError: another shape or dtype; the board does not answer.
         """
         output = self.described.output
-        rows = (self.link.request(link.RUN, one.tobytes()) for one in progress(inputs))
-        return np.stack([np.frombuffer(_check_length(row, output), output.dtype) for row in rows])
+        sent = (_stored(one, self.described.input) for one in progress(inputs))
+        replies = (self._ask(link.RUN, one, output.bytes) for one in sent)
+        return self._rows(_values(reply, output) for reply in replies)
+
+    def _rows(self, rows: Iterable[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+        output = self.described.output
+        return np.array(list(rows), output.dtype).reshape(-1, output.elements)
 
     def watch(self, layer: int, one: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """The output of one layer, from 0, for one input as the network takes it."""
+        """The output of one layer, from 0, for one input as the network takes it.
+
+        Raises:
+            KitError: there is no such layer; another shape or dtype; the board does not answer.
+        """
         output = self.layer(layer).output
-        payload = self.link.request(link.WATCH, bytes([layer]) + one.tobytes())
-        return np.frombuffer(_check_length(payload, output), output.dtype)
+        request = bytes([int(layer)]) + _stored(one, self.described.input)
+        return _values(self._ask(link.WATCH, request, output.bytes), output)
 
     def status(self) -> Status:
         """How the board is: clocks, stack, and what went wrong on the line."""
@@ -387,8 +439,46 @@ def _crash_error(payload: bytes) -> KitError:
     crash = parse(payload)
     build_id = crash.build_id if crash else ""
     candidates = [build() / "firmware.elf", *build().glob("virtual/[!.]*/firmware.elf")]
-    files = [path for path in candidates if build_id and path.is_file()]
-    return crash_error(payload, next((f for f in files if build_id_of(f) == build_id), None))
+    return crash_error(payload, next((f for f in candidates if _is_build(f, build_id)), None))
+
+
+def _is_build(elf: Path, build_id: str) -> bool:
+    """Whether this is the program of a build; a file that is damaged is not."""
+    with contextlib.suppress(KitError):
+        return build_id != "" and build_id_of(elf) == build_id
+    return False
+
+
+def _pixels(image: Any, tensor: BoardTensor) -> bytes:
+    """An image as it is sent; 784 pixels must be those of a digit of MNIST."""
+    if tensor.elements == SIDE * SIDE:
+        return check_image(image).tobytes()
+    _check_values(image, "uint8", tensor.elements, "an image of this network has 0 to 255")
+    return bytes(image.tobytes())
+
+
+def _stored(one: Any, tensor: BoardTensor) -> bytes:
+    """An input as it is sent; some engines have room behind the last value."""
+    _check_values(one, tensor.dtype, tensor.elements, "kit.model.pixels_to_input prepares images")
+    return bytes(one.tobytes().ljust(tensor.bytes, b"\0"))
+
+
+def _check_values(values: Any, dtype: str, count: int, advice: str) -> None:
+    if not isinstance(values, np.ndarray):
+        given = f"a {type(values).__name__}"
+    elif values.dtype != dtype or values.size != count:
+        given = f"{values.size:,} of {values.dtype} (shape {values.shape})"
+    else:
+        return
+    raise KitError(
+        f"The network on the board takes {count:,} values of {dtype}, and this is {given}.",
+        "Each input has the network's own number and kind of values.",
+        f"Pass a NumPy array of them: {advice}.",
+    )
+
+
+def _values(payload: bytes, tensor: BoardTensor) -> npt.NDArray[Any]:
+    return np.frombuffer(_check_length(payload, tensor), tensor.dtype)[: tensor.elements]
 
 
 def _check_length(payload: bytes, output: BoardTensor) -> bytes:
@@ -402,8 +492,7 @@ def _check_length(payload: bytes, output: BoardTensor) -> bytes:
 
 
 def _answer(payload: bytes, output: BoardTensor) -> Answer:
-    _check_length(payload, output)
-    scores = np.frombuffer(payload, output.dtype)
+    scores = _values(payload, output)
     return Answer(int(scores.argmax()), scores, output_to_scores(scores, output))
 
 

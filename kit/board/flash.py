@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kit.board import probes, recording, tools
+from kit.board.address import NETWORK, how_to_flash, scheme
 from kit.board.board import Board, Hello
-from kit.board.ports import resolve
+from kit.board.ports import require, resolve
 from kit.board.tools import Job, Tool, explain, wrong_chip
 from kit.board.virtual import flash_store
 from kit.compile.firmware import build_id_of, flash_image, mcu_of
@@ -27,7 +28,6 @@ from kit.programs import execute, system
 TIME_LIMIT = 120  # seconds for a tool
 BACK_SECONDS = 15.0  # for the drive to come back, and for the board to answer
 LOOK_SECONDS = 0.2
-NETWORK = ("socket:", "rfc2217:")  # a serial line, and no debugger
 
 
 @dataclass(frozen=True)
@@ -61,30 +61,32 @@ def flash(url: str, elf: str | Path, tool: str | None = None) -> Flashed:
         tool: one of `kit.board.tools.NAMES` to use that one.
 
     Raises:
-        KitError: the program is unusable, too large or for another chip, no tool or board is
-            there, the tool fails (its own words are in it), or the board does not run the
-            program afterwards.
+        KitError: the program is unusable, too large or for another chip, the port, a tool or a
+            board is not there, the tool fails (its own words are in it), or the board does not run
+            the program afterwards.
     """
     elf, url, mcu = Path(elf), resolve(url), mcu_of(elf)
+    image = flash_image(elf)
     check_fits(memory_use(elf), mcu)
-    if re.match("virtual:", url, re.IGNORECASE):
+    if scheme(url) == "virtual":
         written = flash_store.program(flash_store.board_name(url), elf)
         return Flashed(f"{written:,} bytes written to the flash of {url}", url)
-    if re.match("replay:", url, re.IGNORECASE):
+    if scheme(url) == "replay":
         played = recording.read(recording.file_of(url))
         return Flashed(f"nothing is written: {url} is a recording ({played})", url)
-    if url.lower().startswith(NETWORK):
+    if scheme(url) in NETWORK:
         return Flashed(f"nothing is written: {url} runs it already", url, hello=_there(url, elf))
-    with _flat(elf) as image:
-        how, command = _write(url, elf, image, mcu, tool)
+    require(url)
+    with _flat(elf, image) as flat:
+        how, command = _write(url, elf, flat, mcu, tool)
     return Flashed(how, url, command, _greet(url, elf, how))
 
 
 @contextmanager
-def _flat(elf: Path) -> Iterator[Path]:
+def _flat(elf: Path, content: bytes) -> Iterator[Path]:
     """The flat image of a program: the file beside it, so that a command line that is shown can be
     typed again, or for the time of the block one of its own."""
-    beside, content = elf.with_suffix(".bin"), flash_image(elf)
+    beside = elf.with_suffix(".bin")
     if beside.is_file() and beside.read_bytes() == content:
         yield beside
         return
@@ -95,8 +97,8 @@ def _flat(elf: Path) -> Iterator[Path]:
 
 
 def confirm(board: Board, elf: str | Path) -> Hello:
-    """Who answers, after comparing the program on a board with an ELF file: by the build id, and
-    by the CRC-32 that the board works out over its flash.
+    """Who answers, after comparing the program on a board with an ELF file: by the build id, which
+    a stripped file does not tell, and by the CRC-32 that the board works out over its flash.
 
     Raises:
         Mismatch: it is another program.
@@ -104,15 +106,15 @@ def confirm(board: Board, elf: str | Path) -> Hello:
     """
     elf, hello = Path(elf), board.hello()
     image, there = flash_image(elf), board.checksum()
-    same_build = hello.build_id == build_id_of(elf)
+    same_build = build_id_of(elf) in (hello.build_id, "")
     if same_build and (there.bytes, there.crc32) == (len(image), binascii.crc32(image)):
         return hello
     raise Mismatch(
         f"The board on {board.url} runs another program than {elf.name}.",
         f"It says build {hello.build_id}, {there.bytes:,} bytes, CRC-32 {there.crc32:#010x}; the "
         f"file has {len(image):,} bytes, CRC-32 {binascii.crc32(image):#010x}.",
-        f"Flash it: `kit flash --board {board.url}`. If you just did, press the black button, and "
-        "see with `kit boards` whether this is the board that was written.",
+        f"{how_to_flash(board.url)} If that was just done, press the black button, and see with "
+        "`kit boards` whether this is the board that was written.",
     )
 
 
@@ -155,7 +157,8 @@ def _write(url: str, elf: Path, image: Path, mcu: Mcu, name: str | None) -> tupl
     if probe and probe.drive and probe.drive.board and probe.drive.board != mcu.board:
         raise wrong_chip(probe.drive.board, mcu, f"The drive {probe.drive.path} says so.")
     job = Job(elf, image, mcu, probe.serial_number if probe and several else "")
-    for tool, place in _chosen(name):
+    if chosen := _chosen(name):
+        tool, place = chosen
         return _run(tool, [str(place), *tool.arguments(job)], mcu)
     return _copy(job, probe)
 
@@ -172,19 +175,19 @@ def _probe(url: str) -> tuple[probes.Probe | None, bool]:
     return probe, len(found) > 1
 
 
-def _chosen(name: str | None) -> list[tuple[Tool, Path]]:
-    """The tools to use, the best first; empty means the drive."""
+def _chosen(name: str | None) -> tuple[Tool, Path] | None:
+    """The tool to use, the best that is there where none is named; None means the drive."""
     found = tools.installed()
     if name is None or name == tools.DRIVE:
-        return [] if name else found
+        return found[0] if found and not name else None
     if name not in tools.NAMES:
         raise KitError(
             f"There is no flashing tool {name!r}.",
             f"The kit knows {', '.join(tools.NAMES)}.",
             "Choose one of them, or none: then the best that is there is used.",
         )
-    chosen = [(tool, place) for tool, place in found if tool.program == name]
-    if not chosen:
+    chosen = next(((tool, place) for tool, place in found if tool.program == name), None)
+    if chosen is None:
         raise KitError(
             f"{name} was not found.",
             "It is not on PATH, nor where its installer puts it.",

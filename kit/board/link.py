@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import serial
 from cobs import cobs
 
+from kit.board.address import NETWORK, how_to_flash, scheme
 from kit.board.crash import crash_error
 from kit.board.engine_errors import explain
 from kit.errors import KitError
@@ -28,12 +29,29 @@ ERRORS = {
     7: "the board's clock cannot make that baud rate",
     8: "how its network wants its pixels is not known",
 }
-ENGINE, PIXELS = 6, 8
+ADVICE = {
+    1: "The line is noisy: try another cable or USB port.",
+    3: "The firmware is of another version of the kit: `kit build`, then `kit flash`.",
+    5: "Count from 0: `board.hello().layers` is how many there are.",
+    6: "Flash the firmware again; see firmware/engine/engine.h for the engine's states.",
+    7: "Choose a rate of `kit.board.link.FASTER_BAUDS`.",
+    8: "`kit generate` with --input-range, such as `--input-range 0 1`; then build and flash.",
+}
+SIZES = (
+    "Compare what was sent with `board.hello().input`. If another network was to be on the board: "
+    "`kit generate`, `kit build`, then `kit flash`."
+)
+ENGINE = 6
+WORKING = (RECOGNIZE, RUN, MEASURE, WATCH)  # the network runs before the reply
 TRANSIENT = (1, 2)  # worth sending again: a damaged frame may look too long, too
 ATTEMPTS = 3
-REPLY_SECONDS = 3.0
+REPLY_SECONDS = 3.0  # beside what the line and the network take
 GLANCE_SECONDS = 0.3  # for a request that is likely to get lost, such as the first one
-QUIET_SECONDS = 0.03  # longer than an inference takes, and than USB holds bytes back
+QUIET_SECONDS = 0.03  # longer than USB holds bytes back; the network is done by then
+CYCLES_PER_MAC = 50  # far more than any kernel takes: plain float32 code is at some 10
+LONGEST_WORK = 120.0  # seconds, whatever a board says of its network
+FRAME_BYTES = 16  # around a payload, COBS included (and 1 byte in 254)
+LINE_BITS = 10  # of a byte: start and stop bit, too
 SAFE_BAUD = 115_200  # the rate of the firmware after a reset, and after any error on the line
 FASTER_BAUDS = (921_600, 460_800, 230_400)
 
@@ -51,6 +69,10 @@ class LinkError(KitError):
 
 class BrokenLine(LinkError):
     """The port is gone: unplugged, or the server has ended."""
+
+
+class StuckLine(LinkError):
+    """The port is there, and took no more bytes within the time that they take."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +135,8 @@ class Link:
 
     Args:
         port: an open port at SAFE_BAUD.
-        reply_seconds: how long to wait for a reply, in each try.
+        reply_seconds: how long to wait for a reply, in each try, beside the time of the bytes on
+            the line and of the network's work.
         crash: makes the error of a FAULT frame's payload.
     """
 
@@ -127,6 +150,8 @@ class Link:
         self.reply_seconds = reply_seconds
         self.baud = SAFE_BAUD
         self.reopened = False  # whether this may be another board than the one that said hello
+        self.work_seconds = 0.0  # that an inference may take; Board takes it from the HELLO
+        self._limit = reply_seconds
         self._lost = False
         self._crash = crash
         self._sequence = 0
@@ -134,26 +159,33 @@ class Link:
         self.last_sent = b""
         self.last_received = b""
 
-    def request(self, kind: int, payload: bytes = b"", waking: bool = False) -> bytes:
+    def expect_work(self, macs: int, core_hz: int) -> None:
+        """Allow the time that a network of `macs` may take on a core of `core_hz`."""
+        self.work_seconds = min(CYCLES_PER_MAC * macs / max(core_hz, 1), LONGEST_WORK)
+
+    def request(
+        self, kind: int, payload: bytes = b"", waking: bool = False, reply_bytes: int = 0
+    ) -> bytes:
         """Send a request and return the payload of its reply.
 
         With `waking`, when the board may be at another baud rate or just starting, the first tries
-        wait for a short time only.
+        wait for a short time only. `reply_bytes` is the length of a long reply.
 
         Raises:
-            LinkError: no usable reply came, or the board refused the request.
+            LinkError: no usable reply came in time, or the board refused the request.
             KitError: the program on the board crashed.
         """
-        problem = self._silence("no usable reply came")
+        problem: LinkError | None = None
         for attempt in range(ATTEMPTS):
             short = waking and attempt < ATTEMPTS - 1
             try:
-                reply = self.exchange(kind, payload, GLANCE_SECONDS if short else None)
-            except BrokenLine as error:
+                at_most = GLANCE_SECONDS if short else None
+                reply = self.exchange(kind, payload, at_most, reply_bytes)
+            except (BrokenLine, StuckLine) as error:
                 problem = error
                 continue
             if reply is None:
-                problem = self._silence("no usable reply came")
+                problem = self._silence(f"no usable reply came within {self._limit:.1f} seconds")
             elif reply.type == ERROR:
                 problem = self._refusal(reply)
             elif reply.type == kind | REPLY:
@@ -162,21 +194,34 @@ class Link:
                 problem = self._silence(f"a reply of type {reply.type:#04x} came")
             self._settle()
             self.fall_back()
-        raise problem
+        raise problem or self._silence("no usable reply came")
 
     def exchange(
-        self, kind: int, payload: bytes = b"", seconds: float | None = None
+        self, kind: int, payload: bytes = b"", at_most: float | None = None, reply_bytes: int = 0
     ) -> Frame | None:
-        """One try: the reply, or None when none came or it was damaged."""
+        """One try: the reply, or None when none came in time or it was damaged.
+
+        The time is `at_most` seconds, `reply_seconds` if none are given, and what the bytes take on
+        the line, in both directions, and the network.
+        """
         self._sequence = (self._sequence + 1) % 256
+        work = self.work_seconds if kind in WORKING else 0.0
+        self._limit = min(at_most or self.reply_seconds, self.reply_seconds)
+        self._limit += work + self._wire(len(payload) + reply_bytes)
         try:
             self._reconnect()
             self._send(Frame(kind, self._sequence, payload))
-            return self._receive(min(seconds or self.reply_seconds, self.reply_seconds))
+            return self._receive(self._limit)
         except KitError:  # a fault of the virtual board, which is a SerialException too
             raise
+        except serial.SerialTimeoutException as error:
+            raise self._stuck(len(payload)) from error
         except BROKEN as error:
             raise self._broken(error) from error
+
+    def _wire(self, length: int) -> float:
+        """The seconds that a payload takes on the line."""
+        return LINE_BITS * (length + length // 254 + FRAME_BYTES) / self.baud
 
     def _settle(self) -> None:
         """Wait for a moment without a byte: a request that comes while the board is busy is lost,
@@ -217,11 +262,26 @@ class Link:
         self._lost, self.baud = True, SAFE_BAUD
         with contextlib.suppress(*BROKEN):
             self.port.close()
+        what = f"The connection to {self.port.port} broke off."
+        if scheme(str(self.port.port)) in NETWORK:
+            why = f"{error}. The program that serves the board has ended, or the network."
+            return BrokenLine(what, why, "Start that program again and run this again.")
         return BrokenLine(
-            f"The connection to {self.port.port} broke off.",
+            what,
             f"{error}. The board was unplugged, or another program took the port.",
             "Plug the board in and run this again. If its port has another name now, open that: "
-            "`kit doctor` lists them.",
+            "`kit boards` lists them.",
+        )
+
+    def _stuck(self, length: int) -> StuckLine:
+        """The error; what did not go out must not go out before the next request."""
+        with contextlib.suppress(*BROKEN):
+            self.port.reset_output_buffer()
+        return StuckLine(
+            f"The port {self.port.port} takes no more bytes.",
+            f"A request of {length:,} bytes did not go out within {self.port.write_timeout:.1f} "
+            "seconds: nobody reads at the other end.",
+            "Unplug the board, plug it in again, and run this again.",
         )
 
     # Baud rates
@@ -244,7 +304,7 @@ class Link:
         if reply and reply.type == ERROR:
             return False
         if reply and self._set_baud(baud):
-            hello = self.exchange(HELLO, seconds=GLANCE_SECONDS)
+            hello = self.exchange(HELLO, at_most=GLANCE_SECONDS)
             if hello and hello.type == HELLO | REPLY:
                 return True
         self.fall_back()
@@ -275,6 +335,9 @@ class Link:
         self.last_sent = encode(frame)
         self.last_received = b""
         self.port.reset_input_buffer()
+        needed, allowed = 2 * self._wire(len(frame.payload)), getattr(self.port, "write_timeout", 0)
+        if allowed and needed > allowed:
+            self.port.write_timeout = needed
         try:
             self.port.write(self.last_sent)
         except KitError:  # a recording, or a virtual board that has failed: it did not go out
@@ -318,8 +381,8 @@ class Link:
         return LinkError(
             f"The board on {self.port.port} did not answer {ATTEMPTS} requests.",
             f"In the last try {problem}.{last}",
-            "Is this the kit's firmware and the right port? Run `kit doctor`, then "
-            f"`kit flash --board {self.port.port}`.",
+            "Is this the right port (`kit boards` lists them), and does the kit's firmware run? "
+            f"{how_to_flash(str(self.port.port))}",
         )
 
     @staticmethod
@@ -328,17 +391,8 @@ class Link:
         code = reply.payload[1] if len(reply.payload) > 1 else 0
         text = ERRORS.get(code, f"the board reported error {code}")
         why, fix = explain(int.from_bytes(reply.payload[3:7], "little") if code == ENGINE else 0)
-        error = LinkError(f"The board refused the request: {text}.", why, fix or _advice(code))
+        advice = fix or ADVICE.get(code, SIZES)
+        error = LinkError(f"The board refused the request: {text}.", why, advice)
         if code in TRANSIENT:
             return error
         raise error
-
-
-def _advice(code: int) -> str:
-    if code == 1:
-        return "The line is noisy: try another cable or USB port."
-    if code == ENGINE:
-        return "Flash the firmware again; see firmware/engine/engine.h for the engine's states."
-    if code == PIXELS:
-        return "`kit generate` with --input-range, such as `--input-range 0 1`; build; flash."
-    return "The firmware on the board is for another network: `kit build`, then `kit flash`."

@@ -13,14 +13,15 @@ import serial
 from serial.tools import list_ports
 
 import kit.board.virtual  # registers virtual://  # noqa: F401
-from kit.board.probes import PLUG_IN, Probe, probes
+from kit.board.address import EXAMPLES, NETWORK, checked, scheme
+from kit.board.probes import PLUG_IN, Probe, probe_at, probes
 from kit.board.recording import recorded
 from kit.errors import KitError
 from kit.programs import system
 
 BAUD = 115200
 READ_SECONDS = 0.2
-WRITE_SECONDS = 2.0  # a request takes 0.07 at 115200 baud; else nobody reads it
+WRITE_SECONDS = 2.0  # kit.board.link allows more for a request that takes longer
 AUTO = "auto"
 VIRTUAL = "virtual://"
 TRIES = 3  # answers to a question
@@ -41,15 +42,27 @@ def resolve(url: str) -> str:
     asked, once; when there is none, it is the virtual board, which is said on stderr, once.
 
     Raises:
-        KitError: there are several, and nobody can be asked.
+        KitError: it is no address, or there are several boards and nobody can be asked.
     """
-    if url != AUTO:
+    if checked(url) != AUTO:
         return url
     found = tuple(probes())
     if not found:
         _say_virtual()
         return VIRTUAL
     return found[0].port if len(found) == 1 else _ask(found)
+
+
+def require(url: str) -> None:
+    """See that a port that was named is there, before something is done that takes long.
+
+    The port of an ST-LINK that is plugged in is; what else may be a port is opened once.
+
+    Raises:
+        KitError: as `open_port`.
+    """
+    if not scheme(url) and probe_at(url) is None:
+        open_port(url).close()
 
 
 @cache
@@ -100,9 +113,9 @@ def open_port(url: str) -> serial.SerialBase:
     try:
         port = serial.serial_for_url(url, do_not_open=True, timeout=READ_SECONDS)
         port.baudrate = BAUD
-        if not url.lower().startswith("rfc2217:"):  # pyserial knows no such limit there
+        if scheme(url) != "rfc2217":  # pyserial knows no such limit there
             port.write_timeout = WRITE_SECONDS
-        if hasattr(port, "exclusive") and "://" not in url:
+        if hasattr(port, "exclusive") and not scheme(url):
             port.exclusive = True  # a second program would steal bytes
         port.open()
     except KitError:
@@ -165,9 +178,15 @@ def _forbidden(url: str, text: str) -> KitError:
 
 
 def _absent(url: str, text: str) -> KitError:
+    what = f"The port {url} cannot be opened."
+    if scheme(url) in NETWORK:
+        next_step = "Start the program that serves the board there, and check host and port."
+        return KitError(what, f"{text}.", next_step)
+    if scheme(url):
+        return KitError(what, f"{text}.", EXAMPLES)
     ports = [f"{port.device} ({port.description})" for port in list_ports.comports()]
     return KitError(
-        f"The port {url} cannot be opened.",
+        what,
         f"{text}. Ports on this computer: {', '.join(ports) or 'none'}.",
         f"{PLUG_IN[system()]}. `kit boards` lists what is there; `{VIRTUAL}` is the virtual board.",
     )

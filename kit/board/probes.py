@@ -15,6 +15,8 @@ import psutil
 from serial.tools import list_ports
 
 from kit.board.virtual import flash_store, options
+from kit.compile.firmware import mcu_of
+from kit.errors import KitError
 from kit.mcu import MCUS
 from kit.paths import build
 from kit.programs import system
@@ -38,7 +40,7 @@ SYSFS = Path("/sys/class/block")
 PLUG_IN = {
     "Windows": "Plug in the board with a data cable; Windows 10 and later have the driver",
     "Darwin": "Plug in the board with a data cable; no driver is needed",
-    "Linux": "Plug in the board with a data cable; for permission: sudo usermod -aG dialout $USER",
+    "Linux": "Plug in the board with a data cable; no driver is needed",
 }
 
 
@@ -126,12 +128,16 @@ def virtual_boards() -> list[tuple[str, str]]:
     """URL and board of each virtual board that has a program."""
     names = sorted(path.parent.name for path in (build() / "virtual").glob("[!.]*/firmware.elf"))
     return [
-        (
-            f"virtual://{'' if name == options.DEFAULT else name}",
-            flash_store.mcu(name).board,
-        )
+        (f"virtual://{'' if name == options.DEFAULT else name}", _virtual_board(name))
         for name in names
     ]
+
+
+def _virtual_board(name: str) -> str:
+    try:
+        return mcu_of(flash_store.source(name)).board
+    except KitError:
+        return "(damaged)"
 
 
 def probe_drives() -> list[Drive]:

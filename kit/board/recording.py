@@ -22,14 +22,16 @@ import struct
 import tempfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from kit import paths
+from kit.board.address import scheme
 from kit.errors import KitError
 
 VERSION = 1
@@ -98,8 +100,13 @@ class Recorder:
             self._note(BAUD, baud_bytes(value))
 
     def _begin(self) -> None:
-        number = len(list(self._folder.glob("*.session")))
-        self.__dict__["_file"] = self._folder / f"{number:04}.session"
+        """Make the next file; another process may be making one at the same time."""
+        for number in count(len(list(self._folder.glob("*.session")))):
+            file = self._folder / f"{number:04}.session"
+            with suppress(FileExistsError):
+                file.touch(exist_ok=False)
+                break
+        self.__dict__["_file"] = file
         self._note(BEGIN, json.dumps(getattr(self._port, "counts", "cycles")).encode())
 
     def _note(self, kind: bytes, data: bytes) -> None:
@@ -278,7 +285,7 @@ def _unusable(path: Path, what: str, why: str) -> KitError:
 
 def absolute(url: str) -> str:
     """A `replay://` URL that means the same in every folder; any other URL as it is."""
-    if not url.lower().startswith("replay:"):
+    if scheme(url) != "replay":
         return url
     return f"replay://{file_of(url).resolve().as_posix()}"
 

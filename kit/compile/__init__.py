@@ -2,6 +2,15 @@
 
 from kit.compile.firmware import Firmware, build
 from kit.compile.host import HostNetwork
-from kit.compile.memory import FLASH, RAM, MemoryUse, memory_use
+from kit.compile.memory import FLASH, RAM, MemoryUse, memories, memory_use
 
-__all__ = ["FLASH", "RAM", "Firmware", "HostNetwork", "MemoryUse", "build", "memory_use"]
+__all__ = [
+    "FLASH",
+    "RAM",
+    "Firmware",
+    "HostNetwork",
+    "MemoryUse",
+    "build",
+    "memories",
+    "memory_use",
+]

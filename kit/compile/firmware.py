@@ -6,11 +6,19 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from kit.compile.memory import FLASH, MemoryUse, check_fits, memories, memory_use, opened
+from kit.compile.memory import (
+    SMALLER,
+    MemoryUse,
+    check_fits,
+    checked_image,
+    memories,
+    memory_use,
+    opened,
+)
 from kit.compile.toolchain import GET_GCC, find_gcc, gcc, run, zig
 from kit.errors import KitError
 from kit.generate import Generated, load
-from kit.mcu import DEFAULT, Mcu, find_mcu
+from kit.mcu import DEFAULT, MCUS, Mcu, find_mcu
 from kit.paths import FIRMWARE, locked, making
 from kit.programs import find, system
 from kit.provenance import note
@@ -94,16 +102,14 @@ def _compile(network: Generated, folder: Path, mcu: Mcu, compiler: str) -> Path:
     return folder / "firmware.elf"
 
 
-def flash_image(elf_path: Path) -> bytes:
-    """What an ELF file puts into flash, from its first address on; gaps are 0xFF (erased)."""
-    with opened(elf_path) as elf:
-        segments = [s for s in elf.iter_segments("PT_LOAD") if s["p_filesz"]]
-        end = max(s["p_paddr"] + s["p_filesz"] for s in segments)
-        image = bytearray(b"\xff" * (end - FLASH.start))
-        for segment in segments:
-            start = segment["p_paddr"] - FLASH.start
-            image[start : start + segment["p_filesz"]] = segment.data()
-    return bytes(image)
+def flash_image(elf_path: str | Path) -> bytes:
+    """What an ELF file puts into flash, from its first address on; gaps are 0xFF (erased).
+
+    Raises:
+        KitError: it is no program for its chip (`checked_image`), or the kit does not know the
+            chip.
+    """
+    return checked_image(elf_path, mcu_of(elf_path))
 
 
 def mcu_of(elf_path: str | Path) -> Mcu:
@@ -112,8 +118,17 @@ def mcu_of(elf_path: str | Path) -> Mcu:
     Raises:
         KitError: the file is missing or no ELF file, or the kit does not know the chip.
     """
-    name = _text_at(elf_path, "board_mcu")
+    name = _text_at(elf_path, "board_mcu") or _chip_named_in(elf_path)
     return find_mcu(name) if name else DEFAULT
+
+
+def _chip_named_in(elf_path: str | Path) -> str:
+    """In a stripped program the chip's name has no symbol, but is there; else empty."""
+    with opened(elf_path) as elf:
+        if elf.get_section_by_name(".symtab"):
+            return ""
+        content = b"".join(s.data() for s in elf.iter_segments("PT_LOAD") if s["p_filesz"])
+    return next((name for name in MCUS if f"{name}\0".encode() in content), "")
 
 
 def build_id_of(elf_path: str | Path) -> str:
@@ -232,7 +247,7 @@ def _check_size(network: Generated, mcu: Mcu) -> None:
                 f"{network.model} does not fit: its {what} take {size:,} bytes, and the "
                 f"{mcu.name.upper()} has {memory.size:,} bytes of {memory.name}.",
                 "Everything has to fit the chip at once; there is nowhere else to keep it.",
-                "Quantize to int8 (notebook 02-quantize), or make the network smaller.",
+                SMALLER,
             )
 
 

@@ -1,12 +1,15 @@
 """Where in the C source a code address of a program is, from its ELF file."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from elftools.dwarf.descriptions import describe_form_class
-from elftools.elf.elffile import ELFFile
+
+from kit.compile.memory import opened
+from kit.errors import KitError
 
 
 @dataclass(frozen=True)
@@ -29,13 +32,10 @@ class Location:
 def locate(elf_path: str | Path, address: int) -> Location:
     """The function, file and line of a code address, from the ELF's DWARF and symbols.
 
-    Inlined functions are named by themselves. Without an ELF, or for an address outside the
-    program, the Location is empty.
+    Inlined functions are named by themselves. Without an ELF, with a damaged one, or for an address
+    outside the program, the Location is empty.
     """
-    if not Path(elf_path).exists():
-        return Location()
-    with open(elf_path, "rb") as stream:
-        elf = ELFFile(stream)
+    with suppress(KitError), opened(elf_path) as elf:
         if elf.has_dwarf_info():
             dwarf = elf.get_dwarf_info()
             for unit in dwarf.iter_CUs():
@@ -43,6 +43,7 @@ def locate(elf_path: str | Path, address: int) -> Location:
                 if line:
                     return Location(_function(dwarf, unit, address), file, line)
         return Location(_symbol(elf, address))
+    return Location()
 
 
 def _line(dwarf: Any, unit: Any, address: int) -> tuple[str, int]:

@@ -24,6 +24,8 @@ from matplotlib.patches import FancyBboxPatch
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
+from kit.mcu import DEFAULT, Mcu
+
 if TYPE_CHECKING:
     from kit.board import Profile
     from kit.compile import Firmware
@@ -37,7 +39,7 @@ WHITE = {"facecolor": "white", "edgecolor": "none", "pad": 1, "alpha": 0.85}  # 
 CYCLE = [BLUE, ORANGE, GREEN, PURPLE, SKY, RED, YELLOW, GRAY]
 
 KB = 1024
-MEMORY = {"flash": 512 * KB, "RAM": 128 * KB}  # of the STM32F446RE: datasheet DS10693, section 3
+FLASH_KB = DEFAULT.flash_bytes // KB
 
 STAGES = {
     "digits": "28 x 28 pixels",
@@ -326,9 +328,9 @@ def _draw_sizes(axes: Axes, names: list[str], rows: Rows) -> None:
         f"{size:,.0f} KB" + ("" if row["fits"] else ", does not fit")
         for size, row in zip(sizes, rows, strict=True)
     ]
-    _draw_limit(axes, MEMORY["flash"] / KB, "512 KB of flash")
+    _draw_limit(axes, FLASH_KB, f"{FLASH_KB} KB of flash")
     for bar, text in zip(bars, texts, strict=True):
-        inside = bar.get_width() > MEMORY["flash"] / KB / 2  # else it would cross the limit's line
+        inside = bar.get_width() > FLASH_KB / 2  # else it would cross the limit's line
         axes.annotate(
             f" {text} ",
             (bar.get_width(), bar.get_y() + bar.get_height() / 2),
@@ -337,7 +339,7 @@ def _draw_sizes(axes: Axes, names: list[str], rows: Rows) -> None:
             color="white" if inside else "black",
         )
     room = 1.25 if all(row["fits"] for row in rows) else 1.6
-    axes.set_xlim(0, room * max([MEMORY["flash"] / KB, *sizes]))
+    axes.set_xlim(0, room * max([FLASH_KB, *sizes]))
     axes.set_ylim(len(rows) - 0.4, -0.75)
 
 
@@ -396,17 +398,17 @@ def failures(rows: Rows, title: str = "Three famous mistakes") -> Figure:
 def memory_map(
     regions: Sequence[Any],
     title: str = "What occupies the chip's memory",
-    sizes: Mapping[str, int] | None = None,
+    mcu: Mcu = DEFAULT,
 ) -> Figure:
     """Flash and RAM to scale, and below each the same parts enlarged, with their bytes.
 
     Args:
         regions: `kit.compile.memory.Region`s, or mappings with its fields: name, memory ("flash"
             or "RAM"), address and bytes.
-        sizes: bytes of each memory; the STM32F446RE's 512 KB of flash and 128 KB of RAM.
+        mcu: the chip, such as that of a `kit.compile.Firmware`.
     """
     parts = [_part(region) for region in regions]
-    sizes = sizes or MEMORY
+    sizes = {"flash": mcu.flash_bytes, "RAM": mcu.ram_bytes}
     listed = [f"{part['name']} {part['bytes']:,} bytes of {part['memory']}" for part in parts]
     longest = max(sum(part["memory"] == memory for part in parts) for memory in sizes)
     alt = f"A map of the chip's memory: {'; '.join(listed)}."

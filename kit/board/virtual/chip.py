@@ -15,12 +15,10 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from elftools.common.exceptions import ELFError
-from elftools.elf.elffile import ELFFile
 from unicorn import (
     UC_ARCH_ARM,
     UC_HOOK_INTR,
@@ -57,6 +55,8 @@ from kit.board.virtual.peripherals import NO_INTERRUPTS, Gpio, SystemControl, Sy
 from kit.board.virtual.registers import Bus, Place, Registers
 from kit.board.virtual.usart import Usart, UsartBus
 from kit.board.virtual.watcher import Time, Watcher
+from kit.compile.memory import opened
+from kit.errors import KitError
 from kit.mcu import DEFAULT, Mcu
 
 TRANSLATION_BUFFER = 32 << 20  # bytes; Unicorn's own default reserves 1 GB for each chip
@@ -148,11 +148,9 @@ def variables_and_stack(elf: Path, ram_bytes: int) -> tuple[int, int]:
 
     Both are 0 when the program's ELF is not there.
     """
-    try:
-        with open(elf, "rb") as stream:
-            sections = {s.name: s.header for s in ELFFile(stream).iter_sections()}
-    except (OSError, ELFError):
-        return 0, 0
+    sections = {}
+    with suppress(KitError), opened(elf) as file:
+        sections = {s.name: s.header for s in file.iter_sections()}
     stack = sections.pop(".stack", {"sh_size": 0})["sh_size"]
     ends = [header["sh_addr"] + header["sh_size"] for header in sections.values()]
     return max((end for end in ends if 0 <= end - m.RAM_BASE <= ram_bytes), default=0), stack

@@ -49,15 +49,14 @@ class Problem(NamedTuple):
     """What the program did, what a real chip does then, and how to put it right.
 
     `fix` is empty where the code itself must tell. `cause` is that of the exception a real chip
-    raises, if it does. `data` is the address that was accessed. After a jump to nowhere
-    (`jumped`), only the return address tells where the program came from.
+    raises, if it does. After a jump to nowhere (`jumped`), only the return address tells where the
+    program came from.
     """
 
     what: str
     effect: str
     fix: str = ""
     cause: Cause | None = None
-    data: int = 0
     jumped: bool = False
 
 

@@ -55,7 +55,7 @@ RCC_RESETS = {
 }
 HSEBYP, PLLSRC_HSE = 1 << 18, 1 << 22
 SW, SWS = 0b11, 0b11 << 2  # the clock asked for, the clock that runs the core
-CSR_FLAGS, RMVF = 0xFE << 24, 1 << 24  # causes of the last reset, and the bit that clears them
+RMVF = 1 << 24  # clears the causes of the last reset, the bits from 25 on
 PINRSTF, SFTRSTF = 1 << 26, 1 << 28
 
 
@@ -123,7 +123,7 @@ DWT_NUMCOMP, CYCCNTENA = 4 << 28, 1 << 0
 SYST_CSR, SYST_RVR, SYST_CVR, SYST_CALIB = 0x010, 0x014, 0x018, 0x01C
 NVIC_ISER, CPUID, AIRCR = range(0x100, 0x120), 0xD00, 0xD0C
 VTOR, SHCSR, CFSR, HFSR, DFSR = 0xD08, 0xD24, 0xD28, 0xD2C, 0xD30
-MMFAR, BFAR = 0xD34, 0xD38
+BFAR = 0xD38
 CPACR, DEMCR = 0xD88, 0xDFC
 SCS_RESETS = {CPUID: 0x410F_C241, AIRCR: 0xFA05_0000, 0xD14: 0x200, 0xF34: 0xC0000000}
 AIRCR_KEY, SYSRESETREQ = 0x05FA, 1 << 2

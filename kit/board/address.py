@@ -1,0 +1,70 @@
+"""What the address of a board says: its kind, how such a board is flashed, and what a mistyped one
+may have meant."""
+
+import re
+from difflib import get_close_matches
+from typing import Any
+
+from kit.errors import KitError
+
+NETWORK = ("socket", "rfc2217")  # a serial line, and no debugger
+KINDS = ("virtual", "replay", *NETWORK)
+EXAMPLES = (
+    'An address is "virtual://", "auto", the name of a port such as "COM5" or "/dev/ttyACM0", '
+    '"replay://FILE", or "socket://HOST:PORT".'
+)
+
+
+def scheme(url: str) -> str:
+    """The kind of an address, in small letters, such as "virtual"; empty for the name of a port."""
+    name, separator, _ = url.partition("://")
+    return name.lower() if separator else ""
+
+
+def how_to_flash(url: str) -> str:
+    """What to do so that the kit's firmware answers at an address, one sentence."""
+    if scheme(url) in NETWORK:
+        return "Who runs that board flashes the firmware that `kit build` makes, or restarts it."
+    if scheme(url) == "replay":
+        return "Record it again with this kit: `kit record --board PORT FILE`."
+    return f"Flash this kit's firmware: `kit flash --board {url}`."
+
+
+def checked(url: Any) -> str:
+    """The address itself.
+
+    Raises:
+        KitError: it is no text, or is mistyped in a way that tells what was meant.
+    """
+    if not isinstance(url, str):
+        raise KitError(f"{url!r} is not the address of a board.", "It is no text.", EXAMPLES)
+    if suggestion := meant(url):
+        why = f'Did you mean "{suggestion}"?'
+        raise KitError(f"{url!r} is not the address of a board.", why, EXAMPLES)
+    return url
+
+
+def meant(url: str) -> str:
+    """What a mistyped address seems to mean; empty for one that may be right."""
+    text = url.strip()
+    if text != url:
+        return meant(text) or text
+    if not text:
+        return "virtual://"
+    if text.lower() == "auto":
+        return "" if text == "auto" else "auto"
+    word = re.match(r"\w*", text)
+    name = word[0] if word else ""
+    rest = text[len(name) :]
+    kind = next(iter(get_close_matches(name.lower(), KINDS, 1, 0.8)), "")
+    right = kind == name.lower() and rest.startswith("://")
+    if kind and not right and rest[:1] in ("", ":", "/"):
+        root = "/" if kind == "replay" and re.match(":/(?!/)", rest) else ""
+        return f"{kind}://{root}{rest.lstrip(':/')}"
+    if host := re.fullmatch(r"(localhost|\d+(?:\.\d+){3})(:\d+)?", text, re.IGNORECASE):
+        return f"socket://{host[1]}{host[2] or ':PORT'}"
+    if number := re.fullmatch(r"com\W+(\d+)|com(\d+)\W+", text, re.IGNORECASE):
+        return f"COM{number[1] or number[2]}"
+    if port := re.fullmatch(r"/?(?:dev/)?((?:tty|cu\.)\w+)", text):
+        return "" if text == f"/dev/{port[1]}" else f"/dev/{port[1]}"
+    return ""
