@@ -5,7 +5,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from kit.compile.memory import FLASH, MemoryUse, check_fits, memories, memory_use, opened
+from kit.compile.memory import FLASH, MemoryUse, advice, check_fits, memories, memory_use, opened
 from kit.compile.toolchain import GET_GCC, find_gcc, gcc, run, zig
 from kit.errors import KitError
 from kit.generate import Generated, load
@@ -155,7 +155,7 @@ def build(
     with tempfile.TemporaryDirectory(prefix="kit-") as folder:
         elf = _compile(network, Path(folder), mcu, compiler)
         use = memory_use(elf)
-        check_fits(use, mcu)
+        check_fits(use, mcu, network.input.dtype)
         return Firmware(*_keep(elf, Path(out)), use, mcu)
 
 
@@ -204,8 +204,7 @@ def _check_size(network: Generated, mcu: Mcu) -> None:
             raise KitError(
                 f"{network.model} does not fit: its {what} take {size:,} bytes, and the "
                 f"{mcu.name.upper()} has {memory.size:,} bytes of {memory.name}.",
-                "Everything has to fit the chip at once; there is nowhere else to keep it.",
-                "Quantize to int8 (notebook 02-quantize), or make the network smaller.",
+                *advice(memory, network.input.dtype),
             )
 
 

@@ -124,14 +124,32 @@ def memory_use(elf_path: str | Path) -> MemoryUse:
         return MemoryUse(tuple(_split_constants(elf, _regions(elf))))
 
 
-def check_fits(use: MemoryUse, mcu: Mcu = DEFAULT) -> None:
-    """Raise KitError when a program is larger than its chip."""
+def advice(memory: Memory, dtype: str | None = None) -> tuple[str, str]:
+    """Why a network does not fit a memory, and what makes it fit.
+
+    Args:
+        memory: the one that is too small.
+        dtype: the network's; None where it is not known.
+    """
+    in_flash = memory.name == FLASH.name
+    why = "The network's weights are in flash." if in_flash else "The network's tensors are in RAM."
+    quantize = "Quantize it to int8 (notebook 02-quantize), which takes a quarter"
+    smaller = (
+        "make its layers smaller" if in_flash else "make its widest layers or its input smaller"
+    )
+    if dtype == "int8":
+        return why, f"{smaller.capitalize()}, and train it anew: it is int8 already."
+    known = "" if dtype else ", unless it is int8 already"
+    return why, f"{quantize}{known}; or {smaller}, and train it anew."
+
+
+def check_fits(use: MemoryUse, mcu: Mcu = DEFAULT, dtype: str | None = None) -> None:
+    """Raise KitError when a program is larger than its chip; `dtype` is the network's, if known."""
     flash, ram = memories(mcu)
     for memory, used in ((flash, use.flash_bytes), (ram, use.ram_bytes)):
         if used > memory.size:
             raise KitError(
                 f"The program needs {used:,} bytes of {memory.name}; the {mcu.name.upper()} has "
                 f"{memory.size:,}.",
-                "The network's weights are too large, or its tensors are.",
-                "Quantize to int8 (notebook 02-quantize), or make the network smaller.",
+                *advice(memory, dtype),
             )
