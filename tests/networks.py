@@ -15,6 +15,7 @@ from kit.lesson.quiet import quiet, tensorflow
 from kit.paths import DATA
 
 ACTIVATIONS = (None, "relu", "relu6")
+VERSIONS = {"FULLY_CONNECTED": 4, "SOFTMAX": 2}  # the operators' versions for int8
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ class Tflite:
         """Add an operator, e.g. "SOFTMAX" with beta=1.0; `inputs` are tensors' indices."""
         code = schema.OperatorCodeT()
         code.builtinCode = getattr(schema.BuiltinOperator, name)
-        code.deprecatedBuiltinCode, code.version = min(code.builtinCode, 127), 4
+        code.deprecatedBuiltinCode, code.version = min(code.builtinCode, 127), VERSIONS.get(name, 1)
         made = schema.OperatorT()
         made.opcodeIndex = len(self.model.operatorCodes)
         made.inputs, made.outputs = list(inputs), list(outputs)

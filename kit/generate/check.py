@@ -10,6 +10,7 @@ from kit.model import Model, Operator, Tensor
 
 OPERATORS = ("FULLY_CONNECTED", "RESHAPE", "SOFTMAX")
 SHAPE_ARITHMETIC = ("SHAPE", "STRIDED_SLICE", "PACK")
+OPTIONS = {"FULLY_CONNECTED": "FullyConnectedOptionsT", "SOFTMAX": "SoftmaxOptionsT"}
 ACTIVATIONS = ("NONE", "RELU", "RELU_N1_TO_1", "RELU6")
 INT8 = (-128, 127)
 TO_INT8 = (
@@ -98,6 +99,11 @@ def check_operator(model: Model, operator: Operator, computed: Collection[int]) 
             )
     if y.index in computed or y.data is not None:
         raise refuse(model, f"{operator.name} writes {name_of(y)}, which has a value already.")
+    options = type(operator.options).__name__
+    if options not in ("NoneType", OPTIONS.get(operator.name, options)):
+        raise refuse(model, f"{operator.name} has the options of another operator: {options}.")
+    if not np.isfinite(operator.beta):
+        raise refuse(model, f"the beta of {operator.name} is {operator.beta}.")
     _check_types(model, operator)
     for tensor in filter(None, (*data, y)):
         _check_numbers(model, operator, tensor)

@@ -7,6 +7,7 @@ compile the same files; for the dense layer the chip has a faster version, equal
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ import jinja2
 import numpy as np
 import numpy.typing as npt
 
-from kit.errors import KitError
 from kit.generate.arena import Lifetime, plan
 from kit.generate.check import (
     INT8,
@@ -284,12 +284,6 @@ def _info(tensor: Tensor) -> TensorInfo:
 
 
 def _c_float(value: float) -> str:
-    if not np.isfinite(value):
-        raise KitError(
-            f"The model holds the number {value}, which C cannot compute with.",
-            "A training that ran away leaves such weights.",
-            "Train again, with a smaller learning rate, and convert anew.",
-        )
     text = f"{float(value):.9g}"
     return text + ("F" if any(mark in text for mark in ".e") else ".0F")
 
@@ -301,6 +295,7 @@ def _c_values(array: npt.NDArray[Any]) -> str:
     return ",\n".join("    " + ", ".join(row) for row in rows)
 
 
+@cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),

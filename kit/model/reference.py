@@ -10,7 +10,7 @@ import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from kit.errors import KitError
-from kit.model.trial import how_it_ends
+from kit.model.trial import what_speaks_against
 from kit.quiet import quiet
 
 RESOLVERS = {"reference": OpResolverType.BUILTIN_REF, "default": OpResolverType.AUTO}
@@ -115,7 +115,7 @@ class Reference:
         self.path = Path(path)
         content = read_bytes(self.path)
         resolver = RESOLVERS[kernels]
-        self._check_survives(content, resolver.name)
+        self._try_out(content, resolver.name)
         with _telling(self.path):
             self._interpreter = Interpreter(
                 model_content=content, experimental_op_resolver_type=resolver
@@ -127,8 +127,10 @@ class Reference:
         self.input: dict[str, Any] = ends[0][0]
         self.output: dict[str, Any] = ends[1][0]
 
-    def _check_survives(self, content: bytes, resolver: str) -> None:
-        end = how_it_ends(content, resolver)
+    def _try_out(self, content: bytes, resolver: str) -> None:
+        said, end = what_speaks_against(content, resolver)
+        if said:
+            raise not_a_model(self.path, f"LiteRT says: {_short(said)}")
         if end:
             raise KitError(
                 f"LiteRT cannot run {self.path.name}: the process that tried {end}.",

@@ -159,7 +159,7 @@ def _operator(raw: Any, codes: Any, tensors: list[Tensor]) -> Operator:
         tuple(None if i == -1 else _at(tensors, i) for i in _array(raw.inputs, np.int64)),
         tuple(_at(tensors, i) for i in _array(raw.outputs, np.int64)),
         ACTIVATIONS.get(getattr(options, "fusedActivationFunction", 0), "unknown"),
-        float(getattr(options, "beta", 1.0)),
+        float(getattr(options, "beta", 0.0)),  # as LiteRT: without options it is 0
         options,
     )
 

@@ -6,6 +6,7 @@ One child is asked again and again; starting one takes about 0.3 s, asking it a 
 
 import atexit
 import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -27,16 +28,16 @@ class _Child:
         self._lock = threading.Lock()
         atexit.register(self.end)
 
-    def ask(self, content: bytes, resolver: str) -> int | None:
-        """Run a model once. None where it ran or was refused in words, else the exit code."""
+    def ask(self, content: bytes, resolver: str) -> str | int:
+        """Run a model once: what LiteRT says against it, or the exit code where it ended."""
         with self._lock:
             reused = self._process is not None and self._owner == os.getpid()
             if not reused and not self._start():
-                return None  # no programs can be started here: LiteRT must do without
-            code = self._ask(content, resolver)
-            if code is not None and reused and self._start():  # it may have ended before
-                code = self._ask(content, resolver)
-            return code
+                return ""  # no programs can be started here: LiteRT must do without
+            answer = self._ask(content, resolver)
+            if isinstance(answer, int) and reused and self._start():  # it may have ended before
+                answer = self._ask(content, resolver)
+            return answer
 
     def _start(self) -> bool:
         pipe = subprocess.PIPE
@@ -52,12 +53,12 @@ class _Child:
         except OSError:
             return False
         self._process, self._owner = process, os.getpid()
-        ready = _pipe(process.stdout).read(1) == b"r"
+        ready = _pipe(process.stdout).readline() == b"\n"
         if not ready:
             self.end()
         return ready
 
-    def _ask(self, content: bytes, resolver: str) -> int | None:
+    def _ask(self, content: bytes, resolver: str) -> str | int:
         process = self._process
         assert process is not None
         limit = threading.Timer(SECONDS, process.kill)
@@ -66,18 +67,18 @@ class _Child:
             stdin = _pipe(process.stdin)
             stdin.write(f"{resolver} {len(content)}\n".encode() + content)
             stdin.flush()
-            answered = _pipe(process.stdout).read(1) == b"d"
+            answer = _pipe(process.stdout).readline()
         except OSError:  # it has ended
-            answered = False
+            answer = b""
         finally:
             limit.cancel()
-        return None if answered else self.end()
+        return str(json.loads(answer)) if answer else self.end()
 
-    def end(self) -> int | None:
+    def end(self) -> int:
         """End the process, which its input's end does; its exit code."""
         process, self._process = self._process, None
         if process is None or self._owner != os.getpid():
-            return None
+            return 0
         try:
             process.communicate(timeout=5)
         except (OSError, subprocess.TimeoutExpired):
@@ -91,26 +92,28 @@ def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
 
 
 _child = _Child()
-_tried: dict[tuple[str, str], str] = {}
+_tried: dict[tuple[str, str], str | int] = {}
 
 
-def how_it_ends(content: bytes, resolver: str) -> str:
-    """How a process ends that runs this .tflite once: "" where it goes on, else in words.
+def what_speaks_against(content: bytes, resolver: str) -> tuple[str, str]:
+    """Run a .tflite once, on zeros, in the child.
 
     Args:
         content: the .tflite file.
         resolver: a name of LiteRT's OpResolverType.
+
+    Returns:
+        what LiteRT says against it, or ""; and how the process ended, or "".
     """
     key = (hashlib.sha256(content).hexdigest(), resolver)
     if key not in _tried:
-        _tried[key] = _in_words(_child.ask(content, resolver))
-    return _tried[key]
+        _tried[key] = _child.ask(content, resolver)
+    answer = _tried[key]
+    return (answer, "") if isinstance(answer, str) else ("", _in_words(answer))
 
 
-def _in_words(code: int | None) -> str:
-    if code is None:
-        return ""
-    if -code in (signal.SIGTERM, getattr(signal, "SIGKILL", 9)):
+def _in_words(code: int) -> str:
+    if -code == getattr(signal, "SIGKILL", 9):
         return f"took more than {SECONDS} s or all of the memory"
     names = {-number.value: f"by {number.name}" for number in signal.Signals}
     return f"was ended {names.get(code, f'with code {code}')}"
