@@ -195,7 +195,7 @@ def fate(path: Path, compiles: bool) -> str:
     try:
         network = generate(path, path.parent / "network")
     except KitError as error:
-        told = error.what and error.next_step and len(str(error)) < 1500
+        told = error.what and error.next_step and len(str(error)) < 1000
         return "refused" if told else f"a refusal that does not help: {error}"
     if not compiles:
         return "accepted"

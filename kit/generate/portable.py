@@ -37,6 +37,7 @@ from kit.generate.result import Generated, Layer, TensorInfo
 from kit.model import Model, Operator, Tensor, read
 from kit.paths import making
 
+LONGEST_NAME = 60
 C_TYPES = {"int8": "int8_t", "float32": "float", "int32": "int32_t", "uint8": "uint8_t"}
 
 
@@ -63,8 +64,8 @@ class Step:
     def name(self) -> str:
         """The Keras layer's name where the converter kept it, else the operator's."""
         path = self.output.name.split(";")[0].split("/")
-        name = path[-2] if len(path) > 1 else self.operator.name.lower()
-        return re.sub(r"[^A-Za-z0-9._-]", "_", name)
+        name = path[-2] if len(path) > 1 and path[-2] else self.operator.name.lower()
+        return re.sub(r"[^A-Za-z0-9._-]", "_", name)[:LONGEST_NAME]
 
 
 def _dense(model: Model, operator: Operator) -> Step:
