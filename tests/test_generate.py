@@ -360,6 +360,7 @@ def changed(model, index, **fields):
         ("b", {"shape": (2,)}, "3 rows of weights make"),
         ("b", {"data": None}, "no step before it computes"),
         ("b", {"dtype": "int64"}, "is int64"),
+        ("b", {"data": np.int32([0, -(2**31), 0])}, "do not fit 32 bits"),
         ("x", {"scales": np.float32([np.nan])}, "not finite"),
         ("x", {"scales": np.float32([])}, "0 scales"),
         ("x", {"zero_points": np.array([-129])}, "outside"),

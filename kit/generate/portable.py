@@ -88,11 +88,12 @@ def _dense_int8(model: Model, operator: Operator, bias: npt.NDArray[Any]) -> Par
     assert x is not None and weights is not None and weights.data is not None
     minimum, maximum = int8_range(operator, y)
     table = weights.data.astype(np.int64)
-    folded = bias.ravel().astype(np.int64) - x.zero_point * table.sum(axis=1)
+    added = bias.ravel().astype(np.int64)
+    folded = added - x.zero_point * table.sum(axis=1)
     lowest = folded + np.minimum(INT8[0] * table, INT8[1] * table).sum(axis=1)
     highest = folded + np.maximum(INT8[0] * table, INT8[1] * table).sum(axis=1)
     scales = dense_scales(x, weights, y)
-    _check_sums(model, operator, np.abs(bias).max(initial=0) + 255 * np.abs(table).sum(1), scales)
+    _check_sums(model, operator, np.abs(added) + 255 * np.abs(table).sum(axis=1), scales)
     if len(scales) == 1:
         lowest, highest = lowest.min(keepdims=True), highest.max(keepdims=True)
     steps = (minimum - y.zero_point, maximum - y.zero_point)
