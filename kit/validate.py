@@ -61,11 +61,12 @@ DEFAULT = "LiteRT, default kernels"
 def compare(name: str, outputs: npt.NDArray[Any], reference: npt.NDArray[Any]) -> Comparison:
     """Compare outputs of shape (n, …) with the reference's, row by row."""
     rows = len(reference)
-    difference = np.abs(outputs.astype(np.float64) - reference).reshape(rows, -1)
+    outputs, reference = outputs.reshape(rows, -1), reference.reshape(rows, -1)
+    difference = np.abs(outputs.astype(np.float64) - reference)
     # What is no number agrees with nothing, and JSON has no infinity.
     difference = np.nan_to_num(difference, nan=np.finfo(np.float64).max)
     tolerance = FLOAT_TOLERANCE if reference.dtype.kind == "f" else 0.0
-    digits = outputs.reshape(rows, -1).argmax(1) == reference.reshape(rows, -1).argmax(1)
+    digits = outputs.argmax(1) == reference.argmax(1)
     return Comparison(
         name,
         rows,
@@ -120,9 +121,15 @@ def random_inputs(path: str | Path, count: int, seed: int = 1) -> npt.NDArray[An
     tensor = read(path).input
     generator = np.random.default_rng(seed)
     shape = (count, *tensor.shape[1:])
-    if tensor.dtype == "float32":
-        return generator.random(shape, np.float32)
-    return generator.integers(-128, 128, shape, np.int8)
+    if tensor.dtype in ("int8", "uint8", "int16"):
+        limits = np.iinfo(tensor.dtype)
+        return generator.integers(limits.min, limits.max, shape, tensor.dtype, endpoint=True)
+    if tensor.dtype != "float32":
+        raise KitError(
+            f"There are no random inputs for {Path(path).name}: it takes {tensor.dtype}.",
+            next_step="Convert it to int8, as notebook 02-quantize does.",
+        )
+    return generator.random(shape, np.float32)
 
 
 def validate(

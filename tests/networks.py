@@ -1,8 +1,9 @@
-"""Random dense networks as .tflite files, for tests."""
+"""Dense networks as .tflite files, for tests: random ones, and ones put together by hand."""
 
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import flatbuffers
 import numpy as np
@@ -14,6 +15,7 @@ from kit.lesson.quiet import quiet, tensorflow
 from kit.paths import DATA
 
 ACTIVATIONS = (None, "relu", "relu6")
+VERSIONS = {"FULLY_CONNECTED": 4, "SOFTMAX": 2}  # the operators' versions for int8
 
 
 @dataclass(frozen=True)
@@ -99,20 +101,80 @@ def _quantize(tf, converter, spec: Spec, generator: np.random.Generator) -> None
     converter._experimental_disable_per_channel_quantization_for_dense_layers = not spec.per_channel
 
 
+class Tflite:
+    """A .tflite file put together tensor by tensor, so that every scale can be chosen.
+
+    Quick beside a converter, and it makes what no converter would.
+    """
+
+    def __init__(self) -> None:
+        self.graph = schema.SubGraphT()
+        self.graph.tensors, self.graph.operators = [], []
+        self.model = schema.ModelT()
+        self.model.version, self.model.description = 3, "made by a test"
+        self.model.subgraphs, self.model.operatorCodes = [self.graph], []
+        self.model.buffers = [schema.BufferT()]
+
+    def tensor(self, shape, dtype="int8", scale=None, zero_point=0, data=None, name=None) -> int:
+        """Add a tensor; a list of scales is per channel. Its index."""
+        made = schema.TensorT()
+        made.name = f"tensor_{len(self.graph.tensors)}" if name is None else name
+        made.shape, made.type, made.buffer = (
+            list(shape),
+            getattr(schema.TensorType, dtype.upper()),
+            0,
+        )
+        if data is not None:
+            made.buffer = len(self.model.buffers)
+            self.model.buffers.append(schema.BufferT())
+            self.model.buffers[-1].data = np.frombuffer(np.asarray(data, dtype).tobytes(), np.uint8)
+        if scale is not None:
+            made.quantization = schema.QuantizationParametersT()
+            made.quantization.scale = np.atleast_1d(np.float32(scale))
+            zeros = np.full(made.quantization.scale.shape, zero_point, np.int64)
+            made.quantization.zeroPoint = zeros
+        self.graph.tensors.append(made)
+        return len(self.graph.tensors) - 1
+
+    def operator(self, name, inputs, outputs, **options) -> None:
+        """Add an operator, e.g. "SOFTMAX" with beta=1.0; `inputs` are tensors' indices."""
+        code = schema.OperatorCodeT()
+        code.builtinCode = getattr(schema.BuiltinOperator, name)
+        code.deprecatedBuiltinCode, code.version = min(code.builtinCode, 127), VERSIONS.get(name, 1)
+        made = schema.OperatorT()
+        made.opcodeIndex = len(self.model.operatorCodes)
+        made.inputs, made.outputs = list(inputs), list(outputs)
+        kind = "".join(word.capitalize() for word in name.split("_")) + "Options"
+        if hasattr(schema, f"{kind}T"):
+            made.builtinOptionsType = getattr(schema.BuiltinOptions, kind)
+            made.builtinOptions = getattr(schema, f"{kind}T")()
+            vars(made.builtinOptions).update(options)
+        self.model.operatorCodes.append(code)
+        self.graph.operators.append(made)
+
+    def dense(self, x, weights, y, bias=None, **options) -> None:
+        """Add a FULLY_CONNECTED, with or without bias."""
+        inputs = [x, weights] if bias is None else [x, weights, bias]
+        self.operator("FULLY_CONNECTED", inputs, [y], **options)
+
+    def write(self, path: Path, inputs, outputs) -> Path:
+        """Save it with these tensors as inputs and outputs."""
+        self.graph.inputs, self.graph.outputs = list(inputs), list(outputs)
+        path.write_bytes(packed(self.model))
+        return path
+
+
+def packed(model: Any) -> bytes:
+    """A schema's ModelT as the bytes of a .tflite file."""
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
 def quantizing(path: Path, scale: float, zero_point: int) -> Path:
     """A model of nothing but LiteRT's QUANTIZE: 256 float32 numbers to int8."""
-    codes = schema.BuiltinOperator.QUANTIZE
-    tensors = [
-        schema.TensorT(shape=[1, 256], name="real", type=schema.TensorType.FLOAT32, buffer=0)
-    ]
-    tensors += []
-    tensors[1].quantization = schema.QuantizationParametersT(scale=[scale], zeroPoint=[zero_point])
-    operator = schema.OperatorT(opcodeIndex=0, inputs=[0], outputs=[1])
-    graph = schema.SubGraphT(tensors=tensors, inputs=[0], outputs=[1], operators=[operator])
-    code = schema.OperatorCodeT(builtinCode=codes, deprecatedBuiltinCode=codes, version=1)
-    model = schema.ModelT(version=3, operatorCodes=[code], subgraphs=[graph])
-    model.buffers = [schema.BufferT()]
-    builder = flatbuffers.Builder()
-    builder.Finish(model.Pack(builder), b"TFL3")
-    path.write_bytes(bytes(builder.Output()))
-    return path
+    model = Tflite()
+    real = model.tensor((1, 256), "float32")
+    stored = model.tensor((1, 256), scale=scale, zero_point=zero_point)
+    model.operator("QUANTIZE", [real], [stored])
+    return model.write(path, [real], [stored])

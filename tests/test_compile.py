@@ -228,6 +228,16 @@ def test_one_byte_too_many(memory, size):
     check_fits(MemoryUse((Region("x", memory, 0, size - 1),)))
 
 
+@pytest.mark.parametrize("memory", ["flash", "RAM"])
+@pytest.mark.parametrize(("dtype", "quantize"), [("int8", False), ("float32", True), (None, True)])
+def test_the_advice_on_what_is_too_large_can_be_followed(memory, dtype, quantize):
+    """What is int8 already cannot be quantized to int8; it can be made smaller."""
+    with pytest.raises(KitError) as error:
+        check_fits(MemoryUse((Region("x", memory, 0, 600_000),)), dtype=dtype)
+    assert memory in error.value.why and "smaller" in error.value.next_step
+    assert ("Quantize" in error.value.next_step) == quantize
+
+
 def test_the_smaller_chip_holds_less(network, tmp_path):
     """96 KB of RAM on the STM32F401RE: refused before compiling and after, by its name."""
     mcu = MCUS["stm32f401re"]

@@ -3,24 +3,26 @@
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from networks import Spec, make, specs
+from networks import Spec, Tflite, make, specs
 
 from kit.board import Board, flash
 from kit.compile import HostNetwork, build
+from kit.compile.host import compile_library
 from kit.compile.toolchain import run, zig
 from kit.digits import load
 from kit.errors import KitError
 from kit.generate import generate
 from kit.generate import load as load_generated
 from kit.generate.arena import Lifetime, plan
-from kit.generate.portable import KERNELS
+from kit.generate.portable import KERNELS, Step, lower, place
 from kit.generate.quantized import quantize_multiplier
-from kit.model import Reference, pixels_to_input, read
+from kit.model import Operator, Reference, pixels_to_input, read
 from kit.paths import FIRMWARE
 from kit.validate import random_inputs
 
@@ -189,6 +191,228 @@ def test_undefined_behavior_is_absent(example, tmp_path):
     flags = ["-O1", "-fsanitize=undefined", "-fsanitize-trap=undefined", *include_flags(network)]
     run([zig(), "cc", *flags, main, *network_sources(network), "-o", program], "Compiling")
     assert subprocess.run([str(program)], check=False).returncode == 0
+
+
+def dense(made, x, rows, columns, scale=0.1, bias=False, **options):
+    """Add a dense layer with weights of its own. Its output's index."""
+    table = np.random.default_rng(rows).integers(-127, 128, (rows, columns))
+    w = made.tensor(table.shape, "int8", 0.01, data=table)
+    b = None
+    if bias:
+        b = made.tensor((rows,), "int32", 0.01 * scale, data=np.arange(rows) * 100)
+    y = made.tensor((1, rows), "int8", 0.1, 7)
+    made.dense(x, w, y, b, **options)
+    return y
+
+
+def agrees(path, folder):
+    """A model's C against the reference, on 50 random inputs. The generated network."""
+    network = generate(path, folder / "network")
+    inputs = random_inputs(path, 50)
+    np.testing.assert_array_equal(HostNetwork(network).run(inputs), Reference(path).run(inputs))
+    return network
+
+
+def test_layers_that_share_a_constant_store_it_once(tmp_path):
+    """One tensor used twice, or two of the same bytes: in the C, and in what is counted."""
+    made = Tflite()
+    x = made.tensor((1, 6), "int8", 0.1, 7)
+    table = np.random.default_rng(1).integers(-127, 128, (6, 6))
+    once, again = (made.tensor(table.shape, "int8", 0.01, data=table) for _ in range(2))
+    for weights in (once, once, again):
+        x, before = made.tensor((1, 6), "int8", 0.1, 7), x
+        made.dense(before, weights, x)
+    network = agrees(made.write(tmp_path / "shared.tflite", [0], [x]), tmp_path)
+    bias, multiplier, shift = 4 * 6, 4, 1
+    assert network.weights_bytes == 36 + bias + multiplier + shift
+    assert [layer.weights_bytes for layer in network.layers] == [network.weights_bytes, 0, 0]
+
+
+NAMES = [
+    'quote " and \\ and */ and /* and ??/',
+    "line\none/Übung/ネット;x",
+    "",
+    "a" * 3000 + "/b",
+    "%s %n",
+]
+
+
+@pytest.mark.parametrize("name", NAMES, ids=["marks", "letters", "none", "long", "percent"])
+@pytest.mark.parametrize("classes", [1, 20])
+def test_any_name_any_number_of_classes_and_any_batch(tmp_path, name, classes):
+    """No softmax, other than ten outputs, a batch that is left open, and names of all kinds."""
+    made = Tflite()
+    x = made.tensor((1, 5), "int8", 0.1, 7, name=name)
+    y = dense(made, x, classes, 5, bias=True)
+    for index in (x, y):
+        made.graph.tensors[index].name = name
+        made.graph.tensors[index].shapeSignature = [-1, *made.graph.tensors[index].shape[1:]]
+    network = agrees(made.write(tmp_path / "names.tflite", [x], [y]), tmp_path)
+    assert network.output.shape == (1, classes) and len(network.layers[0].name) <= 60
+
+
+def cropped(reshape):
+    """A dense layer behind a slice of the input: data, not shape arithmetic."""
+    made = Tflite()
+    x, part = made.tensor((1, 8), "int8", 0.1, 7), made.tensor((1, 4), "int8", 0.1, 7)
+    edges = [made.tensor((2,), "int32", data=edge) for edge in ([0, 2], [1, 6], [1, 1])]
+    made.operator("STRIDED_SLICE", [x, *edges], [part])
+    if reshape:
+        target = made.tensor((2,), "int32", data=[1, 4])
+        part, before = made.tensor((1, 4), "int8", 0.1, 7), part
+        made.operator("RESHAPE", [before, target], [part])
+    return made, x, dense(made, part, 3, 4)
+
+
+def computed_bias():
+    """A float layer whose bias is what another makes."""
+    made = Tflite()
+    x, bias, y = (made.tensor((1, 2), "float32") for _ in range(3))
+    w = made.tensor((2, 2), "float32", data=np.eye(2))
+    made.dense(x, w, bias)
+    made.dense(x, w, y, bias)
+    return made, x, y
+
+
+def around_int8():
+    """What the converter makes by default: float32 outside, int8 inside."""
+    made = Tflite()
+    x, stored = made.tensor((1, 4), "float32"), made.tensor((1, 4), "int8", 0.1, 7)
+    made.operator("QUANTIZE", [x], [stored])
+    y, real = dense(made, stored, 3, 4), made.tensor((1, 3), "float32")
+    made.operator("DEQUANTIZE", [y], [real])
+    return made, x, real
+
+
+def of_types(data, weights, **quantized):
+    """A dense layer of these types."""
+    made = Tflite()
+    scale = {"scale": 0.1, "zero_point": 3} if data == "uint8" else {}
+    x, y = (made.tensor((1, 4), data, **scale) for _ in range(2))
+    w = made.tensor((4, 4), weights, **quantized, data=np.ones((4, 4)))
+    made.dense(x, w, y)
+    return made, x, y
+
+
+def shifted_weights():
+    """Weights with a zero point, which int8 of today does not have."""
+    made = Tflite()
+    x, y = made.tensor((1, 4), "int8", 0.1), made.tensor((1, 4), "int8", 0.1)
+    made.dense(x, made.tensor((4, 4), "int8", 0.1, 5, data=np.ones((4, 4))), y)
+    return made, x, y
+
+
+def float16():
+    """Weights that are made float32 on every run."""
+    made = Tflite()
+    x, y, w = (made.tensor(shape, "float32") for shape in ((1, 2), (1, 2), (2, 2)))
+    made.operator("DEQUANTIZE", [made.tensor((2, 2), "float16", data=np.eye(2))], [w])
+    made.dense(x, w, y)
+    return made, x, y
+
+
+REFUSED = {
+    "a slice": (lambda: cropped(False), "it uses STRIDED_SLICE", "FULLY_CONNECTED"),
+    "a slice, reshaped": (lambda: cropped(True), "it uses STRIDED_SLICE", "FULLY_CONNECTED"),
+    "a computed bias": (computed_bias, "the bias of a FULLY_CONNECTED are computed", ""),
+    "float outside": (around_int8, "converter's default", "inference_input_type = tf.int8"),
+    "uint8": (lambda: of_types("uint8", "uint8", scale=0.1), "uint8 is how older", "tf.int8"),
+    "weights alone": (lambda: of_types("float32", "int8", scale=0.1), "dynamic-range", "tf.int8"),
+    "float16": (float16, "float16", "tf.int8"),
+    "shifted weights": (shifted_weights, "zero point other than 0", ""),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_the_engine_cannot_do_is_named_with_its_cure(tmp_path, case):
+    """LiteRT runs each of them; the open engine says what is in the way. (That the cure is one is
+    shown by networks.make, which does what it says.)"""
+    build_file, words, cure = REFUSED[case]
+    made, x, y = build_file()
+    path = made.write(tmp_path / "refused.tflite", [x], [y])
+    Reference(path)
+    with pytest.raises(KitError, match=r"cannot turn refused\.tflite into C") as error:
+        generate(path, tmp_path / "network")
+    assert words in str(error.value) and cure in error.value.next_step
+    assert not (tmp_path / "network").exists()
+
+
+def changed(model, index, **fields):
+    """A model in which a tensor has other fields, wherever it is used."""
+
+    def swap(tensor):
+        return replace(tensor, **fields) if tensor is not None and tensor.index == index else tensor
+
+    operators = tuple(
+        replace(op, inputs=tuple(map(swap, op.inputs)), outputs=tuple(map(swap, op.outputs)))
+        for op in model.operators
+    )
+    ends = {name: tuple(map(swap, getattr(model, name))) for name in ("inputs", "outputs")}
+    return replace(model, operators=operators, **ends)
+
+
+@pytest.mark.parametrize(
+    ("tensor", "fields", "words"),
+    [
+        ("w", {"scales": np.float32([0.1, 0.2]), "zero_points": np.array([0, 0])}, "2 scales"),
+        ("w", {"shape": (3, 2, 2)}, "not a table of rows"),
+        ("w", {"dtype": "int4"}, "works on int4, int8"),
+        ("b", {"shape": (2,)}, "3 rows of weights make"),
+        ("b", {"data": None}, "no step before it computes"),
+        ("b", {"dtype": "int64"}, "is int64"),
+        ("b", {"data": np.int32([0, -(2**31), 0])}, "do not fit 32 bits"),
+        ("x", {"scales": np.float32([np.nan])}, "not finite"),
+        ("x", {"scales": np.float32([])}, "0 scales"),
+        ("x", {"zero_points": np.array([-129])}, "outside"),
+        ("x", {"shape": (1, 8)}, "takes a batch"),
+        ("y", {"scales": np.float32([0.0])}, "not above 0"),
+        ("y", {"shape": (1, 2)}, "3 rows of weights make"),
+        ("y", {"scales": np.float32([1e-38])}, "do not fit 32 bits"),
+    ],
+)
+def test_numbers_that_do_not_belong_together_make_no_c(tmp_path, tensor, fields, words):
+    """LiteRT refuses most of them; where it would not, C would read beyond an array."""
+    made = Tflite()
+    x = made.tensor((1, 4), "int8", 0.1, 7)
+    y = dense(made, x, 3, 4, bias=True)
+    model = read(made.write(tmp_path / "good.tflite", [x], [y]))
+    index = dict(zip("xwby", range(4), strict=True))[tensor]
+    with pytest.raises(KitError, match=words):
+        lower(changed(model, index, **fields))
+
+
+def test_a_step_of_two_inputs_overwrites_neither(example):
+    """The arena sees every input of a step: what the second one holds is alive until then."""
+    model = read(example[0])
+    x, *_ = model.inputs
+    a, b, c = (replace(x, index=90 + n) for n in range(3))
+
+    def step(inputs, output):
+        return Step("nn", Operator("ADD", inputs, (output,)), {}, {}, 0)
+
+    steps = [step((x,), a), step((x,), b), step((b, a), c)]
+    model = replace(model, outputs=(c,))
+    offsets, size = place(model, steps, {})
+    assert len({offsets[tensor.index] for tensor in (a, b, c)}) == 3 and size == 3 * x.bytes
+
+
+def test_the_layers_of_another_input_are_refused(example):
+    """As in run(): bytes beyond an array are not read."""
+    network = HostNetwork(example[1])
+    for wrong in (np.zeros(19, np.int8), np.zeros(20, np.float64), np.int8(0)):
+        with pytest.raises(KitError, match="takes inputs of shape"):
+            network.layers(wrong)
+
+
+def test_a_library_knows_its_flags_and_its_compiler(tmp_path, monkeypatch):
+    """A home folder shared by two machines, or another zig: not the library of before."""
+    source = tmp_path / "one.c"
+    source.write_text("int one(void);\nint one(void)\n{\n    return 1;\n}\n")
+    first = compile_library([source], "a test")
+    assert compile_library([source], "a test") == first
+    assert compile_library([source], "a test", flags=["-DA=1"]) != first
+    monkeypatch.setattr("platform.machine", lambda: "another")
+    assert compile_library([source], "a test") != first
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,15 @@
 """A .tflite file is described as it is, and a bad one is refused with a reason."""
 
+import subprocess
+import sys
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from networks import Spec, make, quantizing
+from networks import Spec, Tflite, make, quantizing
 
 from kit.errors import KitError
 from kit.model import (
@@ -16,6 +21,7 @@ from kit.model import (
     pixels_to_input,
     read,
 )
+from kit.model.reference import _short
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +108,6 @@ def test_pixels_follow_scale_and_zero_point(scale, zero_point):
         (2 / 255, -1, (-1, 1)),
         (0.0129, -96, None),  # mean 0.13 and deviation 0.31 taken out
         (6 / 255, -128, None),
-        (0, 0, None),
     ],
 )
 def test_the_input_tells_how_pixels_were_scaled_for_training(scale, zero_point, expected):
@@ -133,7 +138,117 @@ def test_pixels_become_what_litert_quantizes_them_to(tmp_path, span, zero_point)
     )
 
 
+def test_a_uint8_input_takes_the_pixels_themselves():
+    pixels = np.arange(256, dtype=np.uint8)
+    np.testing.assert_array_equal(pixels_to_input(pixels, _input(1 / 255, 0, "uint8")), pixels)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scale"), [("float16", 0), ("int4", 0.1), ("bool", 0), ("unknown", 0), ("int8", 0)]
+)
+def test_an_input_that_takes_no_pixels_says_so(dtype, scale):
+    for span in (None, (0, 1)):
+        with pytest.raises(KitError, match=f"for an input of {dtype}"):
+            pixels_to_input(np.zeros((1, 4), np.uint8), _input(scale, 0, dtype), span)
+
+
 def test_scores_are_real_numbers():
     tensor = _input(1 / 256, -128)
     values = np.array([-128, 0, 127], np.int8)
     np.testing.assert_allclose(output_to_scores(values, tensor), [0, 0.5, 255 / 256])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("empty.tflite", b"", "is empty"),
+        ("digits.keras", b"PK\3\4" + bytes(60), "Keras model.*notebook 02-quantize.*xcubeai"),
+        ("digits.h5", b"\x89HDF\r\n\x1a\n" + bytes(60), "Keras model.*notebook 02-quantize"),
+        ("folder.tflite", None, "is a folder"),
+    ],
+)
+def test_what_is_no_tflite_is_called_what_it_is(tmp_path, name, content, words):
+    path = tmp_path / name
+    path.mkdir() if content is None else path.write_bytes(content)
+    for use in (read, Reference):
+        with pytest.raises(KitError, match=f"(?s){words}"):
+            use(path)
+
+
+def dense_file(path, **changes):
+    """One dense layer of 3 inputs and 2 outputs; `changes` are fields of its input's tensor."""
+    made = Tflite()
+    x, y = made.tensor((1, 3), "int8", 0.1), made.tensor((1, 2), "int8", 0.1)
+    w = made.tensor((2, 3), "int8", 0.1, data=[[1, 2, 3], [4, 5, 6]])
+    vars(made.graph.tensors[x]).update(changes)
+    made.dense(x, w, y)
+    return made, made.write(path, [x], [y])
+
+
+def test_a_name_that_is_no_text(tmp_path):
+    """LiteRT's own Python cannot decode it; the file is refused, not the program stopped."""
+    _, path = dense_file(tmp_path / "name.tflite", name=b"\xff\xfe\x80")
+    with pytest.raises(KitError, match=r"LiteRT says.*utf-8"):
+        read(path)
+
+
+def test_sparse_weights_are_called_so(tmp_path):
+    """Half of a table in the file: the kit reads no sparse encoding, LiteRT does."""
+    made, x, y = Tflite(), *(0, 1)
+    made.tensor((1, 4), "float32"), made.tensor((1, 2), "float32")
+    w = made.tensor((2, 4), "float32", data=[1.5, -2.0])
+    sparsity = made.graph.tensors[w].sparsity = schema.SparsityParametersT()
+    sparsity.traversalOrder, sparsity.dimMetadata = [0, 1], []
+    for kind, size in ((schema.DimensionType.DENSE, 2), (schema.DimensionType.SPARSE_CSR, 0)):
+        dimension = schema.DimensionMetadataT()
+        dimension.format, dimension.denseSize = kind, size
+        sparsity.dimMetadata.append(dimension)
+    for field, values in (("arraySegments", [0, 1, 2]), ("arrayIndices", [0, 3])):
+        setattr(dimension, f"{field}Type", schema.SparseIndexVector.Int32Vector)
+        setattr(dimension, field, schema.Int32VectorT())
+        getattr(dimension, field).values = values
+    made.dense(x, w, y)
+    path = made.write(tmp_path / "sparse.tflite", [x], [y])
+    assert Reference(path).run(np.ones((1, 4), np.float32)).tolist() == [[1.5, -2.0]]
+    with pytest.raises(KitError, match="tensor 2: its weights are sparse; convert without EXPER"):
+        read(path)
+
+
+def test_what_litert_says_is_told_once():
+    """It repeats itself for each operator, and its callers repeat it."""
+    assert _short("Node 1 failed.\nIt is wrong.\n" * 50) == "Node 1 failed. It is wrong."
+    assert len(_short("x" * 2000)) == 300 and _short("") == "nothing"
+
+
+def collapsed(path, scale=1e-9):
+    """A softmax over values of this scale: at 2^-26 and below LiteRT's kernels call abort()."""
+    made = Tflite()
+    x, y = made.tensor((1, 3), "int8", scale), made.tensor((1, 3), "int8", 1 / 256, -128)
+    made.operator("SOFTMAX", [x], [y], beta=1.0)
+    return made.write(path, [x], [y])
+
+
+def test_what_ends_a_process_is_told_in_words(tmp_path, capfd):
+    """A collapsed training: LiteRT would end this process without a word. The next model works."""
+    path = collapsed(tmp_path / "collapsed.tflite")
+    for use in (read, Reference):
+        with pytest.raises(KitError, match=r"LiteRT cannot run collapsed.*ended") as error:
+            use(path)
+        assert "training that collapsed" in error.value.why and "convert anew" in str(error.value)
+    read(collapsed(tmp_path / "good.tflite", 0.1))
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("command", ["validate --random 5", "generate --out network"])
+def test_commands_end_in_words_and_not_by_a_signal(tmp_path, command):
+    path = collapsed(tmp_path / "collapsed.tflite")
+    name, *options = command.split()
+    line = [sys.executable, "-m", "kit", name, str(path), *options]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "Next: " in done.stderr and not (tmp_path / "network").exists()
+
+
+def test_the_size_of_a_type_that_numpy_lacks():
+    with pytest.raises(KitError, match="int4"):
+        _ = replace(_input(1.0, 0), dtype="int4").bytes

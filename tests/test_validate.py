@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from networks import Spec, make
+from networks import Spec, Tflite, make
 
 from kit import validate
 from kit.digits import load
@@ -100,3 +100,20 @@ def test_without_a_board_none_is_touched(models, monkeypatch, kind):
     result = validate.validate(models[kind], inputs, "random", board_url=None)
     assert (result.model, result.rows, result.right) == (f"{kind}.tflite", 30, True)
     assert [c.name for c in result.comparisons] == [DEFAULT, "the C on this computer"]
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16"])
+def test_random_inputs_have_the_models_own_type(tmp_path, dtype):
+    """Over its whole range; a type that has no range is refused in words."""
+
+    def reshaping(dtype):
+        made = Tflite()
+        x, y = made.tensor((1, 2_000), dtype), made.tensor((1, 2_000), dtype)
+        made.operator("RESHAPE", [x, made.tensor((2,), "int32", data=[1, 2_000])], [y])
+        return made.write(tmp_path / f"{dtype}.tflite", [x], [y])
+
+    inputs, limits = random_inputs(reshaping(dtype), 50), np.iinfo(dtype)
+    assert inputs.dtype == dtype
+    assert (inputs.min() - limits.min) + (limits.max - inputs.max()) < 20
+    with pytest.raises(KitError, match="takes bool"):
+        random_inputs(reshaping("bool"), 1)

@@ -13,7 +13,8 @@ static inline int32_t nn_clamp(int32_t value, int32_t minimum, int32_t maximum)
 }
 
 /* value * multiplier / 2^shift, rounded once, halves up; shift is 1 to 62.
- * A real factor such as input_scale * weight_scale / output_scale is stored as this pair. */
+ * A real factor such as input_scale * weight_scale / output_scale is stored as this pair, chosen
+ * so that every sum of the layer rounds as in LiteRT's doubles, halves away from zero. */
 static inline int32_t nn_requantize(int32_t value, int32_t multiplier, uint32_t shift)
 {
     const int64_t half = (int64_t)1 << (shift - 1);

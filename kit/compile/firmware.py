@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kit.compile.memory import (
-    SMALLER,
     MemoryUse,
+    advice,
     check_fits,
     checked_image,
     memories,
@@ -191,7 +191,7 @@ def build(
         with locked(network.folder.absolute()):
             elf = _compile(network, Path(folder), mcu, compiler)
         use = memory_use(elf)
-        check_fits(use, mcu)
+        check_fits(use, mcu, network.input.dtype)
         remark = remark_on(math.prod(network.input.shape), math.prod(network.output.shape))
         kept = _keep(elf, Path(out))
     for file in kept:
@@ -246,8 +246,7 @@ def _check_size(network: Generated, mcu: Mcu) -> None:
             raise KitError(
                 f"{network.model} does not fit: its {what} take {size:,} bytes, and the "
                 f"{mcu.name.upper()} has {memory.size:,} bytes of {memory.name}.",
-                "Everything has to fit the chip at once; there is nowhere else to keep it.",
-                SMALLER,
+                *advice(memory, network.input.dtype),
             )
 
 

@@ -5,10 +5,12 @@ The same files as on the chip, except that the dense layer has a faster version 
 
 import ctypes
 import hashlib
+import platform
 import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ import numpy.typing as npt
 from kit.compile.toolchain import WARNINGS, run, zig
 from kit.errors import KitError
 from kit.generate import Generated, load
+from kit.model.reference import check_inputs
 from kit.paths import FIRMWARE, build, locked, making
 
 SUFFIXES = {"win32": ".dll", "darwin": ".dylib"}
@@ -44,20 +47,25 @@ def compile_library(
 ) -> Path:
     """Compile C files to a library for this computer, in build/host/; it is made only once.
 
-    Its name changes with the content of `sources` and `headers`. `what` is in the error message.
+    Its name changes with the content of `sources` and `headers`, with the flags, the compiler and
+    the kind of machine: a home folder may be shared. `what` is in the error message.
 
     Raises:
         KitError: the compiler fails.
     """
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in [*sources, *headers]))
+    options = ["-std=c11", "-O2", "-mcpu=baseline", "-ffp-contract=off", "-shared", "-fPIC"]
+    options += ["-fno-sanitize=undefined", *WARNINGS, *flags]
+    made_by = [option for option in options if not option.startswith("-I")]  # headers count
+    made_by += [version("ziglang"), sys.platform, platform.machine()]
+    digest = hashlib.sha256("\n".join(made_by).encode())
+    for path in [*sources, *headers]:
+        digest.update(path.read_bytes())
     library = build() / "host" / f"{digest.hexdigest()[:16]}{SUFFIXES.get(sys.platform, '.so')}"
     if library.is_file():
         return library
     # On Windows the linker leaves .pdb and .lib files beside its output and where it runs.
     with tempfile.TemporaryDirectory(prefix="kit-") as folder, making(library) as kept:
         made = Path(folder) / library.name
-        options = ["-std=c11", "-O2", "-ffp-contract=off", "-shared", "-fPIC"]
-        options += ["-fno-sanitize=undefined", *WARNINGS, *flags]
         command: list[str | Path] = [zig(), "cc", *options, *sources, "-o", made]
         run(command, f"Compiling {what} for this computer", Path(folder))
         shutil.copyfile(made, kept)
@@ -118,13 +126,7 @@ class HostNetwork:
         Raises:
             KitError: another shape or dtype.
         """
-        want = self.network.input
-        if inputs.shape[1:] != want.shape[1:] or inputs.dtype != np.dtype(want.dtype):
-            raise KitError(
-                f"The network takes inputs of shape {('n', *want.shape[1:])} and dtype "
-                f"{want.dtype}, not {inputs.shape} and {inputs.dtype}.",
-                next_step="Prepare images first: kit.model.pixels_to_input(images, model.input).",
-            )
+        self._check_inputs(inputs)
         made = self.network.output
         outputs = np.empty((len(inputs), *made.shape[1:]), made.dtype)
         for one, output in zip(np.ascontiguousarray(inputs), outputs, strict=True):
@@ -132,7 +134,12 @@ class HostNetwork:
         return outputs
 
     def layers(self, one: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
-        """Each layer's output for one input of the input's shape without its batch."""
+        """Each layer's output for one input of the input's shape without its batch.
+
+        Raises:
+            KitError: another shape or dtype.
+        """
+        self._check_inputs(one[None])
         found: list[npt.NDArray[Any]] = []
 
         def observe(_context: Any, layer: int, address: int) -> None:
@@ -145,6 +152,9 @@ class HostNetwork:
         ctypes.memmove(self._library.engine_input(), one.tobytes(), self.network.input.bytes)
         self._check(self._library.engine_run(observer, None))
         return found
+
+    def _check_inputs(self, inputs: npt.NDArray[Any]) -> None:
+        check_inputs(inputs, self.network.input.shape[1:], self.network.input.dtype)
 
     def _run_one(self, one: npt.NDArray[Any], output: npt.NDArray[Any]) -> None:
         ctypes.memmove(self._library.engine_input(), one.ctypes.data, one.nbytes)

@@ -34,10 +34,6 @@ LARGEST = 0x0200_0000  # more than any STM32F4 has of either memory
 REBUILD = (
     "Build the firmware for the board with `kit build`, or notebook 04-flash, and take that file."
 )
-SMALLER = (
-    "Make the network smaller. If its weights are float32, quantize it to int8 (notebook "
-    "02-quantize): that takes a quarter."
-)
 
 
 @dataclass(frozen=True)
@@ -166,7 +162,7 @@ def _outside(elf_path: str | Path, address: int, size: int, mcu: Mcu) -> KitErro
         f"{elf_path} does not fit into the flash of the {mcu.name.upper()}.",
         f"It has {size:,} bytes at {address:#010x}; the flash is {flash.size:,} bytes from "
         f"{flash.start:#010x}.",
-        f"{REBUILD} If it was: {SMALLER[0].lower()}{SMALLER[1:]}",
+        f"{REBUILD} If it was: {advice(flash)[1]}",
     )
 
 
@@ -194,16 +190,37 @@ def memory_use(elf_path: str | Path) -> MemoryUse:
         return MemoryUse(tuple(_split_constants(elf, _regions(elf))))
 
 
-def check_fits(use: MemoryUse, mcu: Mcu = DEFAULT) -> None:
-    """Raise KitError when a program is larger than its chip, or uses memory that it lacks."""
+def advice(memory: Memory, dtype: str | None = None) -> tuple[str, str]:
+    """Why a network does not fit a memory, and what makes it fit.
+
+    Args:
+        memory: the one that is too small.
+        dtype: the network's; None where it is not known.
+    """
+    in_flash = memory.name == "flash"
+    why = "The network's weights are in flash." if in_flash else "The network's tensors are in RAM."
+    quantize = "Quantize it to int8 (notebook 02-quantize), which takes a quarter"
+    smaller = (
+        "make its layers smaller" if in_flash else "make its widest layers or its input smaller"
+    )
+    if dtype == "int8":
+        return why, f"{smaller.capitalize()}, and train it anew: it is int8 already."
+    known = "" if dtype else ", unless it is int8 already"
+    return why, f"{quantize}{known}; or {smaller}, and train it anew."
+
+
+def check_fits(use: MemoryUse, mcu: Mcu = DEFAULT, dtype: str | None = None) -> None:
+    """Raise KitError when a program is larger than its chip, or uses memory that it lacks.
+
+    `dtype` is the network's, if known.
+    """
     flash, ram = memories(mcu)
     for memory, used in ((flash, use.flash_bytes), (ram, use.ram_bytes)):
         if used > memory.size:
             raise KitError(
                 f"The program needs {used:,} bytes of {memory.name}; the {mcu.name.upper()} has "
                 f"{memory.size:,}.",
-                "The network's weights are too large, or its tensors are.",
-                SMALLER,
+                *advice(memory, dtype),
             )
     for region in use.regions:
         if not region.memory:

@@ -7,6 +7,7 @@ compile the same files; for the dense layer the chip has a faster version, equal
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +15,31 @@ import jinja2
 import numpy as np
 import numpy.typing as npt
 
-from kit.errors import KitError
 from kit.generate.arena import Lifetime, plan
-from kit.generate.quantized import dense_multipliers, int8_range, real_range, softmax_scaling
+from kit.generate.check import (
+    INT8,
+    check_dense,
+    check_model,
+    check_operator,
+    check_same_elements,
+    is_shape_arithmetic,
+    name_of,
+    refuse,
+)
+from kit.generate.quantized import (
+    dense_scales,
+    exact_multiplier,
+    int8_range,
+    real_range,
+    softmax_scaling,
+)
 from kit.generate.result import Generated, Layer, TensorInfo
 from kit.model import Model, Operator, Range, Tensor, input_range, read
 from kit.paths import making
 from kit.provenance import digest
 
-ACTIVATIONS = ("NONE", "RELU", "RELU_N1_TO_1", "RELU6")
+LONGEST_NAME = 60
 C_TYPES = {"int8": "int8_t", "float32": "float", "int32": "int32_t", "uint8": "uint8_t"}
-SHAPE_ARITHMETIC = ("SHAPE", "STRIDED_SLICE", "PACK")  # computes a RESHAPE's target, no data
 
 
 @dataclass(frozen=True)
@@ -38,10 +53,9 @@ class Step:
     macs: int
 
     @property
-    def input(self) -> Tensor:
-        tensor = self.operator.inputs[0]
-        assert tensor is not None  # checked when the step was made
-        return tensor
+    def inputs(self) -> list[Tensor]:
+        """What is computed before, in the order in which the kernel takes it."""
+        return [x for x in self.operator.inputs if x is not None and x.data is None]
 
     @property
     def output(self) -> Tensor:
@@ -51,45 +65,18 @@ class Step:
     def name(self) -> str:
         """The Keras layer's name where the converter kept it, else the operator's."""
         path = self.output.name.split(";")[0].split("/")
-        name = path[-2] if len(path) > 1 else self.operator.name.lower()
-        return re.sub(r"[^A-Za-z0-9._-]", "_", name)
-
-    @property
-    def weights_bytes(self) -> int:
-        return sum(array.nbytes for array in self.arrays.values())
-
-
-def _refuse(model: Model, what: str, why: str = "") -> KitError:
-    return KitError(
-        f"The portable engine cannot turn {model.path.name} into C: {what}",
-        why,
-        f"It can do {', '.join(sorted(KERNELS | {'RESHAPE': None}))}, each in int8 "
-        "(per-tensor or per-channel weights) or float32, one image at a time.",
-    )
-
-
-def _check_dense(model: Model, x: Tensor, weights: Tensor, operator: Operator) -> None:
-    if operator.activation not in ACTIVATIONS:
-        raise _refuse(model, f"FULLY_CONNECTED is fused with {operator.activation}.")
-    if weights.data is None:
-        raise _refuse(model, "the weights of a FULLY_CONNECTED are computed, not constant.")
-    if x.elements != weights.shape[-1]:
-        raise _refuse(model, f"a FULLY_CONNECTED takes a batch: its input is {x.shape}.")
-    if np.any(weights.zero_points):
-        raise _refuse(model, "the weights have a zero point other than 0.")
+        name = path[-2] if len(path) > 1 and path[-2] else self.operator.name.lower()
+        return re.sub(r"[^A-Za-z0-9._-]", "_", name)[:LONGEST_NAME]
 
 
 def _dense(model: Model, operator: Operator) -> Step:
+    check_dense(model, operator)
     x, weights, *rest = operator.inputs
-    assert x is not None and weights is not None
-    bias = rest[0] if rest else None
-    _check_dense(model, x, weights, operator)
-    y = operator.outputs[0]
-    assert weights.data is not None
+    assert x is not None and weights is not None and weights.data is not None
     outputs, inputs = weights.shape
-    bias_data = bias.data if bias is not None and bias.data is not None else np.zeros(outputs)
+    bias = rest[0].data if rest and rest[0] is not None else None
     make = _dense_int8 if x.dtype == "int8" else _dense_float32
-    kernel, fields, arrays = make(operator, x, weights, bias_data, y)
+    kernel, fields, arrays = make(model, operator, np.zeros(outputs) if bias is None else bias)
     fields = {"inputs": inputs, "outputs": outputs} | fields
     return Step(kernel, operator, fields, arrays, inputs * outputs)
 
@@ -97,14 +84,24 @@ def _dense(model: Model, operator: Operator) -> Step:
 Parts = tuple[str, dict[str, Any], dict[str, npt.NDArray[Any]]]
 
 
-def _dense_int8(
-    operator: Operator, x: Tensor, weights: Tensor, bias: npt.NDArray[Any], y: Tensor
-) -> Parts:
-    assert weights.data is not None
-    pairs = dense_multipliers(x, weights, y)
-    row_sums = weights.data.astype(np.int64).sum(axis=1)
-    folded = bias.astype(np.int64) - x.zero_point * row_sums
+def _dense_int8(model: Model, operator: Operator, bias: npt.NDArray[Any]) -> Parts:
+    x, weights, y = operator.inputs[0], operator.inputs[1], operator.outputs[0]
+    assert x is not None and weights is not None and weights.data is not None
     minimum, maximum = int8_range(operator, y)
+    table = weights.data.astype(np.int64)
+    added = bias.ravel().astype(np.int64)
+    folded = added - x.zero_point * table.sum(axis=1)
+    lowest = folded + np.minimum(INT8[0] * table, INT8[1] * table).sum(axis=1)
+    highest = folded + np.maximum(INT8[0] * table, INT8[1] * table).sum(axis=1)
+    scales = dense_scales(x, weights, y)
+    _check_sums(model, operator, np.abs(added) + 255 * np.abs(table).sum(axis=1), scales)
+    if len(scales) == 1:
+        lowest, highest = lowest.min(keepdims=True), highest.max(keepdims=True)
+    steps = (minimum - y.zero_point, maximum - y.zero_point)
+    pairs = [
+        _multiplier(model, operator, real, sums, steps)
+        for real, *sums in zip(scales, lowest.tolist(), highest.tolist(), strict=True)
+    ]
     fields = {
         "per_channel": int(len(pairs) > 1),
         "output_zero_point": y.zero_point,
@@ -113,17 +110,44 @@ def _dense_int8(
     }
     arrays = {
         "weights": weights.data,
-        "bias": folded.astype(np.int32),  # wraps as the 32-bit accumulator does
+        "bias": folded.astype(np.int32),
         "multiplier": np.array([multiplier for multiplier, _ in pairs], np.int32),
         "shift": np.array([shift for _, shift in pairs], np.uint8),
     }
     return "nn_dense_int8", fields, arrays
 
 
-def _dense_float32(
-    operator: Operator, x: Tensor, weights: Tensor, bias: npt.NDArray[Any], y: Tensor
-) -> Parts:
-    assert weights.data is not None
+def _check_sums(
+    model: Model, operator: Operator, largest: npt.NDArray[np.int64], scales: list[float]
+) -> None:
+    """LiteRT adds in 32 bits and rounds to 32 bits; what does not fit has no right answer."""
+    scaled = largest * np.array(scales)
+    if max(largest.max(), scaled.max()) >= 2**31 - 256:
+        raise refuse(
+            model,
+            f"the sums of {operator.name} {name_of(operator.outputs[0])} do not fit 32 bits.",
+            f"They reach {largest.max():,}, times {max(scales):g}.",
+            "Train again with smaller weights, or convert anew: the scales do not go together.",
+        )
+
+
+def _multiplier(
+    model: Model, operator: Operator, real: float, sums: list[int], steps: tuple[int, int]
+) -> tuple[int, int]:
+    pair = exact_multiplier(real, (sums[0], sums[1]), steps)
+    if pair is None:
+        raise refuse(
+            model,
+            f"{operator.name} {name_of(operator.outputs[0])} cannot be rounded exactly as LiteRT.",
+            f"Its sums reach {max(map(abs, sums)):,}, and the multiplier has 31 bits.",
+            "Make the layer smaller, or train it again with smaller biases.",
+        )
+    return pair
+
+
+def _dense_float32(_model: Model, operator: Operator, bias: npt.NDArray[Any]) -> Parts:
+    weights = operator.inputs[1]
+    assert weights is not None and weights.data is not None
     minimum, maximum = real_range(operator)
     limit = float(np.finfo(np.float32).max)
     fields = {
@@ -135,22 +159,26 @@ def _dense_float32(
 
 
 def _softmax(model: Model, operator: Operator) -> Step:
+    check_same_elements(model, operator)
     x, y = operator.inputs[0], operator.outputs[0]
     assert x is not None
     if x.elements != x.shape[-1]:
-        raise _refuse(model, f"a SOFTMAX takes several rows: its input is {x.shape}.")
+        raise refuse(model, f"a SOFTMAX takes several rows: its input is {x.shape}.")
     if x.dtype == "float32":
         fields: dict[str, Any] = {"elements": x.elements, "beta": _c_float(operator.beta)}
         return Step("nn_softmax_float32", operator, fields, {}, 0)
     if (y.scale, y.zero_point) != (1 / 256, -128):
-        raise _refuse(model, "the output of SOFTMAX is not quantized as 1/256 and -128.")
-    multiplier, left_shift, smallest = softmax_scaling(operator.beta, x.scale)
-    fields = {
-        "elements": x.elements,
-        "multiplier": multiplier,
-        "left_shift": left_shift,
-        "minimum_difference": smallest,
-    }
+        raise refuse(model, "the output of SOFTMAX is not quantized as 1/256 and -128.")
+    scaling = softmax_scaling(operator.beta, x.scale)
+    if scaling is None:
+        raise refuse(
+            model,
+            f"SOFTMAX takes {name_of(x)}, whose scale times beta is {operator.beta * x.scale:g}.",
+            "A training that collapsed (every output the same) leaves such a scale.",
+            "Train again, with a smaller learning rate, and convert anew.",
+        )
+    names = ("multiplier", "left_shift", "minimum_difference")
+    fields = {"elements": x.elements} | dict(zip(names, scaling, strict=True))
     return Step("nn_softmax_int8", operator, fields, {}, 0)
 
 
@@ -160,53 +188,32 @@ KERNELS: dict[str, Callable[[Model, Operator], Step]] = {
 }
 
 
-def _check_types(model: Model, operator: Operator) -> None:
-    x, y = operator.inputs[0], operator.outputs[0]
-    types = {tensor.dtype for tensor in operator.inputs[:2] if tensor is not None} | {y.dtype}
-    if x is None or types not in ({"int8"}, {"float32"}):
-        mixed = ", ".join(sorted(types))
-        raise _refuse(
-            model,
-            f"{operator.name} works on {mixed}.",
-            "A dynamic-range or float16 model mixes types; convert it to full int8.",
-        )
-
-
-def _check_model(model: Model) -> None:
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise _refuse(
-            model, f"it has {len(model.inputs)} inputs and {len(model.outputs)} outputs, not 1."
-        )
-    for tensor in (model.input, model.output):
-        if tensor.shape[:1] != (1,):
-            raise _refuse(model, f"its shape {tensor.shape} is not that of a batch of 1.")
-
-
 def lower(model: Model) -> tuple[list[Step], dict[int, int]]:
     """The kernel calls of a model, and for each RESHAPE's output the tensor whose bytes it is.
 
     Raises:
         KitError: the model uses something the engine cannot do; it is named.
     """
-    _check_model(model)
+    check_model(model)
     steps: list[Step] = []
-    same_bytes: dict[int, int] = {}
-    unknown = {op.name for op in model.operators} - KERNELS.keys() - {"RESHAPE", *SHAPE_ARITHMETIC}
-    if unknown:
-        raise _refuse(model, f"it uses {', '.join(sorted(unknown))}.")
+    base = {model.input.index: model.input.index}  # what has been computed, and whose bytes it is
     for operator in model.operators:
-        if operator.name in SHAPE_ARITHMETIC:
+        if is_shape_arithmetic(operator):
             continue
+        check_operator(model, operator, base)
+        x, y = operator.inputs[0], operator.outputs[0]
+        assert x is not None
         if operator.name == "RESHAPE":
-            source = operator.inputs[0]
-            assert source is not None
-            same_bytes[operator.outputs[0].index] = same_bytes.get(source.index, source.index)
-            continue
-        _check_types(model, operator)
-        steps.append(KERNELS[operator.name](model, operator))
+            check_same_elements(model, operator)
+            base[y.index] = base[x.index]
+        else:
+            steps.append(KERNELS[operator.name](model, operator))
+            base[y.index] = y.index
     if not steps:
-        raise _refuse(model, "it computes nothing.")
-    return steps, same_bytes
+        raise refuse(model, "it computes nothing.")
+    if model.output.index not in base:
+        raise refuse(model, f"no step computes its output {name_of(model.output)}.")
+    return steps, {index: of for index, of in base.items() if index != of}
 
 
 def place(
@@ -222,8 +229,8 @@ def place(
 
     use(model.input, -1)
     for number, step in enumerate(steps):
-        use(step.input, number)
-        use(step.output, number)
+        for tensor in (*step.inputs, step.output):
+            use(tensor, number)
     use(model.output, len(steps))
     offsets, size = plan(list(lives.values()))
     places = dict(zip(lives, offsets, strict=True))
@@ -243,11 +250,36 @@ def _tensors(model: Model, steps: list[Step], offsets: dict[int, int]) -> list[t
     named += [(f"after_{number}", step.output) for number, step in enumerate(steps)]
     lines = [
         f"static {C_TYPES[tensor.dtype]} *const {name} = "
-        f"({C_TYPES[tensor.dtype]} *)(arena + {offsets[tensor.index]});"
+        f"arena + {offsets[tensor.index] // np.dtype(tensor.dtype).itemsize};"
         for name, tensor in named
     ]
     width = max(map(len, lines))  # the comments behind them stand in a column
     return [(line.ljust(width), t.bytes) for line, (_, t) in zip(lines, named, strict=True)]
+
+
+def _shared(steps: list[Step]) -> tuple[dict[str, npt.NDArray[Any]], list[dict[str, str]]]:
+    """Each constant once under its name in C, and for each step the name of each of its arrays.
+
+    Layers that share a constant share its bytes, whichever tensors of the file they are.
+    """
+    found: dict[tuple[str, bytes], str] = {}
+    constants: dict[str, npt.NDArray[Any]] = {}
+    names: list[dict[str, str]] = []
+    for number, step in enumerate(steps):
+        names.append({})
+        for field, array in step.arrays.items():
+            content = (array.dtype.str, array.tobytes())
+            name = found.setdefault(content, f"layer_{number}_{field}")
+            constants.setdefault(name, array)
+            names[-1][field] = name
+    return constants, names
+
+
+def _added_bytes(constants: dict[str, npt.NDArray[Any]], number: int) -> int:
+    """The bytes of constants that layer `number` brings along; shared ones count where they stand
+    first."""
+    own = [array for name, array in constants.items() if name.startswith(f"layer_{number}_")]
+    return sum(array.nbytes for array in own)
 
 
 def _info(tensor: Tensor) -> TensorInfo:
@@ -255,12 +287,6 @@ def _info(tensor: Tensor) -> TensorInfo:
 
 
 def _c_float(value: float) -> str:
-    if not np.isfinite(value):
-        raise KitError(
-            f"The model holds the number {value}, which C cannot compute with.",
-            "A training that ran away leaves such weights.",
-            "Train again, with a smaller learning rate, and convert anew.",
-        )
     text = f"{float(value):.9g}"
     return text + ("F" if any(mark in text for mark in ".e") else ".0F")
 
@@ -272,6 +298,7 @@ def _c_values(array: npt.NDArray[Any]) -> str:
     return ",\n".join("    " + ", ".join(row) for row in rows)
 
 
+@cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
@@ -304,38 +331,35 @@ def generate(path: Path, out: Path, span: Range | None = None) -> Generated:
     span = span or input_range(model.input.dtype, model.input.scale, model.input.zero_point)
     steps, same_bytes = lower(model)
     offsets, arena_bytes = place(model, steps, same_bytes)
+    constants, references = _shared(steps)
     layers = tuple(
-        Layer(s.name, s.operator.name, s.macs, s.weights_bytes, _info(s.output)) for s in steps
+        Layer(s.name, s.operator.name, s.macs, _added_bytes(constants, number), _info(s.output))
+        for number, s in enumerate(steps)
     )
-    safe_name = re.sub(r"[^A-Za-z0-9._-]", "_", model.path.name)
-    ends = _info(model.input), _info(model.output)
-    context: dict[str, Any] = {
-        "model": safe_name,
-        "digest": digest(path),
+    made = Generated(
+        out,
+        "portable",
+        re.sub(r"[^A-Za-z0-9._-]", "_", model.path.name),
+        _info(model.input),
+        _info(model.output),
+        layers,
+        sum(array.nbytes for array in constants.values()),
+        arena_bytes,
+        digest=digest(path),
+        input_range=span,
+    )
+    context = vars(made) | {
         "input_range": span or (0.0, 0.0),
-        "input": ends[0],
-        "output": ends[1],
         "steps": steps,
         "names": _names(model, steps, same_bytes),
         "output_index": model.output.index,
         "tensors": _tensors(model, steps, offsets),
-        "arena_bytes": arena_bytes,
-        "weights_bytes": sum(step.weights_bytes for step in steps),
+        "constants": constants,
+        "references": references,
         "c_types": C_TYPES,
     }
     with making(out) as folder:
         folder.mkdir()
         _write(folder, context)
-        made = Generated(
-            folder,
-            "portable",
-            safe_name,
-            *ends,
-            layers,
-            context["weights_bytes"],
-            arena_bytes,
-            digest=context["digest"],
-            input_range=span,
-        )
-        made.save()
-    return replace(made, folder=out)
+        replace(made, folder=folder).save()
+    return made

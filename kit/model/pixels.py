@@ -26,6 +26,9 @@ Range = tuple[float, float]
 RANGES: tuple[Range, ...] = ((0.0, 1.0), (0.0, 255.0), (-1.0, 1.0))
 """How images are scaled for training: pixels / 255, pixels as they are, pixels / 127.5 - 1."""
 
+INTEGERS = ("int8", "uint8", "int16")
+"""The types that a converter quantizes an input to."""
+
 TOLERANCE = 0.02
 """Of a range: the images that a converter was shown need not hold its very ends."""
 
@@ -42,6 +45,8 @@ def input_range(dtype: str, scale: float, zero_point: int) -> Range | None:
     """
     if dtype == "float32":
         return RANGES[0]
+    if dtype not in INTEGERS:
+        return None
     stored = np.iinfo(dtype)
     ends = (scale * (stored.min - zero_point), scale * (stored.max - zero_point))
     for known in RANGES:
@@ -67,7 +72,8 @@ def range_of(tensor: Tensor) -> Range:
     """
     found = input_range(tensor.dtype, tensor.scale, tensor.zero_point)
     if found is None:
-        low, high = (tensor.scale * (end - tensor.zero_point) for end in (-128, 127))
+        limits = _limits(tensor)
+        low, high = (tensor.scale * (end - tensor.zero_point) for end in (limits.min, limits.max))
         raise KitError(
             "How this network wants its pixels is not known.",
             f"Its input takes numbers from {low:.4g} to {high:.4g}. Networks for images are "
@@ -76,6 +82,17 @@ def range_of(tensor: Tensor) -> Range:
             "pixels / 255 (in Python input_range=(0, 1)).",
         )
     return found
+
+
+def _limits(tensor: Tensor) -> "np.iinfo[Any]":
+    if tensor.dtype not in INTEGERS or not tensor.scale:
+        kind = tensor.dtype if tensor.dtype not in INTEGERS else f"{tensor.dtype} without a scale"
+        raise KitError(
+            f"Images cannot be prepared for an input of {kind}.",
+            f"A pixel becomes float32, or {', '.join(INTEGERS)} by the input's scale.",
+            "Convert the model again, as notebook 02-quantize does.",
+        )
+    return np.iinfo(tensor.dtype)
 
 
 def pixels_to_input(
@@ -90,23 +107,25 @@ def pixels_to_input(
 
     Args:
         images: uint8, shape (n, 28, 28) or any other; 0 is background.
-        tensor: the network's input tensor, int8 or float32.
+        tensor: the network's input tensor: float32 or a quantized integer.
         span: the real numbers of a pixel of 0 and of 255; None takes them from the tensor.
 
     Returns:
         the same shape; the tensor's dtype.
 
     Raises:
-        KitError: without `span`: the tensor's range fits no usual preparation of pixels.
+        KitError: a tensor of another type; or, without `span`, one whose range fits no usual
+            preparation of pixels.
     """
     low, high = map(np.float32, span or range_of(tensor))
     real: npt.NDArray[np.float32] = images.astype(np.float32) * (high - low) / np.float32(255) + low
     if tensor.dtype == "float32":
         return real
+    limits = _limits(tensor)
     steps = real / np.float32(tensor.scale)
     whole = np.trunc(steps + np.copysign(np.float32(0.5), steps)).astype(np.int32)
-    stored: npt.NDArray[np.int8] = np.clip(whole + tensor.zero_point, -128, 127).astype(np.int8)
-    return stored
+    stored: npt.NDArray[Any] = np.clip(whole + tensor.zero_point, limits.min, limits.max)
+    return stored.astype(tensor.dtype)
 
 
 def output_to_scores(output: npt.NDArray[Any], tensor: Quantized) -> npt.NDArray[np.float32]:

@@ -1,5 +1,7 @@
 """LiteRT as the reference: its reference kernels (`BUILTIN_REF`) define what is right."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +10,12 @@ import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from kit.errors import KitError
+from kit.model.trial import what_speaks_against
 from kit.quiet import quiet
 
 RESOLVERS = {"reference": OpResolverType.BUILTIN_REF, "default": OpResolverType.AUTO}
+KERAS = (b"PK\x03\x04", b"\x89HDF")  # .keras is a zip archive, .h5 is HDF5
+LONGEST_WORDS = 300
 
 
 def not_a_model(path: Path, why: str) -> KitError:
@@ -26,17 +31,71 @@ def read_bytes(path: Path) -> bytes:
     """The content of a .tflite file.
 
     Raises:
-        KitError: the file is missing or does not carry the TFL3 identifier.
+        KitError: the file is missing, cannot be read, or does not carry the TFL3 identifier.
     """
+    if path.is_dir():
+        raise KitError(
+            f"{path} is a folder, not a .tflite file.",
+            next_step="Name the file: the converter's result, written with write_bytes.",
+        )
     if not path.is_file():
         raise KitError(
             f"There is no file {path}.",
             next_step="Check the name, or make the model with notebook 02-quantize.",
         )
-    content = path.read_bytes()
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise KitError(
+            f"{path} cannot be read.", f"{error.strerror or error}.", "Change its permissions."
+        ) from error
+    if content.startswith(KERAS):
+        raise KitError(
+            f"{path} is a Keras model, not a .tflite file.",
+            "LiteRT and the open engine read what the converter makes of it.",
+            "Convert it, as notebook 02-quantize does; or generate from it with ST's tool: "
+            "--engine xcubeai.",
+        )
     if content[4:8] != b"TFL3":
-        raise not_a_model(path, "It does not carry the identifier TFL3 of .tflite files.")
+        empty = "" if content else " It is empty."
+        raise not_a_model(path, f"It does not carry the identifier TFL3 of .tflite files.{empty}")
     return content
+
+
+def check_inputs(
+    inputs: npt.NDArray[Any], shape: Sequence[int], dtype: Any, what: str = "The network"
+) -> None:
+    """Inputs of shape (n, *shape) and of this dtype: what every way to run a network asks.
+
+    Raises:
+        KitError: another shape or dtype.
+    """
+    if inputs.shape[1:] != tuple(shape) or inputs.ndim == 0 or inputs.dtype != np.dtype(dtype):
+        raise KitError(
+            f"{what} takes inputs of shape {('n', *shape)} and dtype {np.dtype(dtype)}, not "
+            f"{inputs.shape} and {inputs.dtype}.",
+            next_step="Prepare images first: kit.model.pixels_to_input(images, model.input).",
+        )
+
+
+def _short(text: str) -> str:
+    """The words of LiteRT without repeats: it says the same for each node, and its callers too."""
+    lines = dict.fromkeys(line.strip() for line in text.splitlines() if line.strip())
+    words = " ".join(lines) or "nothing"
+    return words if len(words) <= LONGEST_WORDS else f"{words[: LONGEST_WORDS - 3]}..."
+
+
+@contextmanager
+def _telling(path: Path) -> Iterator[None]:
+    """What LiteRT raises becomes a KitError; what it prints is the same once more."""
+    said = None
+    with quiet():  # the default kernels announce themselves on stderr
+        try:
+            yield
+        except (ValueError, RuntimeError) as error:  # ValueError: also a name that is not UTF-8
+            said = error
+    if said is not None:
+        raise not_a_model(path, f"LiteRT says: {_short(str(said))}") from said
 
 
 class Reference:
@@ -48,23 +107,39 @@ class Reference:
             "default" for what an application gets (XNNPACK), which may differ in a few rows.
 
     Raises:
-        KitError: the file is missing, damaged, or uses operators that LiteRT does not have.
+        KitError: the file is missing, damaged, uses operators that LiteRT does not have, or makes
+            LiteRT end the process.
     """
 
     def __init__(self, path: str | Path, kernels: str = "reference") -> None:
         self.path = Path(path)
         content = read_bytes(self.path)
-        try:
-            with quiet():  # the default kernels announce themselves on stderr
-                self._interpreter = Interpreter(
-                    model_content=content, experimental_op_resolver_type=RESOLVERS[kernels]
-                )
-                self._interpreter.allocate_tensors()
-        except (ValueError, RuntimeError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise not_a_model(self.path, f"LiteRT says: {reason}") from error
-        self.input: dict[str, Any] = self._interpreter.get_input_details()[0]
-        self.output: dict[str, Any] = self._interpreter.get_output_details()[0]
+        resolver = RESOLVERS[kernels]
+        self._try_out(content, resolver.name)
+        with _telling(self.path):
+            self._interpreter = Interpreter(
+                model_content=content, experimental_op_resolver_type=resolver
+            )
+            self._interpreter.allocate_tensors()
+            ends = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+        if not all(ends):
+            raise not_a_model(self.path, "It has no input, or no output.")
+        self.input: dict[str, Any] = ends[0][0]
+        self.output: dict[str, Any] = ends[1][0]
+
+    def _try_out(self, content: bytes, resolver: str) -> None:
+        said, end = what_speaks_against(content, resolver)
+        if said:
+            raise not_a_model(self.path, f"LiteRT says: {_short(said)}")
+        if end:
+            raise KitError(
+                f"LiteRT cannot run {self.path.name}: the process that tried {end}.",
+                "Its kernels end the process over numbers they cannot compute with. A training "
+                "that collapsed (all outputs the same, no ReLU active) leaves such scales; so does "
+                "a damaged file.",
+                "Look at the accuracy before converting; train again, with a smaller learning "
+                "rate, and convert anew, as notebook 02-quantize does.",
+            )
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -83,21 +158,13 @@ class Reference:
         Raises:
             KitError: another shape or dtype.
         """
-        self._check(inputs)
-        return np.stack([self._run_one(one) for one in inputs])
-
-    def _check(self, inputs: npt.NDArray[Any]) -> None:
-        want = np.dtype(self.input["dtype"])
-        if inputs.shape[1:] != self.input_shape or inputs.dtype != want:
-            raise KitError(
-                f"{self.path.name} takes inputs of shape {('n', *self.input_shape)} "
-                f"and dtype {want}, not {inputs.shape} and {inputs.dtype}.",
-                next_step="Prepare images first: kit.model.pixels_to_input(images, model.input).",
-            )
+        check_inputs(inputs, self.input_shape, self.input["dtype"], self.path.name)
+        with _telling(self.path):
+            return np.stack([self._run_one(one) for one in inputs])
 
     def _run_one(self, one: npt.NDArray[Any]) -> npt.NDArray[Any]:
         self._interpreter.set_tensor(self.input["index"], one[None])
         self._interpreter.invoke()
         output: npt.NDArray[Any] = self._interpreter.get_tensor(self.output["index"])
-        first: npt.NDArray[Any] = output[0]
+        first: npt.NDArray[Any] = output[0] if output.ndim else output
         return first

@@ -3,10 +3,11 @@
 Source of the format: TensorFlow Lite's `schema.fbs`; LiteRT ships Python classes made from it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,16 +16,13 @@ from ai_edge_litert import schema_py_generated as schema
 from kit.errors import KitError
 from kit.model.reference import Reference, not_a_model, read_bytes
 
-DTYPES = {
-    schema.TensorType.FLOAT32: "float32",
-    schema.TensorType.FLOAT16: "float16",
-    schema.TensorType.INT8: "int8",
-    schema.TensorType.UINT8: "uint8",
-    schema.TensorType.INT16: "int16",
-    schema.TensorType.INT32: "int32",
-    schema.TensorType.INT64: "int64",
-    schema.TensorType.BOOL: "bool",
-}
+T = TypeVar("T")
+TYPES = {code: name.lower() for name, code in vars(schema.TensorType).items() if type(code) is int}
+ITEM_BYTES = {  # of the types that numpy has too
+    name: np.dtype(name).itemsize
+    for name in ("float16", "float32", "float64", "bool", "int8", "int16", "int32", "int64",
+                 "uint8", "uint16", "uint32", "uint64", "complex64", "complex128")
+}  # fmt: skip
 OPERATORS = {
     code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)
 }
@@ -38,7 +36,8 @@ class Tensor:
     """One tensor; real value = scale * (stored value - zero point).
 
     `scales` and `zero_points` hold one value (per tensor), one for each slice along `axis`
-    (per channel), or none (not quantized). `data` is the constant's value, or None.
+    (per channel), or none (not quantized). `data` is the constant's value, or None; where numpy has
+    no such type ("int4"), its bytes.
     """
 
     index: int
@@ -56,7 +55,14 @@ class Tensor:
 
     @property
     def bytes(self) -> int:
-        return self.elements * np.dtype(self.dtype).itemsize
+        """Its size in memory; KitError for a type that numpy does not have."""
+        if self.dtype not in ITEM_BYTES:
+            raise KitError(
+                f"The size of tensor {self.name!r} is not known: its values are {self.dtype}.",
+                "The kit knows types of whole bytes.",
+                "Convert the model to int8, as notebook 02-quantize does.",
+            )
+        return self.elements * ITEM_BYTES[self.dtype]
 
     @property
     def scale(self) -> float:
@@ -109,14 +115,22 @@ def _array(value: Any, dtype: Any) -> npt.NDArray[Any]:
     return np.asarray([] if value is None else value, dtype=dtype).ravel()
 
 
+def _constant(raw: Any, dtype: str, shape: tuple[int, ...], buffers: Any) -> Any:
+    content = buffers[raw.buffer].data
+    if content is None or not len(content):
+        return None
+    values = np.asarray(content, np.uint8)
+    if raw.sparsity is not None:
+        raise ValueError("its weights are sparse; convert without EXPERIMENTAL_SPARSITY")
+    if dtype not in ITEM_BYTES:
+        return values
+    return values.view(np.dtype(dtype).newbyteorder("<")).reshape(shape)
+
+
 def _tensor(index: int, raw: Any, buffers: Any) -> Tensor:
-    dtype = DTYPES.get(raw.type, "unknown")
+    dtype = TYPES.get(raw.type, "unknown")
     shape = tuple(int(size) for size in _array(raw.shape, np.int64))
     quantization = raw.quantization
-    content = buffers[raw.buffer].data
-    data = None
-    if content is not None and len(content) and dtype != "unknown":
-        data = np.asarray(content, np.uint8).view(np.dtype(dtype).newbyteorder("<")).reshape(shape)
     return Tensor(
         index,
         _text(raw.name),
@@ -125,8 +139,14 @@ def _tensor(index: int, raw: Any, buffers: Any) -> Tensor:
         _array(quantization and quantization.scale, np.float32),
         _array(quantization and quantization.zeroPoint, np.int64),
         int(quantization.quantizedDimension) if quantization else 0,
-        data,
+        _constant(raw, dtype, shape, buffers),
     )
+
+
+def _at(tensors: list[Tensor], index: int) -> Tensor:
+    if not 0 <= index < len(tensors):
+        raise ValueError(f"there is no tensor {index}")
+    return tensors[index]
 
 
 def _operator(raw: Any, codes: Any, tensors: list[Tensor]) -> Operator:
@@ -136,12 +156,23 @@ def _operator(raw: Any, codes: Any, tensors: list[Tensor]) -> Operator:
     options = raw.builtinOptions
     return Operator(
         name,
-        tuple(tensors[i] if i >= 0 else None for i in _array(raw.inputs, np.int64)),
-        tuple(tensors[i] for i in _array(raw.outputs, np.int64)),
+        tuple(None if i == -1 else _at(tensors, i) for i in _array(raw.inputs, np.int64)),
+        tuple(_at(tensors, i) for i in _array(raw.outputs, np.int64)),
         ACTIVATIONS.get(getattr(options, "fusedActivationFunction", 0), "unknown"),
-        float(getattr(options, "beta", 1.0)),
+        float(getattr(options, "beta", 0.0)),  # as LiteRT: without options it is 0
         options,
     )
+
+
+def _each(what: str, raws: Any, make: Callable[[int, Any], T]) -> list[T]:
+    """Describe all tensors or operators; an error says which one it was."""
+    made = []
+    for number, raw in enumerate(raws):
+        try:
+            made.append(make(number, raw))
+        except Exception as error:  # the generated classes raise whatever a wrong offset leads to
+            raise ValueError(f"{what} {number}: {error}") from error
+    return made
 
 
 def _describe(path: Path, content: bytes) -> Model:
@@ -149,14 +180,16 @@ def _describe(path: Path, content: bytes) -> Model:
     if len(raw.subgraphs) != 1:
         raise not_a_model(path, f"It has {len(raw.subgraphs)} subgraphs; the kit reads one.")
     graph = raw.subgraphs[0]
-    tensors = [_tensor(i, tensor, raw.buffers) for i, tensor in enumerate(graph.tensors)]
+    tensors = _each("tensor", graph.tensors, lambda i, one: _tensor(i, one, raw.buffers))
+    codes = raw.operatorCodes
+    operators = _each("operator", graph.operators, lambda _, one: _operator(one, codes, tensors))
     return Model(
         path,
         len(content),
         tuple(tensors),
-        tuple(_operator(op, raw.operatorCodes, tensors) for op in graph.operators),
-        tuple(tensors[i] for i in graph.inputs),
-        tuple(tensors[i] for i in graph.outputs),
+        tuple(operators),
+        tuple(_at(tensors, i) for i in graph.inputs),
+        tuple(_at(tensors, i) for i in graph.outputs),
     )
 
 
@@ -174,4 +207,4 @@ def read(path: str | Path) -> Model:
     except KitError:
         raise
     except Exception as error:  # the generated classes raise whatever a wrong offset leads to
-        raise not_a_model(path, f"It cannot be read: {error}.") from error
+        raise not_a_model(path, f"It cannot be read: {error or type(error).__name__}.") from error

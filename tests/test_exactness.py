@@ -1,0 +1,92 @@
+"""The C rounds as LiteRT's reference kernels do, also where a sum lies on the edge of two values.
+
+Random networks do not meet such sums; these are made of them.
+"""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from networks import Tflite
+
+from kit.compile import HostNetwork
+from kit.generate import generate
+from kit.generate.quantized import exact_multiplier
+from kit.model import Reference
+from kit.validate import random_inputs
+
+ROWS = 3_000
+INPUTS, OUTPUTS = 16, 64
+QAT = (6 / 255, -128)  # scale and zero point that quantization-aware training leaves: 0 to 6
+
+
+def three(exponent):
+    """A scale of a power of two times 3: with two of them halves are met exactly."""
+    return 3 * 2.0**exponent
+
+
+SCALES = {  # of input, weights and output: what makes sums lie on an edge, or beside it
+    "powers of two": (three(-6), 0, three(-5), three(-4), 7),
+    "powers of two, thirds": (2.0**-5, -128, three(-7), three(-4), -5),
+    "thirds": (three(-8), 3, three(-6), 2.0**-7, 0),
+    "input 0 to 6": (*QAT, 0.0023622048, *QAT),
+    "input 0 to 6, to 24": (*QAT, 1 / 127, 24 / 255, 0),
+    "input 0 to 6, powers of two": (*QAT, 2.0**-6, 3 / 255, -128),
+}
+
+
+def network(path, scales, per_channel, bias):
+    """Two dense layers: random inputs take both across their whole range."""
+    x_scale, x_zero, w_scale, y_scale, y_zero = scales
+    generator = np.random.default_rng(8)
+    made = Tflite()
+    x = made.tensor((1, INPUTS), "int8", x_scale, x_zero)
+    table = generator.integers(-24, 25, (OUTPUTS, INPUTS))
+    several = [w_scale * 2.0 ** -(row % 3) for row in range(OUTPUTS)]
+    w = made.tensor(table.shape, "int8", several if per_channel else w_scale, data=table)
+    b = None
+    if bias:
+        b_scale = x_scale * np.float64(several if per_channel else w_scale)
+        values = generator.integers(-3000, 3000, OUTPUTS)
+        b = made.tensor((OUTPUTS,), "int32", b_scale, data=values)
+    y = made.tensor((1, OUTPUTS), "int8", y_scale, y_zero)
+    made.dense(x, w, y, b)
+    return made.write(path, [x], [y])
+
+
+@pytest.mark.parametrize("bias", [True, False], ids=["bias", "no bias"])
+@pytest.mark.parametrize("per_channel", [True, False], ids=["per channel", "per tensor"])
+def test_sums_on_the_edge_round_as_the_reference_does(tmp_path, per_channel, bias):
+    """Promise 1: of 3,000 inputs to each network, none differs in any value."""
+    differ = {}
+    for name, scales in SCALES.items():
+        path = network(tmp_path / "edge.tflite", scales, per_channel, bias)
+        inputs = random_inputs(path, ROWS)
+        reference = Reference(path).run(inputs)
+        assert len(np.unique(reference)) > 60, "too little of the output's range is met"
+        ours = HostNetwork(generate(path, tmp_path / "network")).run(inputs)
+        differ[name] = int((ours != reference).any(axis=1).sum())
+    assert differ == dict.fromkeys(SCALES, 0)
+
+
+small = st.sampled_from((1, 3, 5, 7))
+scales = st.one_of(
+    st.floats(2.0**-14, 1.0, width=32),
+    st.builds(lambda n, e: n * 2.0**e, small, st.integers(-12, 0)),
+    st.builds(lambda n, d: float(np.float32(n / d)), small, st.sampled_from((127, 255, 256))),
+)
+
+
+@given(scales, scales, scales, st.integers(-(2**20), 2**20), st.integers(1, 2**14))
+def test_a_multiplier_rounds_every_sum_as_doubles_do(x, w, y, lowest, count):
+    """Python's round-half-even on exact doubles, made half-away, against the kernel's integers."""
+    real = x * w / y
+    pair = exact_multiplier(real, (lowest, lowest + count - 1), (-255, 255))
+    assert pair is not None
+    multiplier, shift = pair
+    assert 0 <= multiplier < 2**31 and 1 <= shift <= 62
+    sums = np.arange(lowest, lowest + count)
+    exact = np.abs(sums * real)
+    rounded = np.copysign(np.floor(exact) + (exact - np.floor(exact) >= 0.5), sums)
+    ours = (sums * multiplier + (1 << (shift - 1))) >> shift
+    np.testing.assert_array_equal(ours.clip(-255, 255), rounded.clip(-255, 255))
