@@ -414,7 +414,7 @@ def test_each_refusal_has_an_advice_of_its_own(code):
     with pytest.raises(LinkError, match="refused") as caught:
         Link(line, 0.02).request(link.RUN, b"123")
     assert caught.value.next_step
-    assert ("flash" in caught.value.next_step.lower()) == (code in (2, 3, 4, 6, 99))
+    assert ("flash" in caught.value.next_step.lower()) == (code in (2, 3, 4, 6, 8, 99))
 
 
 def test_the_advice_fits_the_address():
@@ -443,9 +443,17 @@ def test_a_refusal_is_not_repeated():
 
 def test_another_program_on_the_port_is_told_apart(monkeypatch, board):
     """A HELLO that makes no sense is not shown as a strange network."""
-    monkeypatch.setattr(board.link, "request", lambda kind, *_, **__: struct.pack("<BB", 2, 200))
-    with pytest.raises(LinkError, match="protocol"):
+    monkeypatch.setattr(board.link, "request", lambda kind, *_, **__: struct.pack("<BB", 3, 200))
+    with pytest.raises(LinkError, match=r"protocol[\s\S]*makes no sense"):
         board.hello()
+
+
+@pytest.mark.parametrize("ask", [Board.status, Board.checksum, lambda board: board.layer(0)])
+def test_a_reply_that_is_too_short_is_told(monkeypatch, board, ask):
+    board.hello()
+    monkeypatch.setattr(board.link, "request", lambda kind, *_, **__: b"\1\0")
+    with pytest.raises(LinkError, match="too short"):
+        ask(board)
 
 
 def test_a_board_with_another_protocol_is_told_what_to_do(monkeypatch, board):
@@ -571,9 +579,12 @@ def test_a_network_of_other_sizes_is_read_as_what_it_is(tmp_path):
     in words, and nobody is told to flash."""
     spec = Spec(64, (3,), None, True, True, True, True, 0.3, 1)
     path = make(spec, tmp_path / "eight.tflite")
-    flash("virtual://eight", build(generate(path, tmp_path / "network"), tmp_path).elf)
+    flash(
+        "virtual://eight",
+        build(generate(path, tmp_path / "network", input_range=(0, 1)), tmp_path).elf,
+    )
     images = np.random.default_rng(1).integers(0, 256, (4, 8, 8), np.uint8)
-    inputs = pixels_to_input(images.reshape(-1, 64), read(path).input)
+    inputs = pixels_to_input(images.reshape(-1, 64), read(path).input, (0, 1))
     with Board("virtual://eight") as board:
         expected = Reference(path).run(inputs)
         np.testing.assert_array_equal(board.scores(images), expected)

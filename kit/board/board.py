@@ -191,7 +191,14 @@ class _Fields:
         self._at = 0
 
     def number(self, form: str) -> Any:
-        (value,) = struct.unpack_from("<" + form, self._payload, self._at)
+        try:
+            (value,) = struct.unpack_from("<" + form, self._payload, self._at)
+        except struct.error as error:
+            raise link.LinkError(
+                "A reply of the board is too short.",
+                f"It has {len(self._payload)} bytes: another version of the firmware answers.",
+                "Flash this kit's firmware: `kit build`, then `kit flash`.",
+            ) from error
         self._at += struct.calcsize("<" + form)
         return value
 
@@ -273,8 +280,8 @@ class Board:
             if payload[:1] == bytes([PROTOCOL_VERSION]):
                 return read_hello(payload)
             why = f"It speaks version {payload[0]} of it, and this kit version {PROTOCOL_VERSION}."
-        except (struct.error, KeyError, IndexError) as error:
-            why = f"Its answer to HELLO makes no sense ({error})."
+        except (link.LinkError, KeyError, IndexError) as error:
+            why = f"Its answer to HELLO makes no sense ({str(error).splitlines()[0]})."
         raise link.LinkError(
             f"The board on {self.url} does not speak this kit's protocol.",
             why,
@@ -497,7 +504,7 @@ def _answer(payload: bytes, output: BoardTensor) -> Answer:
 
 
 def read_hello(payload: bytes) -> Hello:
-    """The reply to HELLO, taken apart; struct.error or KeyError when it is none."""
+    """The reply to HELLO, taken apart; LinkError or KeyError when it is none."""
     fields = _Fields(payload)
     return Hello(
         protocol=fields.number("B"),
