@@ -26,7 +26,7 @@ from kit.model import Reference, pixels_to_input, read
 
 SMALL = Spec(784, (12, 10), "relu", True, True, True, True, 0.05, 3)
 COMMANDS = ("run", "refresh", "lab", "doctor", "generate", "validate", "build", "flash",
-            "recognize", "evaluate", "boards", "selftest")  # fmt: skip
+            "recognize", "evaluate", "boards", "selftest", "status", "reset")  # fmt: skip
 Done = namedtuple("Done", "code out err")
 
 

@@ -380,7 +380,8 @@ def _crash_error(payload: bytes) -> KitError:
     """The error for a FAULT frame, with source lines if the program was built here."""
     crash = parse(payload)
     build_id = crash.build_id if crash else ""
-    candidates = [build() / "firmware.elf", *build().glob("virtual/*/firmware.elf")]
+    candidates = [path for top in (".", "virtual/*", "exercises", "exercises/*")
+                  for path in build().glob(f"{top}/firmware.elf")]  # fmt: skip
     files = [path for path in candidates if build_id and path.is_file()]
     return crash_error(payload, next((f for f in files if build_id_of(f) == build_id), None))
 
