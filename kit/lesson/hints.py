@@ -11,9 +11,7 @@ from typing import Any
 
 from kit.errors import KitError
 
-RUN_ABOVE = (
-    "Run the cells above first: in the menu Run > Run All Above Selected Cell. Then this one again."
-)
+RUN_ABOVE = "un the cells above first (Run > Run All Above Selected Cell), then this one again."
 
 
 def load_ipython_extension(shell: Any) -> None:
@@ -45,5 +43,5 @@ def hint(message: str, name: str, known: dict[str, Any]) -> KitError:
     """What to do about a name that is not known, among those that are."""
     names = [each for each in (*known, *dir(builtins)) if not each.startswith("_")]
     like = get_close_matches(name, names, 1, 0.75)
-    meant = f"Did you mean `{like[0]}`? If not: " if like else ""
-    return KitError(f"NameError: {message}", next_step=meant + RUN_ABOVE)
+    next_step = (f"Did you mean `{like[0]}`? Else r" if like else "R") + RUN_ABOVE
+    return KitError(f"NameError: {message}", next_step=next_step)
