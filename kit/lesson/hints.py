@@ -42,6 +42,6 @@ def _is_of_a_cell(shell: Any, trace: TracebackType) -> bool:
 def hint(message: str, name: str, known: dict[str, Any]) -> KitError:
     """What to do about a name that is not known, among those that are."""
     names = [each for each in (*known, *dir(builtins)) if not each.startswith("_")]
-    like = get_close_matches(name, names, 1, 0.75)
+    like = get_close_matches(name, names, 1, 0.79)  # `board` is not `ord`
     next_step = (f"Did you mean `{like[0]}`? Else r" if like else "R") + RUN_ABOVE
     return KitError(f"NameError: {message}", next_step=next_step)
