@@ -281,8 +281,9 @@ def test_an_unknown_artifact_is_refused_with_those_that_there_are(course):
         artifacts.artifact("flower")
 
 
-def test_the_error_of_a_maker_reaches_who_asked(course):
+def test_the_error_of_a_maker_reaches_who_asked(course, monkeypatch):
     """Through two processes and two kernels: which notebook, which cell, what it said."""
+    monkeypatch.setattr(artifacts, "SOURCES", {})  # so that 01-bake finds out what it needs
     write(course, "00-mill", SETUP, "raise ValueError('no wheat')")
     write(course, "01-bake", SETUP, BAKE)
     with pytest.raises(KitError) as caught:
