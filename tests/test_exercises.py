@@ -8,6 +8,7 @@ import ast
 import re
 import shutil
 from contextlib import ExitStack
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -15,7 +16,9 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 from kit import paths
+from kit.errors import KitError
 from kit.lesson import artifacts
+from kit.lesson.exercises import copy_of_firmware, watch_led
 from kit.lesson.run import _Kernels, kernel_environment, notebooks
 from kit.provenance import digest, note_of
 
@@ -134,6 +137,20 @@ def test_every_exercise_is_performed():
     assert sorted(tests) == found and len(found) == 17
 
 
+def test_a_copy_of_the_firmware_keeps_what_was_changed_in_it(tmp_path, monkeypatch):
+    """Asking for it again, as a cell does that is run again, does not undo the work."""
+    monkeypatch.setenv("KIT_BUILD", str(tmp_path))
+    copy = copy_of_firmware("blink")
+    assert digest(copy) == digest(paths.FIRMWARE)
+    (copy / "app" / "light.c").write_text("changed")
+    assert (copy_of_firmware("blink") / "app" / "light.c").read_text() == "changed"
+
+
+def test_the_light_of_a_real_board_is_for_the_eyes():
+    with pytest.raises(KitError, match="COM5"):
+        watch_led(SimpleNamespace(port=object(), url="COM5"))
+
+
 # --- 01-train ------------------------------------------------------------------------------------
 
 TRAIN = ("01-01", "01-03", "01-11")
@@ -186,8 +203,8 @@ def test_01_3_mine(lesson, build, monkeypatch):
         recognize = lesson("05")
         recognize.needs("05-01", "05-03")
         assert states() == {"fresh"}
-        assert recognize.value("sum(board.recognize(x).digit == y for x, y in "
-                               "zip(x_test[:100], y_test[:100], strict=True))") > 90  # fmt: skip
+        assert recognize.value("int(sum(board.recognize(x).digit == y for x, y in "
+                               "zip(x_test[:100], y_test[:100], strict=True)))") > 90  # fmt: skip
     finally:
         back = lesson("01")
         back.needs("01-01")
