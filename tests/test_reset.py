@@ -81,6 +81,12 @@ def test_what_is_kept_gets_a_name_that_is_not_taken(place):
     assert [(kept / f"01-train-{n}.ipynb").read_text() for n in (1, 2)] == ["first", "second"]
 
 
+def test_a_notebook_that_was_deleted_comes_back(place):
+    (place.notebooks / "01-train.ipynb").unlink()
+    assert reset.reset(["01"])["restored"] == ["01-train.ipynb"]
+    assert (place.notebooks / "01-train.ipynb").read_text() == "01-train.ipynb as it came"
+
+
 def test_a_network_of_the_learners_own_is_kept(place):
     """A training cannot be repeated; the reference can."""
     (place.build / "digits.keras").write_bytes(b"trained here")
@@ -97,8 +103,10 @@ def test_git_knows_better_than_the_copy_of_the_set_up(place):
     for words in (["init", "-q"], ["add", "notebooks"], ["commit", "-qm", "update"]):
         subprocess.run(["git", *identity, *words], cwd=place.notebooks.parent, check=True)
     change(place)
+    (place.notebooks / "02-quantize.ipynb").unlink()
     reset.reset()
     assert (place.notebooks / "01-train.ipynb").read_text() == "updated"
+    assert (place.notebooks / "02-quantize.ipynb").read_text() == "02-quantize.ipynb as it came"
 
 
 @pytest.mark.parametrize("git", [True, False])

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterable
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from kit import paths
 from kit.errors import KitError
 from kit.lesson.artifacts import MAKERS
 from kit.lesson.exercises import FOLDER
-from kit.lesson.run import notebooks
+from kit.lesson.run import PATTERN, notebooks
 from kit.paths import build, making
 from kit.provenance import note_of
 
@@ -40,13 +41,13 @@ def reset(names: Iterable[str] | None = None) -> dict[str, Any]:
     Raises:
         KitError: a name is unknown, or there is no original; nothing is changed then.
     """
-    chosen = notebooks(names)
+    chosen = notebooks(names, _course())
     originals = {path: _original(path) for path in chosen}
-    changed = [path for path in chosen if path.read_bytes() != originals[path]]
+    changed = [path for path in chosen if _content(path) != originals[path]]
     made = [name for name, maker in MAKERS.items() if maker in {path.stem for path in chosen}]
     made += ["report.json", "virtual"] if names is None else []
     made = [name for name in made if (build() / name).exists()]
-    kept = [_keep(path) for path in changed]
+    kept = [_keep(path) for path in changed if path.exists()]
     kept += [_keep(build() / TRAINED)] if TRAINED in made and _is_learners() else []
     for path in changed:
         with making(path) as file:
@@ -56,15 +57,17 @@ def reset(names: Iterable[str] | None = None) -> dict[str, Any]:
     return {"restored": [path.name for path in changed], "removed": made, "kept": kept}
 
 
+def _course() -> list[Path]:
+    """The notebooks that there are originals of, also where a learner deleted one."""
+    listed = _git("ls-tree", "--name-only", "HEAD", "./")
+    names = listed.decode().split() if listed else [path.name for path in ORIGINALS.glob(PATTERN)]
+    return [paths.NOTEBOOKS / name for name in names if fnmatch(name, PATTERN)]
+
+
 def _original(path: Path) -> bytes:
     """What git has last committed, else the copy of the set-up, which is older after an update."""
-    command = ["git", "show", f"HEAD:./{path.name}"]
-    try:
-        done = subprocess.run(command, cwd=path.parent, capture_output=True, check=False)
-    except OSError:
-        done = None
-    if done and done.returncode == 0:
-        return done.stdout
+    if committed := _git("show", f"HEAD:./{path.name}"):
+        return committed
     if (ORIGINALS / path.name).is_file():
         return (ORIGINALS / path.name).read_bytes()
     raise KitError(
@@ -72,6 +75,20 @@ def _original(path: Path) -> bytes:
         f"Git does not know it, and {ORIGINALS} does not hold it.",
         "Download the project again and copy its notebooks folder here.",
     )
+
+
+def _git(*words: str) -> bytes:
+    """What git says in the notebooks' folder; nothing where it is missing or does not know it."""
+    command = ["git", *words]
+    try:
+        done = subprocess.run(command, cwd=paths.NOTEBOOKS, capture_output=True, check=False)
+    except OSError:
+        return b""
+    return done.stdout if done.returncode == 0 else b""
+
+
+def _content(path: Path) -> bytes:
+    return path.read_bytes() if path.exists() else b""
 
 
 def _is_learners() -> bool:
