@@ -64,6 +64,8 @@ COMMANDS = {
     "evaluate": "let a board read test images",
     "record": "run notebooks on a board and record what it says",
     "selftest": "ask a board everything: a page to paste into a report",
+    "status": "what was made, from what, and what is stale",
+    "reset": "put the notebooks back as they came, and remove what they made",
     "refresh": "for maintainers: write the notebooks' outputs anew",
 }
 USAGE = """usage: python3 workshop.py COMMAND [OPTIONS]
@@ -469,9 +471,16 @@ def install_packages() -> None:
 
 
 def install_kit() -> None:
-    """Installs `kit` so that .venv uses this folder's files; no network."""
+    """Installs `kit` so that .venv uses this folder's files; no network.
+
+    Keeps the notebooks as they are for `reset`, and has each notebook load kit/lesson/hints.py.
+    """
     say("[3/3] This project itself: some seconds")
     pip_install("--no-build-isolation", "--no-index", "--editable", HERE)
+    shutil.copytree(str(HERE / "notebooks"), str(VENV / "originals" / "notebooks"))
+    settings = VENV / "etc" / "ipython" / "ipython_config.json"
+    settings.parent.mkdir(parents=True)
+    settings.write_text('{"InteractiveShellApp": {"extensions": ["kit.lesson.hints"]}}')
 
 
 # ---- The commands ----

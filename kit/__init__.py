@@ -8,7 +8,7 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from kit.errors import KitError
+from kit.errors import KitError, one_of
 from kit.paths import DATA, FIRMWARE
 from kit.paths import build as build_folder
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kit.compile import build as build_firmware
     from kit.doctor import examine as doctor
     from kit.generate import generate
-    from kit.lesson.artifacts import artifact, making
+    from kit.lesson.artifacts import artifact, check_model, making
     from kit.lesson.report import report
     from kit.model import Reference
 
@@ -34,10 +34,12 @@ __all__ = [
     "artifact",
     "build_firmware",
     "build_folder",
+    "check_model",
     "doctor",
     "flash",
     "generate",
     "making",
+    "one_of",
     "report",
     "resolve",
 ]
@@ -48,6 +50,7 @@ _PLACES = {
     "Reference": ("kit.model", "Reference"),
     "artifact": ("kit.lesson.artifacts", "artifact"),
     "build_firmware": ("kit.compile", "build"),
+    "check_model": ("kit.lesson.artifacts", "check_model"),
     "doctor": ("kit.doctor", "examine"),
     "flash": ("kit.board", "flash"),
     "generate": ("kit.generate", "generate"),

@@ -115,6 +115,32 @@ def _show_refresh(result: Any) -> None:
     print(f"{len(result['changed'])} notebooks changed")
 
 
+def status(args: argparse.Namespace) -> Any:
+    """What the notebooks made, from what, and what is stale."""
+    from kit.lesson.artifacts import status as look
+
+    return look()
+
+
+def _show_status(rows: Any) -> None:
+    console.print(_table("What the notebooks make", list(rows[0]), [row.values() for row in rows]))
+    print("What is missing or older than its source is made anew by the notebook that needs it.")
+
+
+def reset(args: argparse.Namespace) -> Any:
+    """Put notebooks back as they came and remove what they made; what was changed is kept."""
+    from kit.lesson.reset import reset as put_back
+
+    return put_back(args.notebooks or None)
+
+
+def _show_reset(result: Any) -> None:
+    for name, what in (("restored", "put back"), ("removed", "removed"), ("kept", "kept before")):
+        print(f"{what}: {', '.join(map(str, result[name])) or 'nothing'}")
+    if result["restored"]:
+        print("Close and open again what JupyterLab shows of them.")
+
+
 def lab(args: argparse.Namespace) -> Any:
     """Open JupyterLab on the project, with notebook 00-start; options go to JupyterLab."""
     chosen = {option.split("=")[0] for option in args.options}
@@ -346,8 +372,16 @@ def recognize(args: argparse.Namespace) -> Any:
 
     image = read_image(args.image, prepare=args.prepare)
     with Board(args.board) as board:
+        _say_other_model(board)
         answer = board.recognize(image)
         return {"digit": answer.digit, "scores": answer.scores}
+
+
+def _say_other_model(board: Any) -> None:
+    from kit.lesson.artifacts import other_model
+
+    if other := other_model(board):
+        print(other, file=sys.stderr)
 
 
 def _show_recognize(result: Any) -> None:
@@ -365,6 +399,7 @@ def evaluate(args: argparse.Namespace) -> Any:
     images, labels = images[: args.images], labels[: args.images]
     with Board(args.board) as board:
         _check_takes_mnist(board.described.network, board.described.input.elements, images[0].size)
+        _say_other_model(board)
         scores = board.scores(images, each(f"asking {args.board}"))
     right = int((scores.argmax(axis=1) == labels).sum())
     return {"board": args.board, "images": len(images), "right": right,
@@ -429,11 +464,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_road(add: Any) -> None:
-    for action, show in ((run, _show_run), (refresh, _show_refresh)):
+    for action, show in ((run, _show_run), (refresh, _show_refresh), (reset, _show_reset)):
         command = add(action, show)
         command.add_argument("notebooks", nargs="*", help="such as 02; all when none is named")
         if action is run:
             command.add_argument("--board", help="ask this board; 04 and 05 when none is named")
+    add(status, _show_status)
     add(lab, _show_lab).add_argument("options", nargs="*", help="JupyterLab's own, or a notebook")
     command = add(doctor, _show_doctor)
     command.add_argument("--board", help="also greet this board")

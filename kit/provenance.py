@@ -3,6 +3,7 @@
 import hashlib
 import json
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from kit.paths import making
@@ -14,8 +15,8 @@ DATED = "metadata.json"
 def digest(path: str | Path) -> str:
     """The first 16 hex digits of the SHA-256 of a file's content, or of a folder's files.
 
-    A zip, such as a .keras file, counts by its members, without what only dates it. A file or
-    folder that is not there has the digest of nothing.
+    A .keras file counts by its members, without what only dates it; a folder without what is
+    hidden in it. A file or folder that is not there has the digest of nothing.
     """
     path = Path(path)
     total = hashlib.sha256()
@@ -27,8 +28,9 @@ def digest(path: str | Path) -> str:
 
 def _parts(path: Path) -> list[tuple[str, bytes]]:
     if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.is_file())
-        return [(file.relative_to(path).as_posix(), file.read_bytes()) for file in files]
+        files = {file.relative_to(path): file for file in path.rglob("*") if file.is_file()}
+        seen = [inside for inside in files if not any(part[0] == "." for part in inside.parts)]
+        return [(inside.as_posix(), files[inside].read_bytes()) for inside in sorted(seen)]
     if not path.is_file():
         return []
     if path.suffix == ".keras" and zipfile.is_zipfile(path):
@@ -38,15 +40,21 @@ def _parts(path: Path) -> list[tuple[str, bytes]]:
     return [("", path.read_bytes())]
 
 
-def note(made: str | Path, *sources: str | Path) -> None:
+def note(made: str | Path, *sources: str | Path, known: Mapping[str, str] | None = None) -> None:
     """Write beside `made` what it was made from.
+
+    Args:
+        made: a file or folder that is complete.
+        sources: the files and folders that it was made from.
+        known: the digests of some of them, by name, as they were when they were read.
 
     Raises:
         KitError: the note cannot be written.
     """
     made = Path(made).resolve()
-    content = {"made": digest(made), "from": {Path(s).name: digest(s) for s in sources}}
-    with making(_note_of(made)) as file:
+    digests = {Path(source).name: digest(source) for source in sources} | dict(known or {})
+    content = {"made": digest(made), "from": digests}
+    with making(note_of(made)) as file:
         file.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8", newline="\n")
 
 
@@ -57,11 +65,12 @@ def made_from(made: str | Path) -> dict[str, str]:
     """
     made = Path(made).resolve()
     try:
-        content = json.loads(_note_of(made).read_text(encoding="utf-8"))
+        content = json.loads(note_of(made).read_text(encoding="utf-8"))
         return dict(content["from"]) if content["made"] == digest(made) else {}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
 
 
-def _note_of(made: Path) -> Path:
+def note_of(made: Path) -> Path:
+    """Where `note` keeps what `made` was made from."""
     return made.with_name(f".{made.name}.from.json")

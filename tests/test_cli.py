@@ -11,6 +11,7 @@ import time
 from collections import namedtuple
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ from kit.paths import ROOT
 
 SMALL = Spec(784, (12, 10), "relu", True, True, True, True, 0.05, 3)
 COMMANDS = ("run", "refresh", "lab", "doctor", "generate", "validate", "build", "flash",
-            "recognize", "evaluate", "boards", "selftest")  # fmt: skip
+            "recognize", "evaluate", "boards", "selftest", "status", "reset")  # fmt: skip
 Done = namedtuple("Done", "code out err")
 
 
@@ -191,6 +192,18 @@ def test_validate_finds_a_wrong_network(kit, monkeypatch):
     assert (done.code, result["right"]) == (1, False) and host == board > 0
     done = kit("validate", "small.tflite", "--random", "20")
     assert done.code == 1 and "DIFFERS" in done.out and "the C on virtual://validate" in done.out
+
+
+def test_a_board_with_another_model_than_build_is_told_on_stderr(tmp_path, monkeypatch, capsys):
+    """evaluate and recognize ask it all the same; stdout stays free for the answer."""
+    monkeypatch.setenv("KIT_BUILD", str(tmp_path))
+    board = SimpleNamespace(url="COM5", described=SimpleNamespace(network="a.tflite", digest="12"))
+    cli._say_other_model(board)
+    (tmp_path / "digits_int8.tflite").write_bytes(b"weights")
+    cli._say_other_model(board)
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1
+    assert "COM5 runs another model (a.tflite, digest 12) than build/digits_int8.tflite" in err
 
 
 # --- Help and JSON -------------------------------------------------------------------------------

@@ -64,6 +64,7 @@ def test_a_build_repeats_byte_for_byte(network, tmp_path, compiler):
     first = build(network, tmp_path, compiler=compiler)
     again = build(elsewhere / "network", elsewhere, compiler=compiler)
     assert again.bin.read_bytes() == first.bin.read_bytes()
+    assert again.elf.read_bytes() == first.elf.read_bytes()
 
 
 @needs_gcc

@@ -70,6 +70,13 @@ def check_tags(notebook):
         yield "a comment steers nbval: use the tag, which a reader does not see"
 
 
+def check_sentences(notebook):
+    """A learner who changed something gets a sentence and not a bare AssertionError."""
+    for number, cell in enumerate(code_cells(notebook), 1):
+        if re.search(r"^\s*assert\b", cell.source, re.MULTILINE):
+            yield f"code cell {number} asserts something: print it, and let a test hold it"
+
+
 def check_opening(notebook):
     first = notebook.cells[0]
     if first.cell_type != "markdown" or not first.source.startswith("# "):
@@ -135,6 +142,7 @@ CHECKS = [
     check_run,
     check_clean,
     check_tags,
+    check_sentences,
     check_opening,
     check_ending,
     check_cell_sizes,
@@ -239,6 +247,7 @@ BROKEN = {
     "unknown tag": (with_tags("nbval-ignore-outputs"), "not listed"),
     "too much ignored": (with_tags(*["nbval-ignore-output"] * 4), "more than 3"),
     "comment": (with_source(1, "# NBVAL_SKIP\n1"), "steers nbval"),
+    "assert": (with_source(3, "if True:\n    assert accuracy > 0.9"), "asserts"),
     "no title": (replace_in_opening("# Mill", "Mill"), "title"),
     "code first": (lambda n: n.cells.insert(0, n.cells.pop(1)), "title"),
     "no plan": (replace_in_opening("You will", "We shall"), "what you will do"),

@@ -12,6 +12,7 @@ import sys
 import time
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import numpy as np
@@ -24,21 +25,25 @@ from kit.errors import KitError
 from kit.lesson import artifacts, quiet, report
 from kit.lesson import run as running
 from kit.lesson.progress import progress
+from kit.provenance import digest, made_from
 
-MAKERS = {"flour": "00-mill", "bread": "01-bake"}
+MAKERS = {"flour": "00-mill", "bread": "01-bake", "toast": "02-toast"}
+SOURCES = {"bread": ("flour",), "toast": ("bread",)}
 
 SETUP = f"""\
 from pathlib import Path
 from kit import paths
 from kit.lesson import artifacts
 paths.NOTEBOOKS = Path.cwd()
-artifacts.MAKERS = {MAKERS}"""
+artifacts.MAKERS = {MAKERS}
+artifacts.SOURCES = {SOURCES}"""
 """Tells a kernel about the temporary course, as the fixture `course` tells this process."""
 
-MILL = "with paths.making('flour') as path: _ = path.write_text('white')"
+MILL = "with artifacts.making('flour') as path: _ = path.write_text('white')"
 BAKE = """\
 flour = artifacts.artifact('flour').read_text()
-with paths.making('bread') as path: _ = path.write_text(flour + ' bread')"""
+with artifacts.making('bread') as path: _ = path.write_text(flour + ' bread')"""
+TOAST = BAKE.replace("bread", "toast").replace("flour", "bread")
 
 
 @pytest.fixture
@@ -48,6 +53,8 @@ def course(tmp_path, monkeypatch):
     folder.mkdir()
     monkeypatch.setattr(paths, "NOTEBOOKS", folder)
     monkeypatch.setattr(artifacts, "MAKERS", MAKERS)
+    monkeypatch.setattr(artifacts, "SOURCES", SOURCES)
+    monkeypatch.setattr(artifacts, "_taken", {})
     monkeypatch.setattr(running, "MAKERS", MAKERS)
     monkeypatch.setenv("KIT_BUILD", str(tmp_path / "build"))
     return folder
@@ -270,12 +277,13 @@ def test_an_artifact_that_exists_is_returned_without_running_anything(course):
 
 def test_an_unknown_artifact_is_refused_with_those_that_there_are(course):
     """A typing error names the right spellings."""
-    with pytest.raises(KitError, match="flour, bread"):
+    with pytest.raises(KitError, match="flour, bread, toast"):
         artifacts.artifact("flower")
 
 
-def test_the_error_of_a_maker_reaches_who_asked(course):
+def test_the_error_of_a_maker_reaches_who_asked(course, monkeypatch):
     """Through two processes and two kernels: which notebook, which cell, what it said."""
+    monkeypatch.setattr(artifacts, "SOURCES", {})  # so that 01-bake finds out what it needs
     write(course, "00-mill", SETUP, "raise ValueError('no wheat')")
     write(course, "01-bake", SETUP, BAKE)
     with pytest.raises(KitError) as caught:
@@ -322,6 +330,114 @@ def test_an_artifact_shows_nothing_in_a_notebook_whether_it_was_there_or_not(cou
     write(course, "01-bake", SETUP, "print(artifacts.artifact('flour').name)")
     texts = [text_of(running.run(["01"], progress=False)["notebooks"][0]) for _ in range(2)]
     assert texts == ["flour\n", "flour\n"]
+
+
+def make(name, text):
+    """An artifact as its notebook makes it, in this process."""
+    with artifacts.making(name) as path:
+        path.write_text(text)
+
+
+def by_hand(name, text):
+    (paths.build() / name).write_text(text)
+
+
+def bake_everything():
+    for name, text in (("flour", "white"), ("bread", "white bread"), ("toast", "white toast")):
+        make(name, text)
+
+
+def states():
+    return {row["artifact"]: row["state"] for row in artifacts.status()}
+
+
+FRESH = {"flour": "fresh", "bread": "fresh", "toast": "fresh"}
+CHANGES = {
+    "nothing": (lambda: None, {}),
+    "the same again": (lambda: make("flour", "white"), {}),
+    "the first": (
+        lambda: make("flour", "rye"),
+        {"bread": "older than flour", "toast": "older than flour"},
+    ),
+    "one by hand": (lambda: by_hand("bread", "mine"), {"toast": "older than bread"}),
+    "the last by hand": (lambda: by_hand("toast", "mine"), {}),
+    "a source is gone": (lambda: (paths.build() / "bread").unlink(), {"bread": "missing"}),
+    "back again": (lambda: (make("flour", "rye"), make("flour", "white")), {}),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_what_is_behind_a_change_is_stale_and_nothing_else(course, name):
+    """By contents and not by times. What was brought by hand is taken as it is."""
+    bake_everything()
+    change, stale = CHANGES[name]
+    change()
+    assert states() == FRESH | stale
+
+
+def test_what_was_read_counts_and_not_what_is_there_by_now(course):
+    """Another notebook trained again while this one worked with the network from before."""
+    bake_everything()
+    artifacts.artifact("flour")
+    make("flour", "rye")
+    make("bread", "white bread")
+    assert states()["bread"] == "older than flour"
+    artifacts.artifact("flour")
+    make("bread", "rye bread")
+    assert states()["bread"] == "fresh"
+
+
+def test_what_is_stale_is_made_anew_in_order_and_that_is_said(course, monkeypatch, capsys):
+    """Each notebook with a line of its own, from the change on; then nothing more is run."""
+    bake_everything()
+    write(course, "01-bake", SETUP, BAKE)
+    write(course, "02-toast", SETUP, TOAST)
+    by_hand("flour", "rye")
+    monkeypatch.delenv("KIT_PROGRESS")
+    assert artifacts.artifact("toast").read_text() == "rye bread toast"
+    said = [line for line in capsys.readouterr().err.splitlines() if "running" in line]
+    assert said == [
+        "bread is older than flour: running 01-bake ...",
+        "bread is older than flour: running 01-bake: done",
+        "toast is older than bread: running 02-toast ...",
+        "toast is older than bread: running 02-toast: done",
+    ]
+    assert states() == FRESH
+    artifacts.artifact("toast")
+    assert capsys.readouterr().err == ""
+
+
+def test_a_maker_that_leaves_something_stale_is_run_once(course):
+    """No endless loop: a notebook of the learner's own may make it from something else."""
+    bake_everything()
+    write(course, "01-bake", SETUP, "make = artifacts.making('bread')", "with make as path: "
+          "_ = path.write_text('bread'); artifacts._taken['flour'] = 'another'")  # fmt: skip
+    by_hand("flour", "rye")
+    assert artifacts.artifact("bread").read_text() == "bread"
+    assert states()["bread"] == "older than flour"
+
+
+@pytest.mark.parametrize(
+    ("url", "from_it", "advice"),
+    [("COM5", True, "Run 04-flash"), ("COM5", False, "Run 03-generate, then 04-flash"),
+     ("replay://lesson.rec", True, "Put the model that was on the recorded board")],
+)  # fmt: skip
+def test_a_board_with_another_model_is_told_in_words(course, monkeypatch, url, from_it, advice):
+    """Both models are named; where build/network is of another one, flashing alone is no help."""
+    monkeypatch.setattr(artifacts, "MAKERS", {"a.tflite": "02-quantize", "network": "03-generate"})
+    monkeypatch.setattr(artifacts, "SOURCES", {"network": ("a.tflite",)})
+    by_hand("a.tflite", "weights")
+    make("network", "C")
+    if not from_it:
+        by_hand("network", "of another model")
+    here = digest(paths.build() / "a.tflite")
+    board = SimpleNamespace(url=url, described=SimpleNamespace(network="a.tflite", digest=here))
+    artifacts.check_model(board, "a.tflite")
+    board.described.digest = "0123456789abcdef"
+    with pytest.raises(KitError) as caught:
+        artifacts.check_model(board, "a.tflite")
+    assert "0123456789abcdef" in caught.value.what and here in caught.value.what
+    assert caught.value.next_step.startswith(advice)
 
 
 # Progress
@@ -546,6 +662,20 @@ def test_the_road_ends_on_a_board_that_agrees_bit_for_bit(road):
     assert 0 < board["flash_bytes"] <= 512 * 1024
     assert 0 < board["ram_bytes"] <= 128 * 1024
     assert board["instructions_per_inference"] > 0
+
+
+def test_a_fresh_training_reads_well(road):
+    """Its figures differ between processors, so nbval does not compare them."""
+    said = text_of(next(path for path in road["notebooks"] if "01-train" in path))
+    found = re.findall(r"fresh training: .* accuracy ([\d.]+) %", said)
+    assert len(found) == 2 and min(map(float, found)) > 96
+
+
+def test_after_the_road_everything_is_fresh(road, monkeypatch):
+    """Each notebook notes what it made its artifacts from."""
+    monkeypatch.setenv("KIT_BUILD", str(road["build"]))
+    assert {row["state"] for row in artifacts.status()} == {"fresh"}
+    assert all(made_from(road["build"] / name) for name in artifacts.SOURCES)
 
 
 def test_the_road_makes_every_artifact_and_page(road):

@@ -78,6 +78,8 @@ class Small:
         (folder / "kit").mkdir(parents=True)
         (folder / "kit" / "__init__.py").write_text("")
         (folder / "kit" / "__main__.py").write_text(KIT)
+        (folder / "notebooks").mkdir()
+        (folder / "notebooks" / "01.ipynb").write_text("as it came")
         (folder / "pyproject.toml").write_text(PROJECT)
         self.lock = folder / "requirements.lock"
         self.lock.write_text(f"{name}=={version} \\\n    --hash=sha256:{digest}\n")
@@ -149,6 +151,9 @@ def test_first_call_sets_up_and_runs_the_command(set_up_once: tuple[Small, Any])
     assert Path(answer["kit"]) == small.folder / "kit" / "__main__.py"
     assert answer["environment"]["VIRTUAL_ENV"] == str(small.venv)
     assert not (small.venv / "tmp").exists()
+    assert (small.venv / "originals" / "notebooks" / "01.ipynb").read_text() == "as it came"
+    settings = json.loads((small.venv / "etc" / "ipython" / "ipython_config.json").read_text())
+    assert settings == {"InteractiveShellApp": {"extensions": ["kit.lesson.hints"]}}
 
 
 def test_second_call_uses_neither_pip_nor_an_index(set_up_once: tuple[Small, Any]) -> None:

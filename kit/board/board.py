@@ -445,7 +445,8 @@ def _crash_error(payload: bytes) -> KitError:
     """The error for a FAULT frame, with source lines if the program was built here."""
     crash = parse(payload)
     build_id = crash.build_id if crash else ""
-    candidates = [build() / "firmware.elf", *build().glob("virtual/[!.]*/firmware.elf")]
+    candidates = [path for top in (".", "virtual/[!.]*", "exercises", "exercises/[!.]*")
+                  for path in build().glob(f"{top}/firmware.elf")]  # fmt: skip
     return crash_error(payload, next((f for f in candidates if _is_build(f, build_id)), None))
 
 

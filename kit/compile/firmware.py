@@ -88,10 +88,12 @@ def _toolchain(compiler: str) -> list[str]:
     ]
 
 
-def _compile(network: Generated, folder: Path, mcu: Mcu, compiler: str) -> Path:
+def _compile(
+    network: Generated, folder: Path, mcu: Mcu, compiler: str, sources: Path = FIRMWARE
+) -> Path:
     configure: list[str | Path] = [
         _tool("cmake"),
-        *("-S", FIRMWARE, "-B", folder, "-G", "Ninja"),
+        *("-S", sources, "-B", folder, "-G", "Ninja"),
         f"-DCMAKE_MAKE_PROGRAM={_tool('ninja')}",
         *_toolchain(compiler),
         f"-DBOARD={mcu.folder}",
@@ -169,6 +171,7 @@ def build(
     out: str | Path = ".",
     mcu: Mcu = DEFAULT,
     compiler: str | None = None,
+    sources: str | Path = FIRMWARE,
 ) -> Firmware:
     """Build the firmware around a generated network.
 
@@ -178,6 +181,7 @@ def build(
         mcu: the chip, one of `kit.mcu.MCUS`.
         compiler: "zig", which is always there, or "gcc" (arm-none-eabi-gcc). None is zig, and gcc
             for a network of X-CUBE-AI, which needs it.
+        sources: the folder of the firmware's C, or a changed copy of it.
 
     Raises:
         KitError: there is no network or no such compiler, ST's runtime is gone or of another
@@ -189,13 +193,13 @@ def build(
     _check_size(network, mcu)
     with tempfile.TemporaryDirectory(prefix="kit-") as folder:
         with locked(network.folder.absolute()):
-            elf = _compile(network, Path(folder), mcu, compiler)
+            elf = _compile(network, Path(folder), mcu, compiler, Path(sources))
         use = memory_use(elf)
         check_fits(use, mcu, network.input.dtype)
         remark = remark_on(math.prod(network.input.shape), math.prod(network.output.shape))
         kept = _keep(elf, Path(out))
     for file in kept:
-        note(file, network.folder)
+        note(file, network.folder, sources)
     return Firmware(*kept, use, mcu, remark)
 
 

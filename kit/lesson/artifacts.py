@@ -3,9 +3,9 @@
 The notebooks are the program: nothing here trains, converts or compiles. The maker runs in a
 process of its own, because a notebook's kernel already has a running event loop.
 
-Two processes may find the same artifact missing and both make it. Nothing locks: artifacts appear
-whole by a rename (`kit.paths.making`) and repeat exactly, so the later one replaces a file by its
-equal. A lock would have to survive crashes and shared folders, to save only double work.
+Two processes may find the same artifact missing and both make it. Nothing keeps them from it:
+artifacts appear whole (`kit.paths.making`) and repeat exactly, so the later one replaces a file by
+its equal, and a lock would save no more than double work.
 """
 
 import json
@@ -15,12 +15,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kit import paths
 from kit.errors import KitError
 from kit.lesson.progress import Step, progress
 from kit.provenance import digest, made_from, note
+
+if TYPE_CHECKING:
+    from kit.board import Board
 
 MAKERS = {
     "tutorial.h5": "01-train",
@@ -37,16 +40,25 @@ MAKERS = {
 }
 """Each artifact and the notebook that makes it; `network` is a folder."""
 
-SOURCES = {
-    "digits_float32.tflite": "digits.keras",
-    "digits_float16.tflite": "digits.keras",
-    "digits_dynamic_range.tflite": "digits.keras",
-    "digits_int8.tflite": "digits.keras",
-    "network": "digits_int8.tflite",
-    "firmware.elf": "network",
-    "firmware.bin": "network",
+FIRMWARE = str(paths.FIRMWARE)
+
+SOURCES: dict[str, tuple[str, ...]] = {
+    "digits_float32.tflite": ("digits.keras",),
+    "digits_float16.tflite": ("digits.keras",),
+    "digits_dynamic_range.tflite": ("digits.keras",),
+    "digits_int8.tflite": ("digits.keras",),
+    "network": ("digits_int8.tflite",),
+    "firmware.elf": ("network", FIRMWARE),
+    "firmware.bin": ("network", FIRMWARE),
 }
-"""What each artifact is made from; those of 01-train are made from MNIST alone."""
+"""What each artifact is made from, artifacts and folders; those of 01-train from MNIST alone."""
+
+MODEL = "digits_int8.tflite"
+"""The model that goes to the board."""
+
+_taken: dict[str, str] = {}
+"""The digest of each artifact when this process last asked for it: what it has read may be older
+than what is there now."""
 
 CHAIN = "KIT_MAKING"
 """Environment variable: the notebooks being run now, outermost first, joined by spaces."""
@@ -72,10 +84,12 @@ def artifact(name: str) -> Path:
             "Use one of these names.",
         )
     if not _usable(name):
-        if name in SOURCES:
-            artifact(SOURCES[name])
+        for source in SOURCES.get(name, ()):
+            if source in MAKERS:
+                artifact(source)
         if not _usable(name):  # a source that was made anew may have come out the same
             _make(name, MAKERS[name])
+    _taken[name] = digest(paths.build() / name)
     return paths.build() / name
 
 
@@ -84,16 +98,23 @@ FRESH, MISSING = "fresh", "missing"
 
 def _state(name: str) -> str:
     """FRESH, MISSING, or in words what an artifact is older than."""
-    path = paths.build() / name
-    if not path.exists():
-        return MISSING
-    source = SOURCES.get(name)
-    known = made_from(path).get(source or "")
-    if source is None or known is None or not (paths.build() / source).exists():
+    with paths.locked(name) as path:
+        if not path.exists():
+            return MISSING
+        noted = made_from(path)
+    for source in SOURCES.get(name, ()):
+        state = _state_by(source, noted.get(Path(source).name))
+        if state != FRESH:
+            return state
+    return FRESH
+
+
+def _state_by(source: str, noted: str | None) -> str:
+    """As `_state`, as far as one source tells; one that is not there tells nothing."""
+    path = paths.build() / source
+    if noted is None or not path.exists():
         return FRESH
-    if known != digest(paths.build() / source):
-        return f"older than {source}"
-    return _state(source)
+    return _state(source) if noted == digest(path) else f"older than {path.name}"
 
 
 def _usable(name: str) -> bool:
@@ -112,8 +133,9 @@ def making(target: str | Path) -> Iterator[Path]:
     """
     with paths.making(target) as path:
         yield path
-    if source := SOURCES.get(str(target)):
-        note(paths.build() / target, paths.build() / source)
+    if sources := SOURCES.get(str(target)):
+        known = {name: _taken[name] for name in sources if name in _taken}
+        note(paths.build() / target, *(paths.build() / name for name in sources), known=known)
 
 
 def status() -> list[dict[str, str]]:
@@ -121,13 +143,50 @@ def status() -> list[dict[str, str]]:
     return [
         {
             "artifact": name,
-            "made from": SOURCES.get(name, ""),
+            "made from": ", ".join(Path(source).name for source in SOURCES.get(name, ())),
             "by": notebook,
             "state": _state(name),
             "digest": digest(paths.build() / name) if (paths.build() / name).exists() else "",
         }
         for name, notebook in MAKERS.items()
     ]
+
+
+def check_model(board: "Board", name: str = MODEL) -> None:
+    """See that a board runs the model of an artifact, which is made first when it is missing.
+
+    Args:
+        board: it is asked to say hello, unless it did.
+        name: a model among the artifacts.
+
+    Raises:
+        KitError: the board runs another model, or says no hello; or as `artifact`.
+    """
+    artifact(name)
+    if other := other_model(board, name):
+        raise KitError(
+            other, f"Its answers cannot be compared with those of {name}.", _way_there(board, name)
+        )
+
+
+def other_model(board: "Board", name: str = MODEL) -> str:
+    """In a sentence, that a board runs another model than the one in `build()`; empty when not."""
+    file, hello = paths.build() / name, board.described
+    if not file.exists() or not hello.digest or hello.digest == digest(file):
+        return ""
+    return (
+        f"The board on {board.url} runs another model ({hello.network}, digest {hello.digest}) "
+        f"than build/{name} (digest {digest(file)})."
+    )
+
+
+def _way_there(board: "Board", name: str) -> str:
+    if board.url.startswith("replay:"):
+        return f"Put the model that was on the recorded board into build/{name}."
+    noted = made_from(paths.build() / "network").get(name)
+    again = noted == digest(paths.build() / name)
+    first = "04-flash" if again else "03-generate, then 04-flash"
+    return f'Run {first}, with BOARD = "{board.url}" in it.'
 
 
 def _make(name: str, notebook: str) -> None:

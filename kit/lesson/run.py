@@ -37,6 +37,9 @@ KEPT_METADATA = ("alt", "jupyter", "tags")
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
+PATTERN = "[0-9][0-9]-*.ipynb"
+"""The names of the course's notebooks."""
+
 BOARD_LINE = re.compile(r"^BOARD = .*$", re.MULTILINE)
 """The line of a notebook that a person changes who has a board."""
 
@@ -88,13 +91,13 @@ def refresh(names: Iterable[str] | None = None, progress: bool = True) -> list[P
     return [path for path in notebooks(names) if _refresh(path, progress)]
 
 
-def notebooks(names: Iterable[str] | None = None) -> list[Path]:
-    """The notebooks of the course, in order, or those that are named.
+def notebooks(names: Iterable[str] | None = None, gone: Iterable[Path] = ()) -> list[Path]:
+    """The notebooks of the course, in order, or those that are named; `gone` belong to it, too.
 
     Raises:
         KitError: a name is unknown.
     """
-    course = sorted(paths.NOTEBOOKS.glob("[0-9][0-9]-*.ipynb"))
+    course = sorted({*paths.NOTEBOOKS.glob(PATTERN), *gone})
     if names is None:
         return course
     return sorted({_find(name, course) for name in names})

@@ -355,7 +355,7 @@ def weights(
     names: tuple[str, str] = ("before: real numbers", "after: int8"),
 ) -> Figure:
     """Histograms of a layer's weights side by side: any shapes; integers get a bin each value."""
-    alt = f"Two histograms of weights side by side, {names[0]} and {names[1]}, alike in shape."
+    alt = f"Two histograms of weights side by side, {names[0]} and {names[1]}."
     figure = _figure(9, 3, title, alt)
     for index, (values, color) in enumerate(((before, BLUE), (after, ORANGE))):
         flat = np.asarray(values).reshape(-1)

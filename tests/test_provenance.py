@@ -1,0 +1,78 @@
+"""What a file was made from: equal contents are equal, whatever dates them, and others are not."""
+
+import time
+import zipfile
+
+import pytest
+
+from kit.lesson.quiet import quiet, tensorflow
+from kit.provenance import digest, made_from, note, note_of
+
+
+def keras_file(path, weights=b"weights", saved=b"today"):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("metadata.json", saved)
+        archive.writestr("model.weights.h5", weights)
+    return path
+
+
+def test_a_keras_file_counts_by_what_is_in_it(tmp_path):
+    """Saving the same network a day later is no other network; another weight is."""
+    today = digest(keras_file(tmp_path / "a.keras"))
+    assert digest(keras_file(tmp_path / "a.keras", saved=b"tomorrow")) == today
+    assert digest(keras_file(tmp_path / "a.keras", b"others")) != today
+    (tmp_path / "a.keras").write_bytes(b"no zip")
+    assert digest(tmp_path / "a.keras") not in (today, digest(tmp_path / "nothing"))
+
+
+def test_a_folder_counts_by_its_files_and_their_names(tmp_path):
+    """What an editor or a file manager hides in it does not count."""
+    folder = tmp_path / "network"
+    (folder / "nn").mkdir(parents=True)
+    (folder / "nn" / "a.c").write_text("int a;")
+    first = digest(folder)
+    (folder / ".DS_Store").write_text("x")
+    (folder / ".ipynb_checkpoints").mkdir()
+    (folder / ".ipynb_checkpoints" / "a.c").write_text("int b;")
+    assert digest(folder) == first
+    (folder / "nn" / "a.c").rename(folder / "a.c")
+    assert digest(folder) != first
+
+
+def test_a_note_says_what_a_file_was_made_from(tmp_path):
+    """By name; a digest that is known is not worked out from what lies there by now."""
+    flour, water, bread = (tmp_path / name for name in ("flour", "water", "bread"))
+    for file in (flour, water, bread):
+        file.write_text(file.name)
+    note(bread, flour, water, known={"water": "as it was"})
+    assert made_from(bread) == {"flour": digest(flour), "water": "as it was"}
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"made": 1}', '{"from": {"flour": "1"}}'])
+def test_a_file_that_was_replaced_or_whose_note_is_damaged_is_of_unknown_origin(tmp_path, content):
+    bread = tmp_path / "bread"
+    bread.write_text("white")
+    note(bread, tmp_path / "flour")
+    bread.write_text("brought along")
+    assert made_from(bread) == {}
+    note_of(bread).write_text(content)
+    assert made_from(bread) == {}
+
+
+def test_saving_and_converting_the_same_network_again_gives_the_same(tmp_path):
+    """Else running a cell twice would make everything behind it stale. The seconds between the
+    two savings are in the .keras files."""
+    tf = tensorflow()
+    network = tf.keras.Sequential([tf.keras.Input((4,)), tf.keras.layers.Dense(3)])
+    converted = []
+    for name in ("first", "second"):
+        with quiet():
+            network.save(tmp_path / f"{name}.keras")
+            network.save(tmp_path / f"{name}.h5")
+            converted.append(tf.lite.TFLiteConverter.from_keras_model(network).convert())
+            tf.keras.models.load_model(tmp_path / "first.keras").save(tmp_path / f"{name}2.keras")
+        time.sleep(1.1)
+    assert digest(tmp_path / "first.keras") == digest(tmp_path / "second.keras")
+    assert digest(tmp_path / "first2.keras") == digest(tmp_path / "second2.keras")
+    assert (tmp_path / "first.h5").read_bytes() == (tmp_path / "second.h5").read_bytes()
+    assert converted[0] == converted[1]
