@@ -298,19 +298,54 @@ def _show_flash(result: Any) -> None:
 
 
 def recognize(args: argparse.Namespace) -> Any:
-    """Recognize a digit in a PNG or .npy file."""
+    """Recognize the digit in each picture or .npy file."""
     from kit.board import Board
     from kit.digits import read_image
 
-    image = read_image(args.image, prepare=args.prepare)
+    read: list[tuple[str, Any]] = []
+    for name in args.images:
+        try:
+            read.append((name, read_image(name, prepare=args.prepare)))
+        except KitError as error:
+            if len(args.images) == 1:
+                raise
+            read.append((name, error))
+    answers: list[dict[str, Any]] = []
     with Board(args.board) as board:
-        answer = board.recognize(image)
-        return {"digit": answer.digit, "scores": answer.scores}
+        for name, image in read:
+            if isinstance(image, KitError):
+                answers.append({"file": name, "error": str(image)})
+                continue
+            answer = board.recognize(image)
+            answers.append({"file": name, "digit": answer.digit, "scores": answer.scores})
+    return _Recognized(answers)
+
+
+class _Recognized(list[dict[str, Any]]):
+    """An answer or an error of each file; right if there is no error."""
+
+    @property
+    def right(self) -> bool:
+        return not any("error" in answer for answer in self)
+
+    def as_dict(self) -> Any:
+        """One object for one file, without its name; a list of them for several."""
+        if len(self) > 1:
+            return list(self)
+        return {key: value for key, value in self[0].items() if key != "file"}
 
 
 def _show_recognize(result: Any) -> None:
-    print(result["digit"])
-    print("scores 0 to 9:", " ".join(f"{score:g}" for score in result["scores"]))
+    if len(result) == 1:
+        print(result[0]["digit"])
+        print("scores 0 to 9:", " ".join(f"{score:g}" for score in result[0]["scores"]))
+        return
+    for answer in result:
+        if "error" in answer:
+            print(f"{answer['file']}: not read", flush=True)
+            print(f"\n{answer['error']}", file=sys.stderr)
+        else:
+            print(f"{answer['file']}: {answer['digit']}", flush=True)
 
 
 def evaluate(args: argparse.Namespace) -> Any:
@@ -429,7 +464,10 @@ def _add_board(add: Any) -> None:
     command.add_argument("--tool", help=ways)
     add_url(command)
     command = add(recognize, _show_recognize)
-    command.add_argument("image", help=".png or .npy, 28 x 28, light digit on black")
+    files = (
+        "pictures (PNG, JPEG, ...) or .npy: 28 x 28, light digit on black, or with --prepare any"
+    )
+    command.add_argument("images", nargs="+", metavar="image", help=files)
     command.add_argument("--prepare", action="store_true", help="any picture: make it like MNIST")
     add_url(command)
     command = add(evaluate, _show_evaluate)
