@@ -11,6 +11,7 @@ import time
 from collections import namedtuple
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -149,6 +150,39 @@ def test_recognize_gives_the_reference_scores(kit, folder, picture):
     assert (done.code, done.err) == (0, "")
     assert json.loads(done.out) == {"digit": expected.argmax(), "scores": expected.tolist()}
     assert kit("recognize", picture, *prepare).out.splitlines()[0] == str(expected.argmax())
+
+
+class Counting:
+    """Stands in for a board: the digit is how many images it has been asked."""
+
+    asked = 0
+
+    def __init__(self, url):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *details):
+        pass
+
+    def recognize(self, image):
+        self.asked += 1
+        return SimpleNamespace(digit=self.asked, scores=np.zeros(10))
+
+
+def test_recognize_reads_several_files_and_tells_the_bad_one(folder, monkeypatch, capsys):
+    """One bad file among several costs neither the others nor the exit code."""
+    monkeypatch.setattr("kit.board.Board", Counting)
+    names = [str(folder / name) for name in ("digit.png", "27.png", "digit.npy")]
+    assert cli.main(["recognize", *names]) == 1
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [f"{names[0]}: 1", f"{names[1]}: not read", f"{names[2]}: 2"]
+    assert "27 x 28" in err and "Next: " in err
+    assert cli.main(["recognize", *names, "--json"]) == 1
+    answers = json.loads(capsys.readouterr().out)
+    assert [answer.get("digit") for answer in answers] == [1, None, 2]
+    assert cli.main(["recognize", names[0], names[2]]) == 0
 
 
 def test_evaluate_counts_right_answers(road, folder):
