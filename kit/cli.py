@@ -366,15 +366,42 @@ def _show_flash(result: Any) -> None:
 
 
 def recognize(args: argparse.Namespace) -> Any:
-    """Recognize a digit in a PNG or .npy file."""
+    """Recognize the digit in each picture or .npy file."""
     from kit.board import Board
     from kit.digits import read_image
 
-    image = read_image(args.image, prepare=args.prepare)
+    read: list[tuple[str, Any]] = []
+    for name in args.images:
+        try:
+            read.append((name, read_image(name, prepare=args.prepare)))
+        except KitError as error:
+            if len(args.images) == 1:
+                raise
+            read.append((name, error))
+    answers: list[dict[str, Any]] = []
     with Board(args.board) as board:
         _say_other_model(board)
-        answer = board.recognize(image)
-        return {"digit": answer.digit, "scores": answer.scores}
+        for name, image in read:
+            if isinstance(image, KitError):
+                answers.append({"file": name, "error": str(image)})
+                continue
+            answer = board.recognize(image)
+            answers.append({"file": name} | vars(answer) | {"values": answer.values})
+    return _Recognized(answers)
+
+
+class _Recognized(list[dict[str, Any]]):
+    """An answer or an error of each file; right if there is no error."""
+
+    @property
+    def right(self) -> bool:
+        return not any("error" in answer for answer in self)
+
+    def as_dict(self) -> Any:
+        """One object for one file, without its name; a list of them for several."""
+        if len(self) > 1:
+            return list(self)
+        return {key: value for key, value in self[0].items() if key != "file"}
 
 
 def _say_other_model(board: Any) -> None:
@@ -385,8 +412,27 @@ def _say_other_model(board: Any) -> None:
 
 
 def _show_recognize(result: Any) -> None:
-    print(result["digit"])
-    print("scores 0 to 9:", " ".join(f"{score:g}" for score in result["scores"]))
+    if len(result) == 1:
+        print(result[0]["digit"])
+        _show_scores(**result[0])
+        return
+    for answer in result:
+        if "error" in answer:
+            print(f"{answer['file']}: not read", flush=True)
+            print(f"\n{answer['error']}", file=sys.stderr)
+        else:
+            print(f"{answer['file']}: {answer['digit']}", flush=True)
+
+
+def _show_scores(scores: Any, output: Any, values: Any, **_: Any) -> None:
+    from kit.model import are_shares
+
+    print(f"scores 0 to {len(scores) - 1}:", " ".join(f"{score:g}" for score in scores))
+    if output.dtype != "float32":
+        step, zero = output.scale, output.zero_point
+        print(f"{output.dtype}: the real number is {step:g} * (score - {zero})")
+    if not are_shares(values):
+        print("These are no shares of 1: the network does not end in a softmax.")
 
 
 def evaluate(args: argparse.Namespace) -> Any:
@@ -401,9 +447,11 @@ def evaluate(args: argparse.Namespace) -> Any:
         _check_takes_mnist(board.described.network, board.described.input.elements, images[0].size)
         _say_other_model(board)
         scores = board.scores(images, each(f"asking {args.board}"))
+        hello = board.described
     right = int((scores.argmax(axis=1) == labels).sum())
     return {"board": args.board, "images": len(images), "right": right,
-            "accuracy": right / len(images)}  # fmt: skip
+            "accuracy": right / len(images), "outputs": scores.shape[1],
+            "input_range": hello.input_range, "input_dtype": hello.input.dtype}  # fmt: skip
 
 
 def _check_takes_mnist(network: str, takes: int, has: int) -> None:
@@ -416,7 +464,12 @@ def _check_takes_mnist(network: str, takes: int, has: int) -> None:
 
 
 def _show_evaluate(result: Any) -> None:
+    from kit.model import describe_range
+
     print(f"{result['right']:,} of {result['images']:,} right: {result['accuracy']:.2%}")
+    print(describe_range(result["input_range"], result["input_dtype"]))
+    if result["outputs"] < 10:
+        print(f"The network has {result['outputs']} outputs: the digits above cannot be right.")
 
 
 def selftest(args: argparse.Namespace) -> Any:
@@ -520,7 +573,10 @@ def _add_board(add: Any) -> None:
     command.add_argument("--tool", help=ways)
     add_url(command)
     command = add(recognize, _show_recognize)
-    command.add_argument("image", help=".png or .npy, 28 x 28, light digit on black")
+    files = (
+        "pictures (PNG, JPEG, ...) or .npy: 28 x 28, light digit on black, or with --prepare any"
+    )
+    command.add_argument("images", nargs="+", metavar="image", help=files)
     command.add_argument("--prepare", action="store_true", help="any picture: make it like MNIST")
     add_url(command)
     command = add(evaluate, _show_evaluate)

@@ -110,7 +110,7 @@ def making(target: str | Path) -> Iterator[Path]:
     try:
         _writable(final.parent)
     except OSError as error:
-        raise _cannot_write(final, error) from error
+        raise _cannot_write(final.parent, error) from error
     _sweep(final.parent)
     try:
         yield partial

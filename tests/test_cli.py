@@ -150,8 +150,45 @@ def test_recognize_gives_the_reference_scores(kit, folder, picture):
     expected = reference(folder, read_image(folder / picture, prepare=bool(prepare)))[0]
     done = kit("recognize", picture, *prepare, "--json")
     assert (done.code, done.err) == (0, "")
-    assert json.loads(done.out) == {"digit": expected.argmax(), "scores": expected.tolist()}
-    assert kit("recognize", picture, *prepare).out.splitlines()[0] == str(expected.argmax())
+    answer = json.loads(done.out)
+    assert (answer["digit"], answer["scores"]) == (expected.argmax(), expected.tolist())
+    assert answer["values"] == pytest.approx((expected + 128.0) / 256)
+    shown = kit("recognize", picture, *prepare).out.splitlines()
+    assert shown[0] == str(expected.argmax())
+    assert shown[2:] == ["int8: the real number is 0.00390625 * (score - -128)"]
+
+
+class Counting:
+    """Stands in for a board: the digit is how many images it has been asked."""
+
+    asked = 0
+
+    def __init__(self, url):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *details):
+        pass
+
+    def recognize(self, image):
+        self.asked += 1
+        return SimpleNamespace(digit=self.asked, scores=np.zeros(10), values=np.zeros(10))
+
+
+def test_recognize_reads_several_files_and_tells_the_bad_one(folder, monkeypatch, capsys):
+    """One bad file among several costs neither the others nor the exit code."""
+    monkeypatch.setattr("kit.board.Board", Counting)
+    names = [str(folder / name) for name in ("digit.png", "27.png", "digit.npy")]
+    assert cli.main(["recognize", *names]) == 1
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [f"{names[0]}: 1", f"{names[1]}: not read", f"{names[2]}: 2"]
+    assert "27 x 28" in err and "Next: " in err
+    assert cli.main(["recognize", *names, "--json"]) == 1
+    answers = json.loads(capsys.readouterr().out)
+    assert [answer.get("digit") for answer in answers] == [1, None, 2]
+    assert cli.main(["recognize", names[0], names[2]]) == 0
 
 
 def test_evaluate_counts_right_answers(road, folder):
@@ -159,9 +196,11 @@ def test_evaluate_counts_right_answers(road, folder):
     done = shell(folder, "evaluate", "--images", "20", "--json")
     images, labels = (part[:20] for part in load()[1])
     right = int((reference(folder, images).argmax(1) == labels).sum())
-    made = {"board": "virtual://", "images": 20, "right": right, "accuracy": right / 20}
+    made = {"board": "virtual://", "images": 20, "right": right, "accuracy": right / 20,
+            "outputs": 10, "input_range": [0, 1], "input_dtype": "int8"}  # fmt: skip
     assert (done.code, json.loads(done.out)) == (0, made) and "asking virtual://" in done.err
-    assert f"{right} of 20 right" in shell(folder, "evaluate", "--images", "20").out
+    out = shell(folder, "evaluate", "--images", "20").out
+    assert f"{right} of 20 right" in out and "pixels 0 to 255 become 0 to 1" in out
 
 
 @pytest.mark.parametrize("inputs", ["--random", "--images"])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from depth import many
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -173,7 +174,7 @@ def redrawn(image, seed):
 
 @pytest.fixture(scope="module")
 def prepared(mnist):
-    originals = mnist["x_test"][:500]
+    originals = mnist["x_test"][: many(150, 500)]
     return originals, np.array([like_mnist(redrawn(x, i)) for i, x in enumerate(originals)])
 
 
@@ -199,18 +200,16 @@ def nearest_labels(images, mnist):
 def test_prepared_digits_are_recognized_as_well_as_mnist(prepared, mnist):
     """The preparation costs no recognition: at most 1 point of accuracy."""
     originals, images = prepared
-    labels = mnist["y_test"][:500]
+    labels = mnist["y_test"][: len(originals)]
     before = np.mean(nearest_labels(originals, mnist) == labels)
     after = np.mean(nearest_labels(images, mnist) == labels)
     assert before > 0.9
     assert after > before - 0.01
 
 
-def test_an_mnist_image_stays_nearly_the_same(mnist):
-    """Preparing what is prepared does no harm: nine in ten move by less than a gray level."""
-    images = mnist["x_test"][:500]
-    moved = [np.abs(like_mnist(image).astype(int) - image).mean() for image in images]
-    assert np.percentile(moved, 90) < 1
+def test_an_mnist_image_stays_as_it_is(mnist):
+    """What is prepared already is left alone, to the last gray level, in all 10,000."""
+    assert all(np.array_equal(like_mnist(image), image) for image in mnist["x_test"])
 
 
 @given(
@@ -223,7 +222,7 @@ def test_any_picture_is_prepared_or_refused(picture, polarity):
     try:
         image = like_mnist(picture, polarity)
     except KitError as error:
-        assert error.what == "Nothing is drawn."
+        assert re.match("Nothing is drawn|There is more than one digit", error.what)
         return
     assert image.shape == (28, 28) and image.dtype == np.uint8 and image.max() > 0
     assert max(box(image)) <= 20
@@ -352,20 +351,18 @@ def promising(path):
     [
         ("a.png", lambda path: None, "There is no file"),
         ("a.png", Path.mkdir, "There is no file"),
-        ("a.jpg", png(SEVEN), "neither a .png nor a .npy"),
-        ("a.png", lambda path: path.write_text("a poem"), "cannot be read as a PNG"),
-        ("a.png", lambda path: path.write_bytes(b""), "cannot be read as a PNG"),
-        ("a.png", lambda path: Image.fromarray(SEVEN).save(path, "BMP"), "cannot be read as a PNG"),
-        ("a.png", truncated, "cannot be read as a PNG"),
+        ("a.pdf", lambda path: path.write_bytes(b"%PDF-1.7 "), "cannot be read"),
+        ("a.png", lambda path: path.write_text("a poem"), "cannot be read"),
+        ("a.png", lambda path: path.write_bytes(b""), "cannot be read"),
+        ("a.png", truncated, "cannot be read"),
         ("a.png", lambda path: Image.new("1", (20000, 20000)).save(path), "larger than 50 million"),
         ("a.png", lambda path: Image.new("1", (8000, 8000)).save(path), "larger than 50 million"),
-        ("a.png", png(np.zeros((28, 28), np.uint16)), "16 bits"),
         ("a.png", png(SEVEN), "280 x 280 pixels"),
         ("a.png", png(np.zeros((27, 28), np.uint8)), "27 x 28 pixels"),
-        ("a.npy", lambda path: path.write_text("a poem"), "cannot be read as a NumPy"),
-        ("a.npy", lambda path: path.write_bytes(b""), "cannot be read as a NumPy"),
-        ("a.npy", lambda path: np.save(path, np.array([{}])), "cannot be read as a NumPy"),
-        ("a.npy", promising, "cannot be read as a NumPy"),
+        ("a.npy", lambda path: path.write_text("a poem"), "cannot be read"),
+        ("a.npy", lambda path: path.write_bytes(b""), "cannot be read"),
+        ("a.npy", lambda path: np.save(path, np.array([{}])), "cannot be read"),
+        ("a.npy", promising, "cannot be read"),
         ("a.npy", lambda path: np.save(path, np.zeros((28, 28))), "dtype float64"),
         ("a.npy", lambda path: np.save(path, np.zeros((27, 28), np.uint8)), "27 x 28 pixels"),
     ],

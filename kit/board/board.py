@@ -89,13 +89,18 @@ class Answer:
     """The board's answer to one image.
 
     `scores` are as the network gives them, int8 or float32, shape (outputs,); `digit` is the index
-    of the largest, which for digits is the digit. `values` are the real numbers that the scores
-    stand for, float32: shares of 1 where the network ends in a softmax.
+    of the largest, which for digits is the digit. `output` is what the board says of their tensor.
     """
 
     digit: int
     scores: npt.NDArray[Any]
-    values: npt.NDArray[np.float32]
+    output: BoardTensor
+
+    @property
+    def values(self) -> npt.NDArray[np.float32]:
+        """The real numbers that the scores stand for: shares of 1 where the network ends in a
+        softmax; float32, shape (outputs,)."""
+        return output_to_scores(self.scores, self.output)
 
 
 @dataclass(frozen=True)
@@ -501,7 +506,7 @@ def _check_length(payload: bytes, output: BoardTensor) -> bytes:
 
 def _answer(payload: bytes, output: BoardTensor) -> Answer:
     scores = _values(payload, output)
-    return Answer(int(scores.argmax()), scores, output_to_scores(scores, output))
+    return Answer(int(scores.argmax()), scores, output)
 
 
 def read_hello(payload: bytes) -> Hello:

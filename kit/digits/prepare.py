@@ -1,4 +1,4 @@
-"""A drawing, a PNG or an array made into an image like those of MNIST, or refused.
+"""A picture of a digit made into an image like those of MNIST, or refused.
 
 How MNIST was made, in the words of its authors (Y. LeCun, C. Cortes, C. Burges, "The MNIST database
 of handwritten digits", http://yann.lecun.com/exdb/mnist/): the originals "were size normalized to
@@ -8,18 +8,14 @@ were centered in a 28x28 image by computing the center of mass of the pixels, an
 image so as to position this point at the center of the 28x28 field."
 """
 
-import warnings
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from kit.digits.ink import EDGE, FAINT, Pixels, Polarity, find_ink, grow
 from kit.errors import KitError
-
-Pixels = NDArray[np.uint8]
-Polarity = Literal["auto", "light-on-dark", "dark-on-light"]
 
 SIDE = 28  # of an MNIST image, in pixels
 BOX = 20  # the larger side of the digit in it
@@ -31,11 +27,6 @@ CENTER = 14  # where MNIST puts the center of mass: over its images it lies in 1
 THIN = 1.7
 STROKE = 2.5
 FINE = 8  # strokes are widened on a grid this many times finer than MNIST's
-
-NOISE = 6  # background within so many median absolute deviations is paper: 4 sigma if Gaussian
-EDGE = 48  # ink no darker than this (of 255) may lie outside the box: halos, ringing, dust
-FAINT = 24  # gray levels by which ink must differ from paper
-LARGEST = 50_000_000  # pixels of the largest PNG read
 
 
 def check_image(image: Any) -> Pixels:
@@ -53,7 +44,7 @@ def check_image(image: Any) -> Pixels:
     _check_dtype(image)
     if image.shape != (SIDE, SIDE):
         raise KitError(
-            f"The image has shape {_times(image.shape)}, not {SIDE} x {SIDE}.",
+            f"The image has shape {times(image.shape)}, not {SIDE} x {SIDE}.",
             f"The network reads one image of {SIDE} rows and {SIDE} columns, as in MNIST.",
             f"Pass one image, such as x_test[0]; like_mnist(picture) makes any picture "
             f"{SIDE} x {SIDE}.",
@@ -65,56 +56,36 @@ def check_image(image: Any) -> Pixels:
 def like_mnist(picture: Pixels, polarity: Polarity = "auto") -> Pixels:
     """A picture of one digit, prepared as MNIST's were: see the top of this file.
 
+    First `find_ink` tells the digit from all else; then it is scaled and centered. An image that
+    is as MNIST's are comes back as it is.
+
     Args:
         picture: uint8 of shape (height, width), any size.
-        polarity: "light-on-dark", "dark-on-light", or "auto" to tell by the picture's border.
+        polarity: "light-on-dark", "dark-on-light", or "auto" to tell by the picture.
 
     Returns:
         uint8 of shape (28, 28), light ink on 0, its larger side 20 pixels, its center of mass in
         the middle. Strokes much thinner than MNIST's are widened to MNIST's width.
 
     Raises:
-        KitError: not a 2-D uint8 array, or nothing is drawn on it.
+        KitError: not a 2-D uint8 array, or not one digit is drawn on it.
     """
-    ink = _crop(_ink(_check_picture(picture), polarity))
-    width = _stroke_width(ink) * BOX / max(ink.shape)
-    if width < THIN:
+    picture = check_picture(picture)
+    if polarity != "dark-on-light" and _is_like_mnist(picture):
+        return picture.copy()
+    ink = _crop(find_ink(picture, polarity))
+    if _stroke_width(ink) * BOX / max(ink.shape) < THIN:
         ink = _widen(ink)
     return _center(_scale(ink, BOX))
 
 
-def read_image(path: str | Path, prepare: bool = False) -> Pixels:
-    """The image in a .png or .npy file, as uint8 of shape (28, 28); 0 = paper, 255 = ink.
-
-    A PNG may be gray, colored, with a palette or 1-bit; transparency is laid over white.
-
-    Args:
-        path: the file.
-        prepare: make any picture like MNIST with `like_mnist`; otherwise it must be 28 x 28.
-
-    Raises:
-        KitError: missing, unreadable, too large, or (without `prepare`) not 28 x 28 of uint8.
-    """
-    path = Path(path)
-    readers = {".png": _read_png, ".npy": _read_npy}
-    if path.suffix.lower() not in readers:
-        raise KitError(
-            f"{path} is neither a .png nor a .npy file.",
-            "Other formats are not read here.",
-            "Save the picture as PNG.",
-        )
-    if not path.is_file():
-        raise KitError(f"There is no file {path}.", "", "Check the name and the folder.")
-    pixels = readers[path.suffix.lower()](path)
-    if prepare:
-        return like_mnist(pixels)
-    if pixels.shape != (SIDE, SIDE):
-        raise KitError(
-            f"{path} is {_times(pixels.shape)} pixels (rows x columns), not {SIDE} x {SIDE}.",
-            f"The network reads {SIDE} x {SIDE} pixels, as in MNIST.",
-            "Have it made like MNIST: --prepare on the command line, prepare=True in Python.",
-        )
-    return check_image(pixels)
+def _is_like_mnist(picture: Pixels) -> bool:
+    """Light on dark, in a box of 20 x 20 pixels, centered by its mass, as all of MNIST is."""
+    if picture.shape != (SIDE, SIDE) or picture.max() < 254:
+        return False
+    away = _center_of_mass(picture) - (CENTER - 0.5)
+    longest = max(_crop(picture, FAINT).shape)
+    return abs(longest - BOX) <= 1 and float(np.abs(away).max()) <= 1
 
 
 def _check_polarity(image: Pixels) -> None:
@@ -146,52 +117,22 @@ def _check_dtype(image: NDArray[Any]) -> None:
     )
 
 
-def _check_picture(picture: Any) -> Pixels:
+def check_picture(picture: Any) -> Pixels:
+    """The picture itself, if it is uint8 of shape (height, width); else a KitError."""
     if not isinstance(picture, np.ndarray):
         return check_image(picture)
     _check_dtype(picture)
     if picture.ndim != 2 or picture.size == 0:
         raise KitError(
-            f"The picture has shape {_times(picture.shape)}, not height x width.",
+            f"The picture has shape {times(picture.shape)}, not height x width.",
             "One gray level per pixel is needed.",
             "Convert a colored picture to gray, or let read_image(path, prepare=True) do it.",
         )
     return picture
 
 
-def _ink(picture: Pixels, polarity: Polarity) -> Pixels:
-    """The picture with paper at 0 and the strongest ink at 255."""
-    levels = picture.astype(np.float32)
-    border = np.concatenate([levels[0], levels[-1], levels[:, 0], levels[:, -1]])
-    middle = (levels.min() + levels.max()) / 2
-    if _is_dark_on_light(border, middle, polarity):
-        levels, border, middle = -levels, -border, -middle
-    paper = border[border <= middle] if (border <= middle).any() else levels.min(keepdims=True)
-    level = np.median(paper)
-    ink = levels - level - NOISE * np.median(np.abs(paper - level))
-    strongest = ink.max()
-    if strongest < FAINT:
-        raise KitError(
-            "Nothing is drawn.",
-            "The picture is empty, or its strokes hardly differ from the background.",
-            "Draw one digit, dark on light or light on dark.",
-        )
-    result: Pixels = np.rint(np.clip(ink / strongest, 0, 1) * 255).astype(np.uint8)
-    return result
-
-
-def _is_dark_on_light(border: NDArray[np.float32], middle: np.float32, polarity: Polarity) -> bool:
-    if polarity == "auto":
-        return bool(np.median(border) > middle)
-    if polarity not in ("light-on-dark", "dark-on-light"):
-        raise KitError(
-            f"There is no polarity {polarity!r}.", "", "Use auto, light-on-dark or dark-on-light."
-        )
-    return polarity == "dark-on-light"
-
-
-def _crop(ink: Pixels) -> Pixels:
-    drawn = ink > EDGE
+def _crop(ink: Pixels, level: int = EDGE) -> Pixels:
+    drawn = ink > level
     rows, columns = np.flatnonzero(drawn.any(axis=1)), np.flatnonzero(drawn.any(axis=0))
     return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
@@ -214,6 +155,7 @@ def _stroke_width(ink: Pixels) -> float:
 
 def _widen(ink: Pixels) -> Pixels:
     """The ink on a finer grid, its strokes grown by a round pen to MNIST's width."""
+    ink = grow(ink, -(-max(ink.shape) // (BOX * FINE)))  # a thin stroke would fade when scaled down
     fine = np.where(_scale(ink, BOX * FINE) > 80, 255, 0).astype(np.uint8)
     radius = max(0, round((STROKE * FINE - _stroke_width(fine)) / 2))
     padded = np.pad(fine, radius)
@@ -228,62 +170,24 @@ def _widen(ink: Pixels) -> Pixels:
 def _center(digit: Pixels) -> Pixels:
     """The digit in a 28 x 28 image, moved by whole pixels until its center of mass is in the
     middle, but never beyond the edge."""
-    mass = digit.astype(np.float64)
     image = np.zeros((SIDE, SIDE), np.uint8)
-    corner = []
-    for axis, side in enumerate(digit.shape):
-        center = (mass.sum(axis=1 - axis) @ np.arange(side)) / mass.sum()
-        corner.append(min(max(0, round(CENTER - center)), SIDE - side))
-    top, left = corner
+    top, left = (
+        min(max(0, round(CENTER - center)), SIDE - side)
+        for center, side in zip(_center_of_mass(digit), digit.shape, strict=True)
+    )
     image[top : top + digit.shape[0], left : left + digit.shape[1]] = digit
     return image
 
 
-def _read_png(path: Path) -> Pixels:
-    try:
-        with warnings.catch_warnings(), Image.open(path, formats=["PNG"]) as image:
-            if image.width * image.height > LARGEST:
-                raise Image.DecompressionBombError
-            if image.mode.startswith("I"):
-                raise KitError(
-                    f"{path} has 16 bits per pixel.", "8 are read here.", "Save it with 8 bits."
-                )
-            return np.asarray(_gray(image))
-    except Image.DecompressionBombError as error:
-        raise KitError(
-            f"{path} is larger than {LARGEST // 1_000_000} million pixels.",
-            "Unpacking it could fill the memory.",
-            "Save it smaller: 300 x 300 pixels are plenty.",
-        ) from error
-    except (OSError, SyntaxError, ValueError) as error:
-        raise _unreadable(path, "a PNG image") from error
+def _center_of_mass(image: Pixels) -> NDArray[np.float64]:
+    """Row and column, 0 for the middle of the first."""
+    mass = image.astype(np.float64)
+    rows, columns = (np.arange(side) for side in image.shape)
+    moments = [mass.sum(axis=1) @ rows, mass.sum(axis=0) @ columns]
+    center: NDArray[np.float64] = np.array(moments) / mass.sum()
+    return center
 
 
-def _gray(image: Image.Image) -> Image.Image:
-    if image.has_transparency_data:
-        paper = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(paper, image.convert("RGBA"))
-    return image.convert("L")
-
-
-def _read_npy(path: Path) -> Pixels:
-    try:
-        # Mapped, because a header may promise more than the file or the memory holds.
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, EOFError, ValueError) as error:
-        raise _unreadable(path, "a NumPy array") from error
-    if not isinstance(array, np.ndarray):
-        raise _unreadable(path, "a single NumPy array")
-    return np.array(_check_picture(array))
-
-
-def _unreadable(path: Path, kind: str) -> KitError:
-    return KitError(
-        f"{path} cannot be read as {kind}.",
-        "The file is damaged, incomplete, or of another kind than its name says.",
-        "Save it again, or take another file.",
-    )
-
-
-def _times(shape: tuple[int, ...]) -> str:
+def times(shape: tuple[int, ...]) -> str:
+    """A shape in words: 28 x 28."""
     return " x ".join(map(str, shape)) or "()"

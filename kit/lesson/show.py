@@ -25,6 +25,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from kit.mcu import DEFAULT, Mcu
+from kit.model import are_shares
 
 if TYPE_CHECKING:
     from kit.board import Profile
@@ -211,9 +212,7 @@ def in_unit(values: ArrayLike) -> tuple[NDArray[Any], str]:
     """
     numbers = np.asarray(values).reshape(-1)
     percent = to_percent(numbers)
-    if percent.min() >= 0 and abs(percent.sum() - 100) <= 10:
-        return percent, "%"
-    return numbers.astype(np.float64), ""
+    return (percent, "%") if are_shares(percent / 100) else (numbers.astype(np.float64), "")
 
 
 def scores(values: ArrayLike, title: str = "", expected: int | None = None) -> Figure:

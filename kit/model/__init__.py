@@ -2,6 +2,7 @@
 
 from kit.model.pixels import (
     Range,
+    are_shares,
     describe_range,
     input_range,
     output_to_scores,
@@ -17,6 +18,7 @@ __all__ = [
     "Range",
     "Reference",
     "Tensor",
+    "are_shares",
     "describe_range",
     "input_range",
     "output_to_scores",

@@ -142,3 +142,8 @@ def output_to_scores(output: npt.NDArray[Any], tensor: Quantized) -> npt.NDArray
         return output.astype(np.float32)
     difference = output.astype(np.int32) - tensor.zero_point
     return np.float32(tensor.scale) * difference.astype(np.float32)
+
+
+def are_shares(values: npt.NDArray[Any]) -> bool:
+    """Whether a network's outputs, as real numbers, are shares of 1, as a softmax gives them."""
+    return bool(values.min() >= 0 and abs(values.sum() - 1) <= 0.1)

@@ -1,0 +1,260 @@
+"""Photographs, scans and drawings of digits, made here, are read as the digits that they show."""
+
+import numpy as np
+import pytest
+from depth import many
+from networks import make_course
+from PIL import Image, ImageDraw, ImageFilter
+
+from kit.digits import like_mnist, load, read_image
+from kit.errors import KitError
+from kit.model import Reference, pixels_to_input
+from kit.model import read as read_model
+
+COUNT = many(20, 200)
+
+
+@pytest.fixture(scope="module")
+def read(tmp_path_factory):
+    """The digits that LiteRT reads in images, with the course's network."""
+    path = make_course(tmp_path_factory.mktemp("model") / "digits_int8.tflite")
+    network, tensor = Reference(path), read_model(path).input
+
+    def digits(images):
+        inputs = pixels_to_input(np.array(images), tensor)
+        return network.run(inputs.reshape(-1, *network.input_shape)).argmax(axis=1)
+
+    return digits
+
+
+# --- Kinds of pictures: each takes how much ink covers each pixel, 0 to 1, and random numbers -----
+
+
+def photo(cover, rng, light=1.0, noise=3.0):
+    """Dark ink on light paper, out of focus and with grain."""
+    levels = light * rng.uniform(200, 250) * (1 - 0.9 * cover)
+    image = Image.fromarray(levels.astype(np.uint8)).filter(ImageFilter.GaussianBlur(0.8))
+    return np.clip(image + rng.normal(0, noise, cover.shape), 0, 255).astype(np.uint8)
+
+
+def across(cover, rng):
+    """From -0.5 to 0.5 across the picture, in some direction."""
+    angle = rng.uniform(0, 2 * np.pi)
+    rows, columns = (axis / axis.max() - 0.5 for axis in np.indices(cover.shape))
+    return rows * np.sin(angle) + columns * np.cos(angle)
+
+
+def frame(cover, rng):
+    thick, inset = rng.integers(1, 6), rng.integers(0, 15)
+    cover = np.pad(cover, inset + thick + 4)
+    hollow = np.zeros_like(cover[2 * inset :, 2 * inset :])
+    line = np.pad(hollow[2 * thick :, 2 * thick :], thick, constant_values=rng.uniform(0.4, 1))
+    return photo(np.maximum(cover, np.pad(line, inset)), rng)
+
+
+def desk(cover, rng):
+    rows, columns = np.indices(cover.shape)
+    sides = [(rows, columns), (rows[::-1], columns), (columns, rows), (columns[:, ::-1], rows)]
+    light, cover = np.ones_like(cover), cover.copy()
+    for which in rng.permutation(4)[: rng.integers(1, 3)]:
+        away, along = sides[which]
+        edge = rng.uniform(0.03, 0.12) * len(cover) + rng.uniform(-0.06, 0.06) * along
+        light[away < edge], cover[away < edge] = rng.uniform(0.15, 0.5), 0
+    return photo(cover, rng, light)
+
+
+def ruled(cover, rng, squared=False):
+    rows, columns = np.indices(cover.shape)
+    slope, apart = rng.uniform(-0.035, 0.035), rng.uniform(0.06, 0.2) * len(cover)
+    thick = rng.uniform(1, 3)
+    lines = (rows + slope * columns + rng.uniform(0, apart)) % apart < thick
+    if squared:
+        lines |= (columns - slope * rows + rng.uniform(0, apart)) % apart < thick
+    return photo(np.maximum(cover, lines * rng.uniform(0.25, 0.8)), rng)
+
+
+def squared(cover, rng):
+    return ruled(cover, rng, squared=True)
+
+
+def hard_shadow(cover, rng):
+    shadow = across(cover, rng) > rng.uniform(-0.25, 0.25)
+    return photo(cover, rng, np.where(shadow, rng.uniform(0.4, 0.8), 1))
+
+
+def soft_shadow(cover, rng):
+    edge = (across(cover, rng) - rng.uniform(-0.3, 0.3)) * rng.uniform(4, 15)
+    return photo(cover, rng, 1 - rng.uniform(0.3, 0.65) / (1 + np.exp(-edge)))
+
+
+def speck(cover, rng):
+    cover, side = cover.copy(), int(rng.uniform(0.01, 0.05) * len(cover)) + 2
+    top, left = rng.choice([3, len(cover) - side - 3], 2)
+    cover[top : top + side, left : left + side] = 1
+    return photo(cover, rng)
+
+
+def on_transparent(cover, level):
+    image = Image.new("LA", cover.shape[::-1], level)
+    image.putalpha(Image.fromarray(np.rint(cover * 255).astype(np.uint8)))
+    return image
+
+
+def turned(cover, rng):
+    """A photograph that a viewer has to turn, as the orientation in its EXIF data (1 to 8) says."""
+    how = rng.integers(1, 9)
+    back = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # Image.Transpose that undoes it
+    image = Image.fromarray(photo(cover, rng))
+    image = image.transpose(Image.Transpose(back[how])) if how > 1 else image
+    image.getexif()[0x0112] = int(how)
+    return image
+
+
+KINDS = {
+    "plain": photo,
+    "noisy": lambda cover, rng: photo(cover, rng, noise=10),
+    "chalk": lambda cover, rng: 255 - photo(cover, rng),
+    "pencil": lambda cover, rng: photo(cover * 0.4, rng),
+    "frame": frame,
+    "desk": desk,
+    "ruled": ruled,
+    "squared": squared,
+    "hard shadow": hard_shadow,
+    "soft shadow": soft_shadow,
+    "speck": speck,
+    "white on transparent": lambda cover, rng: on_transparent(cover, 255),
+    "black on transparent": lambda cover, rng: on_transparent(cover, 0),
+    "turned": turned,
+}
+
+
+def cover(image, rng):
+    """An MNIST digit 8 to 20 times as large, smooth, with some paper around."""
+    side = round(28 * rng.uniform(8, 20) * many(0.7, 1))
+    large = Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC)
+    return np.pad(np.float32(large) / 255, rng.integers(0, side // 6))
+
+
+def prepared(picture, path):
+    """The picture written to a file of its own format and read; nothing where it is refused."""
+    picture = Image.fromarray(picture) if isinstance(picture, np.ndarray) else picture
+    picture.save(path, exif=picture.getexif())
+    try:
+        return read_image(path, prepare=True)
+    except KitError:
+        return np.zeros((28, 28), np.uint8)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_kind_of_picture_is_read(kind, read, tmp_path):
+    """At least nine in ten, of the first of MNIST's test images."""
+    images, labels = (part[:COUNT] for part in load()[1])
+    rng = np.random.default_rng(3)
+    path = tmp_path / ("a.jpg" if kind == "turned" else "a.png")
+    pictures = [prepared(KINDS[kind](cover(image, rng), rng), path) for image in images]
+    assert np.sum(read(pictures) == labels) >= 0.9 * COUNT
+
+
+# --- Ink, parts, neighbors -----------------------------------------------------------------------
+
+STROKES = [  # of the digits 0 to 9, in a box of 80 x 100
+    "40 5, 66 12, 76 50, 62 92, 36 96, 18 75, 14 45, 22 14, 40 5",
+    "48 2, 40 98",
+    "16 25, 30 8, 56 5, 72 22, 62 48, 36 75, 14 96, 76 94",
+    "18 10, 50 4, 72 20, 62 40, 40 48, 66 56, 74 78, 52 96, 15 88",
+    "20 4, 12 55, 74 55; 62 4, 58 98",
+    "70 5, 28 6, 22 44, 52 42, 72 62, 60 90, 38 97, 14 88",
+    "56 3, 30 35, 18 70, 34 96, 58 90, 66 68, 48 55, 28 62, 20 75",
+    "12 6, 74 6, 42 98",
+    "60 12, 40 4, 24 20, 36 40, 58 58, 64 82, 46 97, 25 84, 34 60, 58 38, 66 20, 60 12",
+    "66 20, 48 5, 25 18, 24 40, 45 50, 64 36, 66 20, 60 60, 54 98",
+]
+
+
+def drawing(digit, side, pen=1, shift=(0.1, 0.0)):
+    """Dark on light, drawn without antialiasing, the digit 0.8 of the picture's height."""
+    image = Image.new("L", (side, side), 255)
+    for stroke in STROKES[digit].split(";"):
+        points = [np.array(point.split(), float) / 125 for point in stroke.split(",")]
+        line = [tuple((point + np.array(shift) + (0, 0.1)) * side) for point in points]
+        ImageDraw.Draw(image).line(line, fill=0, width=pen, joint="curve")
+    return np.asarray(image)
+
+
+@pytest.mark.parametrize("side", [100, 280, 480, 600, 1000, 2400])
+def test_the_thinnest_pen_is_read_at_any_size(side, read):
+    """A pen of one pixel neither vanishes when the picture is scaled down nor ends in an error."""
+    right = read([like_mnist(drawing(digit, side)) for digit in range(10)]) == np.arange(10)
+    assert right.sum() >= 9
+
+
+def two(gap):
+    """A 3 beside a 4, with so many pixels of paper between, 200 pixels tall."""
+    left, right = (np.asarray(drawing(digit, 250, 18)) for digit in (3, 4))
+    left, right = (part[:, np.flatnonzero((part < 128).any(axis=0))] for part in (left, right))
+    return np.pad(
+        np.hstack([left, np.full((250, gap), 255, np.uint8), right]), 30, constant_values=255
+    )
+
+
+@pytest.mark.parametrize("picture", [two(15), two(90), np.vstack([drawing(3, 250, 18)] * 2)])
+def test_several_digits_are_not_taken_for_one(picture, read):
+    """Side by side or one above the other; the advice, to crop, helps."""
+    with pytest.raises(KitError, match="more than one digit") as caught:
+        like_mnist(picture)
+    assert "Crop" in caught.value.next_step
+    assert read([like_mnist(picture[:250, :178])]).tolist() == [3]
+
+
+def test_a_digit_in_parts_stays_whole_and_a_neighbor_cut_off_is_left_out(read):
+    """A 5 with its upper stroke apart; the edge of a 4 at the side of the picture."""
+    five = drawing(5, 280, 18).copy()
+    five[48:58] = 255  # cuts the first stroke off
+    beside = drawing(4, 280, 18)[:, :140]
+    assert read([like_mnist(five), like_mnist(np.hstack([five, beside]))]).tolist() == [5, 5]
+
+
+def test_a_digit_at_the_edge_stays(read):
+    """What touches the border is left out beside a digit only, not when it is the digit."""
+    seven = drawing(7, 280, 18)
+    assert read([like_mnist(seven[28:]), like_mnist(seven[:, 55:])]).tolist() == [7, 7]
+
+
+# --- Files ---------------------------------------------------------------------------------------
+
+SEVEN = drawing(7, 200, 14)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP"])
+def test_a_format_is_told_by_its_content(kind, tmp_path, read):
+    """JPEG bytes called .png are a picture and not damage."""
+    path = tmp_path / "seven.png"
+    Image.fromarray(SEVEN).save(path, kind)
+    assert read([read_image(path, prepare=True)]).tolist() == [7]
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        Image.fromarray(SEVEN.astype(np.uint16) * 257),
+        Image.fromarray(SEVEN.astype(np.int32) * 257),
+        Image.fromarray(SEVEN.astype(np.float32) / 255),
+        Image.fromarray(SEVEN.astype(np.float32)),
+        Image.fromarray(SEVEN).convert("CMYK"),
+        Image.fromarray(SEVEN).convert("1"),
+    ],
+    ids=["16 bits", "32 bits", "float to 1", "float to 255", "CMYK", "1 bit"],
+)
+def test_any_depth_gives_the_same_pixels(image, tmp_path):
+    """16 bits per pixel, floats, print colors."""
+    image.save(tmp_path / "a.tif")
+    prepared = read_image(tmp_path / "a.tif", prepare=True)
+    assert np.abs(prepared.astype(int) - like_mnist(SEVEN)).max() <= 1
+
+
+@pytest.mark.parametrize("shape", [(1, 28, 28), (28, 28, 1), (1, 28, 28, 1)])
+def test_an_array_with_axes_of_one_is_one_image(shape, tmp_path):
+    """As networks take and give images."""
+    image = load()[1][0][0]
+    np.save(tmp_path / "a.npy", image.reshape(shape))
+    assert np.array_equal(read_image(tmp_path / "a.npy"), image)
