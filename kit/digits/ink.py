@@ -16,7 +16,7 @@ from PIL import Image, ImageFilter
 from kit.errors import KitError
 
 Pixels = NDArray[np.uint8]
-Levels = NDArray[np.float32]
+Levels = NDArray[np.floating[Any]]
 Mask = NDArray[np.bool_]
 Labels = NDArray[np.int64]
 Polarity = Literal["auto", "light-on-dark", "dark-on-light"]
@@ -47,25 +47,46 @@ def find_ink(picture: Pixels, polarity: Polarity = "auto") -> Pixels:
 
     Args:
         picture: uint8 of shape (height, width), each at least 1.
-        polarity: "light-on-dark", "dark-on-light", or "auto" for what stands out from its
-            surroundings the more strongly.
+        polarity: "light-on-dark" or "dark-on-light" for a drawing on paper of one level, where all
+            ink is the digit's; "auto" for any picture: ink is what stands out from its
+            surroundings the more strongly, and one digit is told from all else.
 
     Returns:
-        uint8 of the picture's shape, or, where a side is longer than 560, that shape divided by a
-        whole number.
+        uint8 of the picture's shape, or, with "auto" and a side longer than 560, that shape
+        divided by a whole number.
 
     Raises:
         KitError: nothing is drawn, or what is drawn cannot be told to be one digit.
     """
-    if _is_dark_on_light(picture, polarity):
+    if polarity not in ("auto", "light-on-dark", "dark-on-light"):
+        raise KitError(
+            f"There is no polarity {polarity!r}.", "", "Use auto, light-on-dark or dark-on-light."
+        )
+    if polarity == "dark-on-light" or (polarity == "auto" and _is_dark_on_light(picture)):
         picture = 255 - picture
-    factor = -(-max(picture.shape) // LARGE)
-    if factor > 1:  # a thin stroke would fade, were it not widened
-        picture = np.asarray(Image.fromarray(grow(picture, factor)).reduce(factor))
-    ink = _without_lines(_without_paper(picture))
-    ink = np.where(_digit(_drawn(ink)), ink, 0)
+    if polarity == "auto":
+        ink = _without_paper(_shrink(picture))
+    else:
+        ink = _without_noise(picture.astype(np.float32) / 255)
+    if ink.max() * 255 < FAINT:
+        raise KitError(
+            "Nothing is drawn.",
+            "The picture is empty, or its strokes hardly differ from the background.",
+            "Draw one digit, dark on light or light on dark.",
+        )
+    if polarity == "auto":
+        ink = _without_lines(ink)
+        ink = np.where(_digit(_drawn(ink)), ink, 0)
     result: Pixels = np.rint(ink / ink.max() * 255).astype(np.uint8)
     return result
+
+
+def _shrink(picture: Pixels) -> Pixels:
+    factor = -(-max(picture.shape) // LARGE)
+    if factor == 1:
+        return picture
+    wider = grow(picture, factor)  # a thin stroke would fade
+    return np.asarray(Image.fromarray(wider).reduce(factor))
 
 
 def grow(picture: Pixels, side: int) -> Pixels:
@@ -83,13 +104,7 @@ def grow(picture: Pixels, side: int) -> Pixels:
     return picture
 
 
-def _is_dark_on_light(picture: Pixels, polarity: Polarity) -> bool:
-    if polarity not in ("auto", "light-on-dark", "dark-on-light"):
-        raise KitError(
-            f"There is no polarity {polarity!r}.", "", "Use auto, light-on-dark or dark-on-light."
-        )
-    if polarity != "auto":
-        return polarity == "dark-on-light"
+def _is_dark_on_light(picture: Pixels) -> bool:
     # Paper differs little from its surroundings and ink much: the third moment has ink's sign.
     small = Image.fromarray(picture).reduce(max(1, max(picture.shape) // 112))
     around = small.filter(ImageFilter.BoxBlur(AROUND * max(small.size)))
@@ -109,16 +124,20 @@ def _without_paper(picture: Pixels) -> Levels:
         padded = np.pad(smooth, side, mode=outside)
         opened = grow(255 - grow(255 - padded, side), side)
         paper = opened[side:-side, side:-side].astype(np.float32)
-        ink = (picture - paper) / np.maximum(255 - paper, 64)
-        low = ink[ink <= ink.max() / 2]
-        ink -= np.median(low) + NOISE * np.median(np.abs(low - np.median(low)))
+        ink = _without_noise((picture - paper) / np.maximum(255 - paper, np.float32(64)))
         if ink.max() * 255 >= FAINT:
-            return ink.clip(0).astype(np.float32)
-    raise KitError(
-        "Nothing is drawn.",
-        "The picture is empty, or its strokes hardly differ from the background.",
-        "Draw one digit, dark on light or light on dark.",
-    )
+            break
+    return ink
+
+
+def _without_noise(ink: Levels) -> Levels:
+    """The ink above the level and the noise of the paper, which most of the lighter half is."""
+    low = ink[ink <= ink.max() / 2]
+    if not low.size:  # one level everywhere
+        return np.zeros_like(ink)
+    level = np.median(low)
+    rest: Levels = (ink - level - NOISE * np.median(np.abs(low - level))).clip(0)
+    return rest
 
 
 def _drawn(ink: Levels, level: int = EDGE) -> Mask:

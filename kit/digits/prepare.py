@@ -8,6 +8,7 @@ were centered in a 28x28 image by computing the center of mass of the pixels, an
 image so as to position this point at the center of the 28x28 field."
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,8 @@ def like_mnist(picture: Pixels, polarity: Polarity = "auto") -> Pixels:
 
     Args:
         picture: uint8 of shape (height, width), any size.
-        polarity: "light-on-dark", "dark-on-light", or "auto" to tell by the picture.
+        polarity: "light-on-dark" or "dark-on-light" for a drawing, all of which is the digit;
+            "auto" for any picture.
 
     Returns:
         uint8 of shape (28, 28), light ink on 0, its larger side 20 pixels, its center of mass in
@@ -155,7 +157,9 @@ def _stroke_width(ink: Pixels) -> float:
 
 def _widen(ink: Pixels) -> Pixels:
     """The ink on a finer grid, its strokes grown by a round pen to MNIST's width."""
-    ink = grow(ink, -(-max(ink.shape) // (BOX * FINE)))  # a thin stroke would fade when scaled down
+    pixel = max(ink.shape) / (BOX * FINE)  # of the finer grid, in those of the picture
+    if _stroke_width(ink) < 2 * pixel:  # would fade when scaled down
+        ink = grow(ink, math.ceil(pixel))
     fine = np.where(_scale(ink, BOX * FINE) > 80, 255, 0).astype(np.uint8)
     radius = max(0, round((STROKE * FINE - _stroke_width(fine)) / 2))
     padded = np.pad(fine, radius)
