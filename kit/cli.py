@@ -507,7 +507,7 @@ def _parser() -> argparse.ArgumentParser:
     def add(action: Callable[[argparse.Namespace], Any], show: Printer) -> argparse.ArgumentParser:
         name, text = action.__name__, action.__doc__ or ""
         command = commands.add_parser(name, help=text, description=text)
-        command.add_argument("--json", action="store_true", help="print one JSON object")
+        command.add_argument("--json", action="store_true", help="print JSON")
         command.set_defaults(action=action, show=show)
         return command
 

@@ -162,6 +162,7 @@ class Counting:
     """Stands in for a board: the digit is how many images it has been asked."""
 
     asked = 0
+    described = SimpleNamespace(digest="")
 
     def __init__(self, url):
         pass

@@ -169,7 +169,7 @@ def test_two_who_make_a_folder_and_one_who_reads_it(tmp_path):
         assert len(content) == 1
         seen |= content
     assert [writer.returncode for writer in writers] == [0, 0]
-    assert len(seen) > 10
+    assert len(seen) > 3  # it read between the swaps, too
     assert names(tmp_path) == ["network"]
 
 
