@@ -15,7 +15,7 @@ from kit.paths import build as build_folder
 if TYPE_CHECKING:
     from kit.board.board import Board
     from kit.board.flash import flash
-    from kit.board.ports import resolve
+    from kit.board.ports import chip, resolve
     from kit.compile import HostNetwork
     from kit.compile import build as build_firmware
     from kit.doctor import examine as doctor
@@ -35,6 +35,7 @@ __all__ = [
     "build_firmware",
     "build_folder",
     "check_model",
+    "chip",
     "doctor",
     "flash",
     "generate",
@@ -52,6 +53,7 @@ _PLACES = {
     "build_firmware": ("kit.compile", "build"),
     "check_model": ("kit.lesson.artifacts", "check_model"),
     "doctor": ("kit.doctor", "examine"),
+    "chip": ("kit.board.ports", "chip"),
     "flash": ("kit.board", "flash"),
     "generate": ("kit.generate", "generate"),
     "making": ("kit.lesson.artifacts", "making"),

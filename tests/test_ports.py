@@ -123,6 +123,16 @@ def test_one_port_and_one_drive_are_one_board(plugged):
     assert found.probes[0].board == "NUCLEO-F446RE"
 
 
+def test_the_program_is_built_for_the_chip_of_the_board(plugged):
+    """An F401 that is plugged in is not given a program for the F446; what is not known is one."""
+    assert ports.chip("virtual://").name == "stm32f446re"
+    plugged(ONE)
+    assert ports.chip(ONE.device).name == "stm32f446re"
+    add_drive(plugged, "NODE_F401RE", "0720")
+    for url in (ONE.device, "auto"):
+        assert ports.chip(url).name == "stm32f401re"
+
+
 def test_two_of_each_are_not_guessed_at(plugged):
     """Drives stay drives as long as nothing says whose they are."""
     add_drive(plugged)

@@ -17,6 +17,7 @@ from kit.board.address import EXAMPLES, NETWORK, checked, scheme
 from kit.board.probes import PLUG_IN, Probe, probe_at, probes
 from kit.board.recording import recorded
 from kit.errors import KitError
+from kit.mcu import DEFAULT, MCUS, Mcu
 from kit.programs import system
 
 BAUD = 115200
@@ -51,6 +52,16 @@ def resolve(url: str) -> str:
         _say_virtual()
         return VIRTUAL
     return found[0].port if len(found) == 1 else _ask(found)
+
+
+def chip(url: str) -> Mcu:
+    """The chip of the board at an address, as far as its drive names the board; else STM32F446RE.
+
+    Raises:
+        KitError: the address is mistyped.
+    """
+    probe = probe_at(resolve(url))
+    return next((mcu for mcu in MCUS.values() if probe and mcu.board == probe.board), DEFAULT)
 
 
 def require(url: str) -> None:
