@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -84,11 +83,6 @@ def examine(board_url: str | None = None) -> Examination:
     if board_url is not None:
         checks.append(board(board_url))
     return checks
-
-
-def show(checks: Examination) -> None:
-    """Print the table to the terminal."""
-    Console().print(checks)
 
 
 def _verdict(check: Check) -> str:

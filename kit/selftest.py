@@ -280,13 +280,19 @@ def _agreement(
     return Line(what, text, found.same_digit >= DIGITS * found.rows)
 
 
+UNKNOWN = "none: what a pixel is to the network is not known (kit generate --input-range)"
+
+
 def _test_images(board: Board, progress: Any) -> Iterator[Line]:
     """Images of MNIST, prepared on the chip. A network that takes others was asked enough."""
     _, (images, labels) = load()
     images, labels = images[:IMAGES], labels[:IMAGES]
-    if board.described.input.elements != images[0].size:
-        text = f"none: the network takes {board.described.input.elements:,} values"
-        yield Line("test images", text, True)
+    hello = board.described
+    why_none = UNKNOWN if hello.input_range is None else ""
+    if hello.input.elements != images[0].size:
+        why_none = f"none: the network takes {hello.input.elements:,} values"
+    if why_none:
+        yield Line("test images", why_none, True)
         return
     model = _model(board)
     reference = Reference(model).run(test_images(model, IMAGES)).reshape(len(images), -1)
@@ -298,6 +304,9 @@ def _test_images(board: Board, progress: Any) -> Iterator[Line]:
 
 def _cycles(board: Board) -> Iterator[Line]:
     """The core multiplies and adds at most two pairs at once, so it needs half a cycle for each."""
+    if board.described.input_range is None:
+        yield Line("inference time", UNKNOWN, True)
+        return
     image = load()[1][0][0]
     elements = board.described.input.elements
     profile = board.profile(image if elements == image.size else np.zeros(elements, np.uint8))

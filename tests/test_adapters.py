@@ -42,7 +42,10 @@ URL = "virtual://adapters"
 APIS = ["Core 4.0", "8.1"]  # the last of each
 
 MISSING = runtime.missing()
-pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"{MISSING}, and ST's runtime needs it")
+pytestmark = [
+    pytest.mark.skipif(bool(MISSING), reason=f"{MISSING}, and ST's runtime needs it"),
+    pytest.mark.deep,
+]
 
 
 @pytest.fixture(scope="module")

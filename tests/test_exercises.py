@@ -290,6 +290,7 @@ def test_03_1_float(lesson):
     assert 3.5 * weights < of_float[1] < 4 * weights
 
 
+@pytest.mark.deep
 def test_03_2_weight(lesson):
     """A step of one weight shows in a few images, a hundred steps in hundreds; `here` sleeps on."""
     generate = lesson("03")
@@ -364,6 +365,7 @@ def test_04_3_wait(lesson):
     assert "wait state" in said and "clock.c" in said and "Next: " in said
 
 
+@pytest.mark.deep
 def test_04_4_crash(lesson):
     """The line of the text compiles, and the crash is named with function and line."""
     line = "(void)*(volatile uint32_t *)0x90000000;"

@@ -51,6 +51,7 @@ def test_any_int8_network_equals_the_reference_kernels(spec, tmp_path):
     np.testing.assert_array_equal(ours, Reference(path).run(inputs))
 
 
+@pytest.mark.deep
 @settings(slow, max_examples=5)
 @given(spec=specs)
 def test_any_int8_network_on_the_virtual_board(spec, tmp_path):

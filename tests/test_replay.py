@@ -452,6 +452,7 @@ def test_a_recording_that_fails_leaves_no_file(course, tmp_path, capsys):
     assert not (tmp_path / "lesson.rec").exists()
 
 
+@pytest.mark.deep
 def test_the_course_itself_can_be_recorded_and_replayed(road, tmp_path):
     """Notebooks 04 and 05: the report of a replay has the figures of the board it was made with."""
     file, command = tmp_path / "course.rec", [sys.executable, "-m", "kit"]

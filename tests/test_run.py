@@ -688,6 +688,7 @@ def test_the_road_makes_every_artifact_and_page(road):
         assert not [output for output in outputs if output.get("name") == "stderr"], path
 
 
+@pytest.mark.deep
 def test_everything_after_training_repeats_with_one_thread(road, tmp_path):
     """From the same weights the same files come out, with one thread as with all that this
     computer has: this is why every learner sees the same numbers."""

@@ -34,6 +34,7 @@ START_SECONDS = 20
 IMAGES = 1_000
 
 
+pytestmark = pytest.mark.deep
 needs_gcc = pytest.mark.skipif(not find_gcc(), reason="arm-none-eabi-gcc is not installed")
 needs_qemu = pytest.mark.skipif(not shutil.which(QEMU), reason=f"{QEMU} is not installed")
 

@@ -87,6 +87,7 @@ def test_a_wrong_weight(made, home, tmp_path, capsys):
     assert "FAILED  layer 0" in capsys.readouterr().out
 
 
+@pytest.mark.deep
 def test_another_program(home, tmp_path):
     """What firmware.elf is compared with must be what is on the board."""
     network = generate(make(replace(SPEC, seed=2), tmp_path / "other.tflite"), tmp_path / "network")
@@ -96,6 +97,7 @@ def test_another_program(home, tmp_path):
     assert "kit flash" in str(page)
 
 
+@pytest.mark.deep
 def test_a_damaged_flash(home):
     """One bit of a byte that nothing else reads: the checksum tells."""
     place = flash_store.folder("selftest") / "flash.bin"
@@ -107,6 +109,7 @@ def test_a_damaged_flash(home):
     assert "the file has" in str(page)
 
 
+@pytest.mark.deep
 def test_a_noisy_line(home, monkeypatch):
     """Every ninth frame is damaged: the lines say so, and no answer is wrong."""
     write, count = protocol_virtual.Serial.write, iter(range(10**6))
@@ -123,6 +126,7 @@ def test_a_noisy_line(home, monkeypatch):
     assert all(what.endswith("baud") for what in failed(page.lines)), page
 
 
+@pytest.mark.deep
 def test_a_port_that_refuses_fast_rates(home, monkeypatch):
     """The usual rate works, the others fail by name, and all else is done at the usual one."""
     reconfigure = protocol_virtual.Serial._reconfigure_port
@@ -183,6 +187,7 @@ def test_a_cycle_counter_that_stands_still(home, monkeypatch):
     assert failed(part(selftest._cycles))[-1] == "inference time"
 
 
+@pytest.mark.deep
 def test_a_part_that_breaks_off(home, monkeypatch):
     """A board that crashes or sends nonsense in one part answers in the next."""
 
@@ -203,6 +208,7 @@ def test_nobody_answers(home, capsys):
         assert "FAILED  hello" in text and "1 of 1 FAILED" in text and url not in text
 
 
+@pytest.mark.deep
 def test_without_the_model(home):
     """What needs it says how to get it: one of the course is made, one's own is copied."""
     (home / "small.tflite").unlink()

@@ -15,7 +15,6 @@ import psutil
 from serial.tools import list_ports
 
 from kit.board.virtual import flash_store, options
-from kit.compile.firmware import mcu_of
 from kit.errors import KitError
 from kit.mcu import MCUS
 from kit.paths import build
@@ -135,7 +134,7 @@ def virtual_boards() -> list[tuple[str, str]]:
 
 def _virtual_board(name: str) -> str:
     try:
-        return mcu_of(flash_store.source(name)).board
+        return flash_store.mcu(name).board
     except KitError:
         return "(damaged)"
 

@@ -88,9 +88,7 @@ def _toolchain(compiler: str) -> list[str]:
     ]
 
 
-def _compile(
-    network: Generated, folder: Path, mcu: Mcu, compiler: str, sources: Path = FIRMWARE
-) -> Path:
+def _compile(network: Generated, folder: Path, mcu: Mcu, compiler: str, sources: Path) -> Path:
     configure: list[str | Path] = [
         _tool("cmake"),
         *("-S", sources, "-B", folder, "-G", "Ninja"),
@@ -171,7 +169,7 @@ def build(
     out: str | Path = ".",
     mcu: Mcu = DEFAULT,
     compiler: str | None = None,
-    sources: str | Path = FIRMWARE,
+    sources: str | Path | None = None,
 ) -> Firmware:
     """Build the firmware around a generated network.
 
@@ -181,7 +179,7 @@ def build(
         mcu: the chip, one of `kit.mcu.MCUS`.
         compiler: "zig", which is always there, or "gcc" (arm-none-eabi-gcc). None is zig, and gcc
             for a network of X-CUBE-AI, which needs it.
-        sources: the folder of the firmware's C, or a changed copy of it.
+        sources: a changed copy of the folder of the firmware's C; None takes that folder.
 
     Raises:
         KitError: there is no network or no such compiler, ST's runtime is gone or of another
@@ -189,11 +187,12 @@ def build(
             earlier build are untouched then.
     """
     network = network if isinstance(network, Generated) else load(network)
+    sources = Path(sources or FIRMWARE)
     compiler = _compiler_for(network, compiler)
     _check_size(network, mcu)
     with tempfile.TemporaryDirectory(prefix="kit-") as folder:
         with locked(network.folder.absolute()):
-            elf = _compile(network, Path(folder), mcu, compiler, Path(sources))
+            elf = _compile(network, Path(folder), mcu, compiler, sources)
         use = memory_use(elf)
         check_fits(use, mcu, network.input.dtype)
         remark = remark_on(math.prod(network.input.shape), math.prod(network.output.shape))
