@@ -215,6 +215,7 @@ def pad_notebook(tmp_path):
     return path
 
 
+@pytest.mark.deep
 def test_drawing_with_the_mouse_shows_the_answer(pad_notebook, tmp_path):
     """From mouse events in the browser to the answer in the page, twice, with Clear between."""
     pytest.importorskip("playwright", reason="playwright is not installed")

@@ -392,6 +392,7 @@ def test_05_1_wrong(lesson):
     assert "20 handwritten digits" in recognize.do("show.digits(x_test[wrong[:20]])")
 
 
+@pytest.mark.deep
 def test_05_2_pad(lesson):
     """In a corner and half as high as the pad it is a 1; a spot of the pen's own size is none."""
     recognize = lesson("05")

@@ -352,6 +352,7 @@ def marked_line(function):
     return next(i for i, text in enumerate(lines, 1) if f"/* line: {function} */" in text)
 
 
+@pytest.mark.deep
 @needs_qemu
 @pytest.mark.parametrize("function", CRASHES)
 def test_a_crash_is_told_with_its_place_and_ends_with_a_reset(crashing, function):
@@ -371,12 +372,14 @@ def test_a_crash_is_told_with_its_place_and_ends_with_a_reset(crashing, function
         assert board.hello().mcu == "stm32f446re"
 
 
+@pytest.mark.deep
 @needs_qemu
 def test_a_crash_names_the_caller(crashing):
     with board_in_qemu(crashing) as board:
         assert "called from crash_or_answer() (crashes.h, line" in crash(board, 1).what
 
 
+@pytest.mark.deep
 @needs_qemu
 def test_returning_from_main_is_told(crashing):
     with board_in_qemu(crashing) as board:

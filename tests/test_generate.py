@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from depth import many
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from networks import Spec, Tflite, make, specs
@@ -41,7 +42,7 @@ def example(tmp_path_factory):
     return path, generate(path, path.parent / "network")
 
 
-@settings(slow, max_examples=25)
+@settings(slow, max_examples=many(10, 25))
 @given(spec=specs)
 def test_any_int8_network_equals_the_reference_kernels(spec, tmp_path):
     """Protects promise 1 for other networks than ours: every value, to the last bit."""

@@ -101,6 +101,7 @@ def receive(count, seed, rate=0.01):
     return right, damaged, wrong
 
 
+@pytest.mark.deep
 def test_of_100000_frames_on_a_bad_line_no_wrong_one_is_accepted():
     """1 % of the bytes changed, dropped or inserted: a frame arrives as it was sent, or not."""
     right, damaged, wrong = receive(100_000, seed=1)
@@ -360,6 +361,7 @@ def test_a_cable_pulled_and_plugged_in_again_between_two_calls_goes_unnoticed(
         assert (board.recognize(images[1]).scores == expected[1]).all()
 
 
+@pytest.mark.deep
 @posix
 def test_another_board_at_the_same_plug_is_not_taken_for_the_first(place, images, tmp_path):
     """What it answers is not read as the first one's; from then on it is asked as what it is."""
@@ -379,6 +381,7 @@ def test_another_board_at_the_same_plug_is_not_taken_for_the_first(place, images
         assert (board.recognize(images[0]).scores == expected).all()
 
 
+@pytest.mark.deep
 @posix
 @pytest.mark.parametrize("cut_after", [0, 1, 60, 125])
 def test_a_cable_pulled_in_mid_reply(place, images, expected, cut_after):
@@ -392,6 +395,7 @@ def test_a_cable_pulled_in_mid_reply(place, images, expected, cut_after):
         assert (board.recognize(images[0]).scores == expected[0]).all()
 
 
+@pytest.mark.deep
 @posix
 @pytest.mark.parametrize("silent_after", [0, 1, 60])
 def test_a_board_that_stops_in_mid_reply(place, images, expected, silent_after):
@@ -415,6 +419,7 @@ def test_a_slow_board_is_waited_for(place, images, expected):
         assert (board.scores(images[:3]) == expected[:3]).all()
 
 
+@pytest.mark.deep
 @posix
 def test_a_reply_that_comes_too_late_is_not_taken_for_the_next(place, images, expected):
     """Too slow for one request: an error; and what then arrives answers nothing else."""
@@ -430,6 +435,7 @@ def test_a_reply_that_comes_too_late_is_not_taken_for_the_next(place, images, ex
         assert (board.scores(images) == expected).all()
 
 
+@pytest.mark.deep
 @posix
 def test_nobody_reads_at_the_other_end(tmp_path, program, images):
     """A port that takes no more bytes is an error after some seconds, not a hang."""
@@ -535,6 +541,7 @@ def test_a_program_that_ends_in_any_way_leaves_no_port_locked(serial_port, end):
             assert board.hello().network == "small.tflite"
 
 
+@pytest.mark.deep
 @posix
 def test_a_restarted_kernel_leaves_no_port_locked(serial_port):
     """Kernel > Restart while a board is open: the first cells work again, and so do others."""

@@ -103,6 +103,7 @@ def marked_line(function):
     return next(i for i, text in enumerate(lines, 1) if f"/* line: {function} */" in text)
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("chip, rule", LIMITED, ids=[" ".join(pair).strip() for pair in LIMITED])
 def test_a_broken_rule_is_told_with_line_effect_and_fix(board, chip, rule):  # noqa: F811
     """What the code did, at which C line, what the chip would do, how to fix it."""

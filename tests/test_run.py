@@ -261,6 +261,7 @@ def test_every_artifact_names_a_notebook_of_the_course():
     ]  # fmt: skip
 
 
+@pytest.mark.deep
 def test_a_missing_artifact_is_made_and_so_is_what_it_needs(course):
     """Any notebook can be opened first: bread needs flour, and both notebooks are run."""
     write(course, "00-mill", SETUP, MILL)
@@ -281,6 +282,7 @@ def test_an_unknown_artifact_is_refused_with_those_that_there_are(course):
         artifacts.artifact("flower")
 
 
+@pytest.mark.deep
 def test_the_error_of_a_maker_reaches_who_asked(course, monkeypatch):
     """Through two processes and two kernels: which notebook, which cell, what it said."""
     monkeypatch.setattr(artifacts, "SOURCES", {})  # so that 01-bake finds out what it needs
@@ -292,6 +294,7 @@ def test_the_error_of_a_maker_reaches_who_asked(course, monkeypatch):
     assert "00-mill: code cell 2" in caught.value.why and "no wheat" in caught.value.why
 
 
+@pytest.mark.deep
 def test_a_maker_that_makes_nothing_is_an_error(course):
     """A learner deleted the cell that saves: said so, instead of a path that is not there."""
     write(course, "00-mill", "1 + 1")
@@ -312,6 +315,7 @@ def test_a_maker_that_cannot_start_says_what_it_wrote(course):
         artifacts.run_apart(course / "09-nowhere.ipynb", lambda done, total: None)
 
 
+@pytest.mark.deep
 def test_two_askers_at_once_both_get_the_artifact(course):
     """Nothing locks: double work, and whole files for both."""
     write(course, "00-mill", SETUP, MILL)
@@ -324,6 +328,7 @@ def test_two_askers_at_once_both_get_the_artifact(course):
     assert [asker.communicate()[0] for asker in askers] == ["white\n", "white\n"]
 
 
+@pytest.mark.deep
 def test_an_artifact_shows_nothing_in_a_notebook_whether_it_was_there_or_not(course):
     """Outputs of a program's run do not depend on what had to be made: nbval compares them."""
     write(course, "00-mill", SETUP, MILL)
@@ -472,6 +477,7 @@ FIGURE = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()"
 RANDOM = [FIGURE, "import ipywidgets\nipywidgets.IntSlider()", "print(1)\nprint(2)\n3"]
 
 
+@pytest.mark.deep
 def test_refresh_is_idempotent(course):
     """Twice gives the same bytes, though widget ids, times and PNG texts differ each time."""
     path = write(course, "00-mill", *RANDOM)
@@ -608,6 +614,7 @@ def test_quiet_hides_c_and_python_in_a_kernel_and_nothing_after_it(course):
         assert "C too" in "".join(output.text for output in outputs[3])
 
 
+@pytest.mark.deep
 def test_tensorflow_and_its_converter_say_nothing(course):
     """Import, training and conversion: notebooks are compared by what they print."""
     outputs = run_in_kernel(

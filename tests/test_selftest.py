@@ -72,6 +72,7 @@ def test_a_right_board(home, capsys, monkeypatch):
         assert part in whats, whats
 
 
+@pytest.mark.deep
 def test_a_wrong_weight(made, home, tmp_path, capsys):
     """The program is whole and is firmware.elf, but it does not compute what the model says."""
     broken = tmp_path / "broken"
@@ -221,6 +222,7 @@ def test_without_the_model(home):
     assert "`kit run 02` makes it" in caught.value.why
 
 
+@pytest.mark.deep
 def test_a_network_that_takes_no_images_of_mnist(home, tmp_path):
     """It is asked all the same, with inputs of its own size."""
     spec = replace(SPEC, inputs=64, units=(3,))

@@ -192,6 +192,7 @@ def test_outside_settings_do_not_reach_in(set_up_once: tuple[Small, Any]) -> Non
     assert environment["PYTHONNOUSERSITE"] == environment["PYTHONUTF8"] == "1"
 
 
+@pytest.mark.deep
 def test_a_changed_hash_is_refused_and_leaves_nothing_half_done(small: Small) -> None:
     """A file that is not the locked one is not installed, and the next call starts over."""
     good = small.lock.read_text()
@@ -205,6 +206,7 @@ def test_a_changed_hash_is_refused_and_leaves_nothing_half_done(small: Small) ->
     assert again.returncode == 7
 
 
+@pytest.mark.deep
 def test_no_network_at_the_first_set_up(small: Small) -> None:
     """Says that the index could not be reached; nothing listens on port 9."""
     index = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "0"}
@@ -214,6 +216,7 @@ def test_no_network_at_the_first_set_up(small: Small) -> None:
     assert "could not be reached" in result.stderr
 
 
+@pytest.mark.deep
 def test_a_folder_of_wheels_takes_the_place_of_the_network(small: Small) -> None:
     """For a class without a network: an instructor brings the packages along."""
     shutil.copytree(small.wheels, small.folder / "wheels")
