@@ -19,13 +19,12 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
-import psutil
-
 from kit.errors import KitError
 from kit.generate.xcubeai.find import Tool
 from kit.generate.xcubeai.refusals import explain
 from kit.generate.xcubeai.versions import Version, check_age, parse
 from kit.paths import build
+from kit.programs import end
 
 SHORT = 120  # seconds for --version and --help: the tool unpacks itself when it starts
 LIMITS = {"analyze": 600, "generate": 600, "validate": 3600}  # seconds
@@ -238,13 +237,14 @@ def _follow(
     try:
         while process.poll() is None:
             if time.monotonic() > deadline:
-                _end(process)
+                end(process)
                 reader.join(GRACE)
                 raise _too_long(line, limit, lines)
             reader.join(0.1)
             shown = _show(lines, shown, watch)
     finally:
-        _end(process)
+        if process.poll() is None:
+            end(process)
     reader.join(GRACE)  # longer only where a child outlives it and keeps the pipe open
     _show(lines, shown, watch)
     return Done(process.returncode, "".join(lines))
@@ -263,17 +263,6 @@ def _read(pipe: IO[bytes] | Any, lines: list[str]) -> None:
     for raw in iter(pipe.readline, b""):
         drawn = raw.decode("utf-8", "replace").rstrip("\r\n").split("\r")
         lines.append(max(reversed(drawn), key=lambda text: len(text.strip())) + "\n")
-
-
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    """End a program that still runs, and everything it started."""
-    if process.poll() is not None:
-        return
-    mother = psutil.Process(process.pid)
-    for member in (*mother.children(recursive=True), mother):
-        with suppress(psutil.NoSuchProcess):
-            member.kill()
-    process.wait()
 
 
 def _too_long(line: list[str], limit: float, lines: list[str]) -> KitError:
