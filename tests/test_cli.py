@@ -214,6 +214,7 @@ def test_validate_finds_no_difference(kit, inputs):
     assert len(rows) == 3 and rows[1:] == [(20, 0, 20)] * 2
 
 
+@pytest.mark.deep
 def test_validate_finds_a_wrong_network(kit, monkeypatch):
     """The proof can fail: one byte of the C, the sign of a bias, and exit code and text say so."""
 
@@ -469,6 +470,7 @@ def test_a_notebook_names_the_command_as_it_can_be_typed_there():
         assert f'"{command}": ' in workshop, f"`workshop.py {command}` is none"
 
 
+@pytest.mark.deep
 def test_a_board_that_goes_away(kit):
     """A cable pulled out in the middle of a request is told, not a stack."""
     with socket.create_server(("127.0.0.1", 0)) as server:

@@ -67,6 +67,7 @@ def test_a_build_repeats_byte_for_byte(network, tmp_path, compiler):
     assert again.elf.read_bytes() == first.elf.read_bytes()
 
 
+@pytest.mark.deep
 @needs_gcc
 def test_the_build_id_names_compiler_and_chip(network, firmware, tmp_path):
     """What a board says it runs tells the builds of one network apart."""
@@ -160,6 +161,7 @@ def test_memory_is_that_of_the_chip():
     assert [_memory_at(a) for a in (0x0800_0000, 0x1000_0000, 0x2000_0000)] == ["flash", "", "RAM"]
 
 
+@pytest.mark.deep
 def test_the_image_is_what_objcopy_makes(firmware, tmp_path):
     """firmware.bin against the toolchain's own tool."""
     theirs = tmp_path / "objcopy.bin"
@@ -294,6 +296,7 @@ def test_the_generated_c_is_formatted(network):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.deep
 def test_fast_math_is_off(network, tmp_path):
     """float32 on the chip equals float32 here: no fused multiply-add, in either build."""
     from kit.board import Board, flash

@@ -407,6 +407,7 @@ def test_05_2_pad(lesson):
     assert any(read_as(height) != 1 for height in (40, 30, 20, 10))
 
 
+@pytest.mark.deep
 def test_05_3_inverted(lesson):
     """Worse than all three mistakes together: the wrap had turned much of it back."""
     recognize = lesson("05")

@@ -141,9 +141,8 @@ class Noise:
         return self._pass(self.port_.read(size))
 
 
-@pytest.mark.parametrize(
-    "rate", [0.0003, *(pytest.param(rate, marks=pytest.mark.deep) for rate in (0.003, 0.01))]
-)
+@pytest.mark.deep
+@pytest.mark.parametrize("rate", [0.0003, 0.003, 0.01])
 def test_on_a_noisy_line_every_answer_is_right_or_an_error(
     program, images, expected, rate, monkeypatch
 ):

@@ -97,6 +97,7 @@ def test_run_executes_in_order_and_leaves_the_committed_notebooks_alone(course):
     assert json.loads(json.dumps(result)) == result
 
 
+@pytest.mark.deep
 def test_a_full_run_starts_a_new_report_and_a_partial_one_adds_to_it(course):
     """Figures of an earlier run never pass for this run's."""
     write(course, "00-mill", "from kit.lesson.report import report", "report('mill', grains=3)")
@@ -192,6 +193,7 @@ def test_a_failing_cell_is_named_and_what_ran_is_kept(course):
     assert not failed.with_name("00-mill.ipynb").exists()
 
 
+@pytest.mark.deep
 def test_a_kernel_that_dies_is_an_error_and_not_a_hang(course):
     """Out of memory or a crash in C ends the kernel without a word."""
     write(course, "00-mill", "import os", "os._exit(7)")
@@ -199,6 +201,7 @@ def test_a_kernel_that_dies_is_an_error_and_not_a_hang(course):
         running.run(progress=False)
 
 
+@pytest.mark.deep
 def test_a_repaired_notebook_leaves_no_failed_copy(course):
     """NAME.failed.ipynb never tells of a failure that is over."""
     write(course, "00-mill", "1 / 0")
@@ -302,6 +305,7 @@ def test_a_maker_that_makes_nothing_is_an_error(course):
         artifacts.artifact("flour")
 
 
+@pytest.mark.deep
 def test_a_notebook_that_asks_for_its_own_artifact_stops(course):
     """Without the guard it would start itself again and again."""
     write(course, "00-mill", SETUP, "artifacts.artifact('flour')")
@@ -489,6 +493,7 @@ def test_refresh_is_idempotent(course):
     assert [cell.id for cell in nbformat.read(path, 4).cells] == ids
 
 
+@pytest.mark.deep
 def test_refresh_stores_a_normal_form(course):
     """What a diff shows is the lesson: no machine, no time, no library versions."""
     path = write(course, "00-mill", *RANDOM, "print('grüß')")

@@ -161,6 +161,7 @@ def test_a_status_that_is_not_right(home, monkeypatch, changes, whats):
     assert failed(part(selftest._clock) + part(selftest._stack)) == whats
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("broken", ["pll=off", "hse=off&pll=off", "overdrive=off"])
 def test_a_clock_that_fell_back(home, broken):
     """The program runs on the 16 MHz of the HSI where the PLL does not start, and says so."""

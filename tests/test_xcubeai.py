@@ -250,6 +250,7 @@ def test_no_question_can_hang_it(installed):
     assert driven.version.number == (8, 1, 0) and "--optimization" in driven.options
 
 
+@pytest.mark.deep
 def test_a_program_that_hangs_is_ended_with_its_children(
     installed, model, out, tmp_path, monkeypatch
 ):
