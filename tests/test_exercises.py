@@ -339,7 +339,7 @@ def test_04_1_float(lesson):
     flash = lesson("04")
     flash.needs("04-01", "04-03")
     flash.do(f'{FLOAT}\nlarge = kit.build_firmware(float32, out="exercises/float32")')
-    assert 0 < flash.value("flash.size - large.memory.flash_bytes") < 52_428
+    assert 0 < flash.value("memories(large.mcu)[0].size - large.memory.flash_bytes") < 52_428
 
 
 @pytest.mark.deep
