@@ -195,11 +195,11 @@ def digits(
     return figure
 
 
-def to_percent(scores: ArrayLike, scale: float = 1 / 256, zero_point: int = -128) -> NDArray[Any]:
-    """Scores in percent: integers are 100 * scale * (score - zero_point), others 100 * score."""
+def to_percent(scores: ArrayLike) -> NDArray[Any]:
+    """Scores in percent: int8 as a softmax gives them (scale 1/256, zero point -128), or shares."""
     values = np.asarray(scores)
     if values.dtype.kind in "iu":
-        return 100 * scale * (values.astype(np.float64) - zero_point)
+        return 100 / 256 * (values.astype(np.float64) + 128)
     return 100 * values.astype(np.float64)
 
 
