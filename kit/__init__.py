@@ -4,81 +4,33 @@ The road is the listing of this package, always in this direction:
 digits -> model -> generate -> compile -> board -> lesson.
 """
 
-import sys
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import Any
 
 from kit.errors import KitError, one_of
-from kit.paths import DATA, FIRMWARE
-from kit.paths import build as build_folder
+from kit.paths import DATA, FIRMWARE, build_folder
 
-if TYPE_CHECKING:
-    from kit.board.board import Board
-    from kit.board.flash import flash
-    from kit.board.ports import chip, resolve
-    from kit.compile import HostNetwork
-    from kit.compile import build as build_firmware
-    from kit.doctor import examine as doctor
-    from kit.generate import generate
-    from kit.lesson.artifacts import artifact, check_model, making
-    from kit.lesson.report import report
-    from kit.model import Reference
-
-__all__ = [
-    "DATA",
-    "FIRMWARE",
-    "Board",
-    "HostNetwork",
-    "KitError",
-    "Reference",
-    "artifact",
-    "build_firmware",
-    "build_folder",
-    "check_model",
-    "chip",
-    "doctor",
-    "flash",
-    "generate",
-    "making",
-    "one_of",
-    "report",
-    "resolve",
-]
-
-_PLACES = {
-    "Board": ("kit.board", "Board"),
-    "HostNetwork": ("kit.compile", "HostNetwork"),
-    "Reference": ("kit.model", "Reference"),
-    "artifact": ("kit.lesson.artifacts", "artifact"),
-    "build_firmware": ("kit.compile", "build"),
-    "check_model": ("kit.lesson.artifacts", "check_model"),
-    "doctor": ("kit.doctor", "examine"),
-    "chip": ("kit.board.ports", "chip"),
-    "flash": ("kit.board", "flash"),
-    "generate": ("kit.generate", "generate"),
-    "making": ("kit.lesson.artifacts", "making"),
-    "report": ("kit.lesson.report", "report"),
-    "resolve": ("kit.board.ports", "resolve"),
+_STATIONS = {
+    "Board": "kit.board",
+    "HostNetwork": "kit.compile",
+    "Reference": "kit.model",
+    "artifact": "kit.lesson.artifacts",
+    "build_firmware": "kit.compile",
+    "check_model": "kit.lesson.artifacts",
+    "chip": "kit.board.ports",
+    "examine": "kit.checks.doctor",
+    "flash": "kit.board",
+    "generate_network": "kit.generate",
+    "making": "kit.lesson.artifacts",
+    "report": "kit.lesson.results",
+    "resolve": "kit.board.ports",
 }
 
-
-class _Kit(ModuleType):
-    """This package, in which `kit.generate` and `kit.doctor` stay functions: importing the module
-    of that name would put itself in the function's place."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name not in _PLACES or not isinstance(value, ModuleType):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Kit
+__all__ = ["DATA", "FIRMWARE", "KitError", "build_folder", "one_of", *_STATIONS]
 
 
 def __getattr__(name: str) -> Any:
     """Load a station when it is first used: a notebook on training needs no emulator."""
-    if name not in _PLACES:
+    if name not in _STATIONS:
         raise AttributeError(f"module 'kit' has no attribute {name!r}")
-    from importlib import import_module
-
-    module, attribute = _PLACES[name]
-    return getattr(import_module(module), attribute)
+    return getattr(import_module(_STATIONS[name]), name)

@@ -20,8 +20,8 @@ from rich.table import Table
 from rich.text import Text
 
 from kit import paths
+from kit.boards import DEFAULT, find_mcu
 from kit.errors import KitError
-from kit.mcu import DEFAULT, find_mcu
 
 Printer = Callable[[Any], None]
 console = Console()
@@ -48,14 +48,14 @@ def _plain(value: Any) -> Any:
 
 def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
     """Title and cells as plain text: a path may hold what rich takes for markup."""
-    table = Table(title=Text(title), title_justify="left")
+    report_table = Table(title=Text(title), title_justify="left")
     for number, column in enumerate(columns):
         justify: Any = "left" if number == 0 else "right"
-        table.add_column(column, justify=justify, overflow="fold")
+        report_table.add_column(column, justify=justify, overflow="fold")
     for row in rows:
         cells = (f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row)
-        table.add_row(*map(Text, cells))
-    return table
+        report_table.add_row(*map(Text, cells))
+    return report_table
 
 
 def run(args: argparse.Namespace) -> Any:
@@ -65,18 +65,18 @@ def run(args: argparse.Namespace) -> Any:
 
     if args.board is not None:
         require(args.board)
-    from kit.lesson import run as lesson  # takes seconds
+    from kit.lesson import execute as lesson  # takes seconds
 
     if args.board is None:
-        return lesson.run(args.notebooks or None)
-    return lesson.run(args.notebooks or ASKING, board=absolute(args.board))
+        return lesson.run_notebooks(args.notebooks or None)
+    return lesson.run_notebooks(args.notebooks or ASKING, board=absolute(args.board))
 
 
 def _show_run(result: Any) -> None:
-    from kit.lesson.report import table
+    from kit.lesson.results import report_table
 
-    console.print(table(result["report"]))
-    made = [*result["artifacts"], *result["html"], str(paths.build() / "report.json")]
+    console.print(report_table(result["report"]))
+    made = [*result["artifacts"], *result["html"], str(paths.build_folder() / "report.json")]
     console.print(_table("What was made", ["file"], [[path] for path in made]))
 
 
@@ -86,11 +86,11 @@ def record(args: argparse.Namespace) -> Any:
     from kit.board.ports import require
 
     require(args.board)
-    from kit.lesson import run as lesson  # takes seconds
+    from kit.lesson import execute as lesson  # takes seconds
 
     file = Path(args.file).resolve()
     with recording.recording(file):
-        lesson.run(args.notebooks or ASKING, board=args.board)
+        lesson.run_notebooks(args.notebooks or ASKING, board=args.board)
     made = recording.read(file)
     url = f"replay://{file.as_posix()}"
     return {"file": file, "url": url, "sessions": len(made.sessions), "hello": made.hello}
@@ -104,9 +104,9 @@ def _show_record(result: Any) -> None:
 
 def refresh(args: argparse.Namespace) -> Any:
     """Execute the committed notebooks and keep their outputs in them (for maintainers)."""
-    from kit.lesson import run as lesson
+    from kit.lesson import execute as lesson
 
-    return {"changed": lesson.refresh(args.notebooks or None)}
+    return {"changed": lesson.refresh_notebooks(args.notebooks or None)}
 
 
 def _show_refresh(result: Any) -> None:
@@ -129,7 +129,7 @@ def _show_status(rows: Any) -> None:
 
 def reset(args: argparse.Namespace) -> Any:
     """Put notebooks back as they came and remove what they made; what was changed is kept."""
-    from kit.lesson.reset import reset as put_back
+    from kit.lesson.reset import reset_notebooks as put_back
 
     return put_back(args.notebooks or None)
 
@@ -149,7 +149,7 @@ def lab(args: argparse.Namespace) -> Any:
     settings = os.pathsep.join(
         filter(None, [str(LAB_SETTINGS), os.environ.get("JUPYTER_CONFIG_PATH")])
     )
-    places = {"KIT_BUILD": str(paths.build()), "JUPYTER_CONFIG_PATH": settings}
+    places = {"KIT_BUILD": str(paths.build_folder()), "JUPYTER_CONFIG_PATH": settings}
     code = subprocess.call(command, env={**os.environ, **places})
     if code:
         raise KitError(
@@ -174,7 +174,7 @@ def _show_lab(result: Any) -> None:
 
 def doctor(args: argparse.Namespace) -> Any:
     """Look at what this computer has: found, or how to get it."""
-    from kit.doctor import examine
+    from kit.checks.doctor import examine
 
     return examine(args.board)
 
@@ -185,7 +185,7 @@ def _show_doctor(checks: Any) -> None:
 
 def generate(args: argparse.Namespace) -> Any:
     """Turn a model into C, by the open engine or by ST's tool."""
-    from kit.generate import generate as make
+    from kit.generate import generate_network as make
 
     settings = _settings(args, "from_zip")
     made = make(args.model, args.out, args.engine, args.input_range, **settings)
@@ -230,9 +230,9 @@ def _show_runtime(made: Any) -> None:
 
 def validate(args: argparse.Namespace) -> Any:
     """Compare LiteRT's reference kernels, the C on this computer and the C on the board."""
-    from kit import validate as check
+    from kit.checks import validate as check
     from kit.generate import check_engine
-    from kit.lesson.progress import each
+    from kit.progress import each
 
     check_engine(args.engine, {"mode": args.mode} | _settings(args))
     if args.engine == "xcubeai":
@@ -244,11 +244,11 @@ def validate(args: argparse.Namespace) -> Any:
         inputs = check.test_images(args.model, args.images, args.input_range)
         what = f"{len(inputs):,} MNIST test images"
     board = args.board or "virtual://validate"
-    return check.validate(args.model, inputs, what, board, each(f"asking {board}"))
+    return check.validate_model(args.model, inputs, what, board, each(f"asking {board}"))
 
 
 def _validate_by_st(args: argparse.Namespace) -> Any:
-    from kit import validate as check
+    from kit.checks import validate as check
     from kit.generate.xcubeai import Settings
 
     count = args.random or args.images
@@ -295,9 +295,9 @@ def _show_validate(result: Any) -> None:
 
 def build(args: argparse.Namespace) -> Any:
     """Build the firmware around a generated network."""
-    from kit.compile import build as make
+    from kit.compile import build_firmware as make
 
-    folder = args.network or paths.build() / "network"
+    folder = args.network or paths.build_folder() / "network"
     out = Path(args.out).resolve() if args.out else "."
     made = make(folder, out, find_mcu(args.mcu), args.compiler)
     sizes = {"flash_bytes": made.memory.flash_bytes, "ram_bytes": made.memory.ram_bytes}
@@ -319,7 +319,7 @@ def _show_remark(text: str) -> None:
 
 def boards(args: argparse.Namespace) -> Any:
     """List the boards that are plugged in, and the virtual ones that have a program."""
-    from kit.board.probes import boards as look
+    from kit.board.probes import list_boards as look
 
     return look()
 
@@ -345,7 +345,7 @@ def flash(args: argparse.Namespace) -> Any:
     from kit.board.address import scheme
     from kit.compile.firmware import remark_on
 
-    done = put(args.board, args.elf or paths.build() / FIRMWARE, args.tool)
+    done = put(args.board, args.elf or paths.build_folder() / FIRMWARE, args.tool)
     made = {"board": done.url, "how": str(done), "command": done.command}
     with Board(done.url) as board:
         hello = done.hello or board.hello()  # a real board was greeted after flashing
@@ -438,10 +438,10 @@ def _show_scores(scores: Any, output: Any, values: Any, **_: Any) -> None:
 def evaluate(args: argparse.Namespace) -> Any:
     """Recognize test images on a board and count the right answers."""
     from kit.board import Board
-    from kit.digits import load
-    from kit.lesson.progress import each
+    from kit.digits import load_mnist
+    from kit.progress import each
 
-    _, (images, labels) = load()
+    _, (images, labels) = load_mnist()
     images, labels = images[: args.images], labels[: args.images]
     with Board(args.board) as board:
         _check_takes_mnist(board.described.network, board.described.input.elements, images[0].size)
@@ -474,8 +474,8 @@ def _show_evaluate(result: Any) -> None:
 
 def selftest(args: argparse.Namespace) -> Any:
     """Ask a board everything it can be asked: a page to paste into a report."""
-    from kit.lesson.progress import each
-    from kit.selftest import selftest as check
+    from kit.checks.selftest import test_board as check
+    from kit.progress import each
 
     return check(args.board, each("asking the board"))
 

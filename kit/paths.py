@@ -34,7 +34,7 @@ _held = threading.local()
 # ---- The folder of everything made ----
 
 
-def build() -> Path:
+def build_folder() -> Path:
     """The folder of everything made; created.
 
     `build/`, or the folder that the environment variable `KIT_BUILD` names; a relative one is taken
@@ -94,7 +94,7 @@ def _say_once(text: str) -> None:
 
 
 @contextmanager
-def making(target: str | Path) -> Iterator[Path]:
+def replacing(target: str | Path) -> Iterator[Path]:
     """A path to write to that becomes `target` when the block ends without an error.
 
     A relative `target` is taken inside `build()`. The path offered has the same suffix, because
@@ -123,7 +123,7 @@ def making(target: str | Path) -> Iterator[Path]:
 def _place(target: str | Path) -> Path:
     path = Path(target)
     if not path.is_absolute():
-        path = build() / path
+        path = build_folder() / path
     return path.parent.resolve() / path.name
 
 

@@ -15,7 +15,7 @@ import psutil
 GRACE = 5  # seconds for what a program printed, after it was ended
 
 
-def find(name: str, folders: Iterable[str] = (), beside: bool = False) -> Path | None:
+def find_program(name: str, folders: Iterable[str] = (), beside: bool = False) -> Path | None:
     """Where a program is: on PATH, else in `folders`.
 
     With `beside`, beside this Python first: CMake and Ninja come as packages.
@@ -27,7 +27,7 @@ def find(name: str, folders: Iterable[str] = (), beside: bool = False) -> Path |
     return Path(found) if found else None
 
 
-def execute(
+def run_program(
     command: Sequence[str | Path],
     seconds: float,
     cwd: Path | None = None,

@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from kit.paths import making
+from kit.paths import replacing
 
 DATED = "metadata.json"
 """The member of a .keras file that holds the time of saving, which is no content."""
@@ -54,7 +54,7 @@ def note(made: str | Path, *sources: str | Path, known: Mapping[str, str] | None
     made = Path(made).resolve()
     digests = {Path(source).name: digest(source) for source in sources} | dict(known or {})
     content = {"made": digest(made), "from": digests}
-    with making(note_of(made)) as file:
+    with replacing(note_of(made)) as file:
         file.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8", newline="\n")
 
 

@@ -17,8 +17,8 @@ from networks import Tflite, packed
 
 from kit.compile import HostNetwork
 from kit.errors import KitError
-from kit.generate import generate
-from kit.model import Reference, read, trial
+from kit.generate import generate_network
+from kit.model import Reference, read_model, trial
 
 SECONDS = 20  # for LiteRT to end
 ROWS = 20
@@ -195,13 +195,13 @@ CHANGES = (change_scale, change_scale, change_zero_point, change_shape, change_t
 def fate(path: Path, compiles: bool) -> str:
     """What the kit makes of a file: "refused", "accepted" (and not compiled), "equal", or else."""
     try:
-        network = generate(path, path.parent / "network")
+        network = generate_network(path, path.parent / "network")
     except KitError as error:
         told = error.what and error.next_step and len(str(error)) < 1000
         return "refused" if told else f"a refusal that does not help: {error}"
     if not compiles:
         return "accepted"
-    tensor = read(path).input
+    tensor = read_model(path).input
     rng = np.random.default_rng(3)
     inputs = rng.integers(-128, 128, (ROWS, *tensor.shape[1:]), np.int8)
     if tensor.dtype == "float32":

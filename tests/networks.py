@@ -10,9 +10,9 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from hypothesis import strategies as st
 
-from kit.digits import load
-from kit.lesson.quiet import quiet, tensorflow
+from kit.digits import load_mnist
 from kit.paths import DATA
+from kit.silence import quiet, tensorflow
 
 ACTIVATIONS = (None, "relu", "relu6")
 VERSIONS = {"FULLY_CONNECTED": 4, "SOFTMAX": 2}  # the operators' versions for int8
@@ -76,7 +76,7 @@ def make(spec: Spec, path: Path) -> Path:
 def make_course(path: Path) -> Path:
     """The course's network with its reference weights, converted to int8."""
     tf = tensorflow()
-    images = load()[0][0][:200]
+    images = load_mnist()[0][0][:200]
     converter = tf.lite.TFLiteConverter.from_keras_model(
         tf.keras.models.load_model(DATA / "digits_reference.keras")
     )

@@ -22,21 +22,22 @@ from stand_in.releases import RELEASES
 from test_firmware import blinks, ticks, watch_led
 from test_flash import add_tool, line  # noqa: F401
 
-from kit import paths, selftest
+from kit import paths
 from kit.board import Board, LinkError, confirm, flash, link
 from kit.board.engine_errors import explain
-from kit.board.virtual import flash_store
+from kit.checks import selftest
 from kit.cli import main
-from kit.compile import HostNetwork, build, firmware, toolchain
+from kit.compile import HostNetwork, build_firmware, firmware, toolchain
 from kit.compile.firmware import has_runtime_of_st
-from kit.compile.toolchain import find_gcc, run
-from kit.digits import load as load_digits
+from kit.compile.toolchain import find_gcc, run_tool
+from kit.digits import load_mnist as load_digits
 from kit.errors import KitError
-from kit.generate import generate, load
-from kit.model import Reference, pixels_to_input, read
+from kit.generate import generate_network, load_network
+from kit.model import Reference, pixels_to_input, read_model
 from kit.paths import FIRMWARE
+from virtual_nucleo import flash_store
 
-FLASH = import_module("kit.board.flash")  # the package gives the function of that name
+FLASH = import_module("kit.board.flashing")  # the package gives the function of that name
 SPEC = Spec(784, (12, 10), "relu", True, True, True, True, 0.05, 3)
 URL = "virtual://adapters"
 APIS = ["Core 4.0", "8.1"]  # the last of each
@@ -87,7 +88,7 @@ def networks(roots, model, place):
 
     def network(name):
         folder = place / f"network of {name}"
-        return load(folder) if folder.exists() else by_st(model, folder, roots(name))
+        return load_network(folder) if folder.exists() else by_st(model, folder, roots(name))
 
     return network
 
@@ -124,13 +125,13 @@ def wrong(networks, tmp_path, monkeypatch):
         lists = copy / "CMakeLists.txt"  # what is left unused is no mistake here
         lists.write_text(lists.read_text().replace("-Werror", ""))
         monkeypatch.setattr(firmware, "FIRMWARE", copy)
-        return build(networks(name), tmp_path / "built")
+        return build_firmware(networks(name), tmp_path / "built")
 
     return make_wrong
 
 
 def by_st(path, out, root, **settings):
-    return generate(path, out, "xcubeai", tool=root, **settings)
+    return generate_network(path, out, "xcubeai", tool=root, **settings)
 
 
 def asked(elf, images):
@@ -141,7 +142,7 @@ def asked(elf, images):
 
 
 def reference(path, images):
-    tensor = read(path).input
+    tensor = read_model(path).input
     return Reference(path).run(pixels_to_input(images, tensor).reshape(-1, *tensor.shape[1:]))
 
 
@@ -151,7 +152,9 @@ def reference(path, images):
 @pytest.mark.parametrize("name", APIS)
 def test_a_thousand_images_as_litert(roots, course, place, name):
     """Both adapters: every score of every image, and nearly every digit is read right."""
-    built = build(by_st(course, place / f"course {name}", roots(name)), place / f"built {name}")
+    built = build_firmware(
+        by_st(course, place / f"course {name}", roots(name)), place / f"built {name}"
+    )
     _, (images, labels) = load_digits()
     scores = asked(built.elf, images[:1000])
     assert (scores == reference(course, images[:1000])).all()
@@ -171,7 +174,7 @@ def test_a_thousand_images_as_litert(roots, course, place, name):
 def test_each_version(networks, model, place, name):
     """Whatever API it has by default, and whatever its header and library are called."""
     images = load_digits()[1][0][:20]
-    scores = asked(build(networks(name), place / f"built {name}").elf, images)
+    scores = asked(build_firmware(networks(name), place / f"built {name}").elf, images)
     assert (scores == reference(model, images)).all()
 
 
@@ -179,7 +182,9 @@ def test_each_version(networks, model, place, name):
 def test_float32(roots, place, name):
     """Without scales: neither macros nor meta information are there."""
     path = make(replace(SPEC, int8=False), place / "float.tflite")
-    built = build(by_st(path, place / f"float {name}", roots(name)), place / f"built float {name}")
+    built = build_firmware(
+        by_st(path, place / f"float {name}", roots(name)), place / f"built float {name}"
+    )
     images = load_digits()[1][0][:10]
     assert np.allclose(asked(built.elf, images), reference(path, images), atol=1e-5)
 
@@ -187,8 +192,8 @@ def test_float32(roots, place, name):
 @pytest.mark.parametrize("name", APIS)
 def test_what_the_board_says(networks, model, place, name):
     """Names, sizes and scales as generated; one layer, the whole network; room on the stack."""
-    made, tensor = networks(name), read(model)
-    flash(URL, build(made, place / "told").elf)
+    made, tensor = networks(name), read_model(model)
+    flash(URL, build_firmware(made, place / "told").elf)
     with Board(URL) as board:
         hello = board.hello()
         assert hello.engine == f"xcubeai ({made.runtime.api})"
@@ -213,7 +218,7 @@ def test_what_the_board_says(networks, model, place, name):
 def test_the_program(networks, place, name):
     """The activations are static, aligned and as large as the macro says; there is no heap; what
     the kit reports is what the C compiler's own tool counts."""
-    built = build(networks(name), place / "program")
+    built = build_firmware(networks(name), place / "program")
     with built.elf.open("rb") as file:
         table = ELFFile(file).get_section_by_name(".symtab")
         symbols = {symbol.name: symbol for symbol in table.iter_symbols()}
@@ -222,7 +227,7 @@ def test_the_program(networks, place, name):
     assert activations["st_value"] % 32 == 0
     assert not {"malloc", "_malloc_r", "_sbrk"} & set(symbols)
     size = find_gcc().with_name(find_gcc().name.replace("gcc", "size"))
-    text, data, bss, *_ = run([size, built.elf], "size").splitlines()[1].split()
+    text, data, bss, *_ = run_tool([size, built.elf], "size").splitlines()[1].split()
     assert built.memory.flash_bytes == int(text) + int(data)
     assert built.memory.ram_bytes == int(data) + int(bss)
     assert built.memory.flash_bytes > networks(name).weights_bytes
@@ -241,7 +246,7 @@ def test_the_adapters_compile_without_warnings(networks, tmp_path, name):
     texts = [f'-D{name}="x"' for name in ("NETWORK_FILE", "NETWORK_DIGEST")]
     defined = [*texts, "-DNETWORK_MACS=1", "-DINPUT_LOW=0.0", "-DINPUT_HIGH=1.0"]
     out = ["-c", api / "engine.c", "-o", tmp_path / "engine.o"]
-    run([find_gcc(), *options, *defined, *ours, *theirs, *out], "Compiling the adapter")
+    run_tool([find_gcc(), *options, *defined, *ours, *theirs, *out], "Compiling the adapter")
 
 
 def test_what_wants_a_heap_does_not_link(wrong):
@@ -252,10 +257,10 @@ def test_what_wants_a_heap_does_not_link(wrong):
 
 def test_a_build_repeats_byte_for_byte(own, networks, tmp_path):
     """Another folder, and an installation elsewhere, give the same program."""
-    first, again = (build(made, tmp_path / "out") for made in (networks("Core 4.0"),) * 2)
+    first, again = (build_firmware(made, tmp_path / "out") for made in (networks("Core 4.0"),) * 2)
     moved = own("Core 4.0")
     moved.save()
-    elsewhere = build(moved.folder, tmp_path / "elsewhere")
+    elsewhere = build_firmware(moved.folder, tmp_path / "elsewhere")
     assert first.bin.read_bytes() == again.bin.read_bytes() == elsewhere.bin.read_bytes()
 
 
@@ -270,10 +275,10 @@ def test_from_a_zip(networks, roots, model, place, tmp_path):
         for file in made.runtime.include.iterdir():
             archive.write(file, f"code/Inc/{file.name}")
         archive.write(made.runtime.library, f"code/Lib/{made.runtime.library.name}")
-    generate(model, tmp_path / "network", "xcubeai", from_zip=tmp_path / "c öde.zip")
+    generate_network(model, tmp_path / "network", "xcubeai", from_zip=tmp_path / "c öde.zip")
     moved = (tmp_path / "network").rename(tmp_path / "mövéd to")
     images = load_digits()[1][0][:20]
-    scores = asked(build(moved, tmp_path / "built").elf, images)
+    scores = asked(build_firmware(moved, tmp_path / "built").elf, images)
     assert (scores == reference(model, images)).all()
 
 
@@ -322,11 +327,15 @@ PADDED = {
 def test_another_name_and_a_padded_input(zipped, model, tmp_path, name):
     """A zip of a network that is not called "network", whose input has a byte more than values:
     what is sent and kept is of the size that the values need."""
-    made = generate(model, tmp_path / "n", "xcubeai", from_zip=zipped(name, header=PADDED[name]))
+    made = generate_network(
+        model, tmp_path / "n", "xcubeai", from_zip=zipped(name, header=PADDED[name])
+    )
     assert not (made.folder / "network.c").exists() and made.input.bytes == 784
     images = load_digits()[1][0][:20]
-    assert (asked(build(made, tmp_path / "built").elf, images) == reference(model, images)).all()
-    inputs = pixels_to_input(images, read(model).input)
+    assert (
+        asked(build_firmware(made, tmp_path / "built").elf, images) == reference(model, images)
+    ).all()
+    inputs = pixels_to_input(images, read_model(model).input)
     with Board(URL) as board:
         assert board.hello().input.bytes == board.hello().input.elements == 784
         assert (board.run(inputs) == reference(model, images)).all()
@@ -502,7 +511,7 @@ def test_every_number_is_told(number):
 
 def test_the_open_engine_has_no_numbers(model, tmp_path):
     """The reply to what cannot be served ends with four zero bytes, and words stay as they were."""
-    flash(URL, build(generate(model, tmp_path / "open"), tmp_path / "built").elf)
+    flash(URL, build_firmware(generate_network(model, tmp_path / "open"), tmp_path / "built").elf)
     with Board(URL) as board:
         board.hello()
         reply = board.link.exchange(link.LAYER, bytes([99]))
@@ -519,7 +528,7 @@ def refused(made, tmp_path, **more):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "firmware.elf").write_text("earlier")
     with pytest.raises(KitError) as error:
-        build(made, tmp_path / "out", **more)
+        build_firmware(made, tmp_path / "out", **more)
     assert [path.read_text() for path in (tmp_path / "out").iterdir()] == ["earlier"]
     assert error.value.next_step
     return str(error.value)
@@ -594,7 +603,7 @@ def test_without_gcc(networks, tmp_path, monkeypatch):
 
 def test_gcc_without_a_c_library(networks, tmp_path, monkeypatch):
     """As some packages of it are: said before the linker says it in its words."""
-    monkeypatch.setattr(firmware, "run", lambda command, what: command[1].split("=")[1] + "\n")
+    monkeypatch.setattr(firmware, "run_tool", lambda command, what: command[1].split("=")[1] + "\n")
     said = refused(networks("Core 4.0"), tmp_path)
     assert "has no C library" in said and "newlib-nano" in said and "Install the whole" in said
 
@@ -620,16 +629,18 @@ def of_st(elf, folder):
     """The program as if ST's runtime were in it: without the symbol of the stand-in."""
     objcopy = find_gcc().with_name(find_gcc().name.replace("gcc", "objcopy"))
     made = folder / "firmware.elf"
-    run([objcopy, "--redefine-sym", "stand_in_for_tests=text", elf, made], "objcopy")
+    run_tool([objcopy, "--redefine-sym", "stand_in_for_tests=text", elf, made], "objcopy")
     return made
 
 
 @pytest.mark.parametrize("name", APIS)
 def test_sts_runtime_never_runs_on_the_virtual_board(networks, model, tmp_path, name, capsys):
     """It stops with the reason and offers the open engine; the board keeps its program."""
-    ours = build(networks(name), tmp_path / "built").elf
+    ours = build_firmware(networks(name), tmp_path / "built").elf
     theirs = of_st(ours, tmp_path)
-    portable = build(generate(model, tmp_path / "open"), tmp_path / "open built").elf
+    portable = build_firmware(
+        generate_network(model, tmp_path / "open"), tmp_path / "open built"
+    ).elf
     assert [has_runtime_of_st(elf) for elf in (ours, theirs, portable)] == [False, True, False]
     flash(URL, portable)
     for put in (flash, lambda url, elf: flash_store.program("adapters", elf)):
@@ -655,7 +666,7 @@ def test_sts_c_does_not_run_here(networks):
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     """A user's build folder; the caches of the compilers stay where they are."""
-    cache, folder = paths.build(), tmp_path / "büild"
+    cache, folder = paths.build_folder(), tmp_path / "büild"
     folder.mkdir()
     monkeypatch.setenv("KIT_BUILD", str(folder))
     for module in ("kit.compile.toolchain", "kit.compile.host"):
@@ -683,7 +694,7 @@ def test_generate_build_flash(home, roots, model, line, monkeypatch, capsys, nam
     monkeypatch.setattr(FLASH, "NETWORK", ())  # taken for a board on an ST-LINK
     words = ["--engine", "xcubeai", "--tool", str(roots(name)), "--out", str(home / "network")]
     assert main(["generate", str(model), *words]) == 0
-    assert f"{load(home / 'network').runtime.api} API" in capsys.readouterr().out
+    assert f"{load_network(home / 'network').runtime.api} API" in capsys.readouterr().out
     assert main(["build"]) == 0
     assert "NUCLEO-F446RE: flash" in capsys.readouterr().out
     assert main(["flash", "--board", line(None), "--tool", "pyocd"]) == 0
@@ -709,7 +720,7 @@ def test_the_selftest_of_such_a_board(home, networks, model, monkeypatch):
     for what, count in {"FRAMES": 6, "VECTORS": 2, "IMAGES": 10}.items():
         monkeypatch.setattr(selftest, what, count)
     shutil.copyfile(model, home / model.name)
-    flash(URL, build(networks("Core 4.0")).elf)
+    flash(URL, build_firmware(networks("Core 4.0")).elf)
     page = selftest.selftest(URL)
     assert page.right, str(page)
     text = str(page)

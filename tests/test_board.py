@@ -15,10 +15,10 @@ from networks import Spec, make
 from kit.board import Board, LinkError, flash, link
 from kit.board.board import _crash_error
 from kit.board.link import Frame, FrameReader, Link, crc32, decode, encode
-from kit.compile import HostNetwork, build
+from kit.compile import HostNetwork, build_firmware
 from kit.errors import KitError
-from kit.generate import generate
-from kit.model import Reference, pixels_to_input, read
+from kit.generate import generate_network
+from kit.model import Reference, pixels_to_input, read_model
 from kit.provenance import digest
 
 URL = "virtual://test-board"
@@ -31,8 +31,8 @@ def small(tmp_path_factory):
     folder = tmp_path_factory.mktemp("small")
     spec = Spec(784, (12, 10), "relu", True, True, True, True, 0.05, 3)
     path = make(spec, folder / "small.tflite")
-    network = generate(path, folder / "network")
-    flash(URL, build(network, folder).elf)
+    network = generate_network(path, folder / "network")
+    flash(URL, build_firmware(network, folder).elf)
     return path, network
 
 
@@ -120,7 +120,7 @@ def test_hello_describes_the_network(board, small):
 def test_an_image_and_its_scores(board, small, images):
     """Pixels are prepared on the chip as Python does it, and the scores are the reference's."""
     path, _ = small
-    expected = Reference(path).run(pixels_to_input(images.reshape(-1, 784), read(path).input))
+    expected = Reference(path).run(pixels_to_input(images.reshape(-1, 784), read_model(path).input))
     np.testing.assert_array_equal(board.scores(images), expected)
     assert [board.recognize(image).digit for image in images] == list(expected.argmax(1))
 
@@ -156,7 +156,7 @@ def test_a_profile_has_every_layer_and_says_that_it_is_an_estimate(board, small,
 
 def test_a_profile_of_a_chip_has_its_cycles(board, images, monkeypatch):
     """Without estimates, as on a real port, what CYCCNT counted are the cycles."""
-    monkeypatch.delattr("kit.board.virtual.protocol_virtual.Serial.take_cycle_estimates")
+    monkeypatch.delattr("virtual_nucleo.protocol_virtual.Serial.take_cycle_estimates")
     profile = board.profile(images[0])
     assert not profile.estimated
     assert tuple(layer.cycles for layer in profile.layers) == board.measure(images[0]).layers
@@ -581,10 +581,12 @@ def test_a_network_of_other_sizes_is_read_as_what_it_is(tmp_path):
     path = make(spec, tmp_path / "eight.tflite")
     flash(
         "virtual://eight",
-        build(generate(path, tmp_path / "network", input_range=(0, 1)), tmp_path).elf,
+        build_firmware(
+            generate_network(path, tmp_path / "network", input_range=(0, 1)), tmp_path
+        ).elf,
     )
     images = np.random.default_rng(1).integers(0, 256, (4, 8, 8), np.uint8)
-    inputs = pixels_to_input(images.reshape(-1, 64), read(path).input, (0, 1))
+    inputs = pixels_to_input(images.reshape(-1, 64), read_model(path).input, (0, 1))
     with Board("virtual://eight") as board:
         expected = Reference(path).run(inputs)
         np.testing.assert_array_equal(board.scores(images), expected)
@@ -636,10 +638,10 @@ def test_the_port_is_plain_pyserial():
 def test_the_chip_prepares_pixels_as_the_network_was_trained(small, tmp_path, span):
     """Every value of a pixel, for each way of training: as kit.model prepares them."""
     path, _ = small
-    network = generate(path, tmp_path / "network", input_range=span)
-    flash(f"{URL}-range", build(network, tmp_path).elf)
+    network = generate_network(path, tmp_path / "network", input_range=span)
+    flash(f"{URL}-range", build_firmware(network, tmp_path).elf)
     images = np.resize(np.arange(256), (1, 28, 28)).astype(np.uint8)
-    inputs = pixels_to_input(images.reshape(-1, 784), read(path).input, span)
+    inputs = pixels_to_input(images.reshape(-1, 784), read_model(path).input, span)
     with Board(f"{URL}-range") as board:
         assert board.hello().input_range == span
         payload = board.link.request(link.RECOGNIZE, images.tobytes())
@@ -649,9 +651,9 @@ def test_the_chip_prepares_pixels_as_the_network_was_trained(small, tmp_path, sp
 def test_pixels_are_refused_where_it_is_not_known_what_they_are(tmp_path):
     """An input range that fits no usual preparation: no image is read, inputs are."""
     path = make(Spec(9, (4,), None, True, True, False, True, 0.3, 5), tmp_path / "model.tflite")
-    network = generate(path, tmp_path / "network")
+    network = generate_network(path, tmp_path / "network")
     assert network.input_range is None
-    flash(f"{URL}-range", build(network, tmp_path).elf)
+    flash(f"{URL}-range", build_firmware(network, tmp_path).elf)
     inputs = np.arange(9, dtype=np.int8)[None]
     with Board(f"{URL}-range") as board:
         assert board.hello().input_range is None

@@ -49,7 +49,7 @@ PAD = """\
 from pathlib import Path
 from types import SimpleNamespace
 import numpy as np
-from kit.lesson.widgets import DrawingPad
+from kit.lesson.pad import DrawingPad
 
 def recognize(image):
     digit = 1 if np.ptp(np.flatnonzero(image.any(axis=0))) < 8 else 7

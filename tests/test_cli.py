@@ -18,14 +18,15 @@ import pytest
 from networks import Spec, make
 from PIL import Image
 
-from kit import cli, validate
-from kit.digits import load, read_image
-from kit.doctor import Check, Examination
+from kit import cli
+from kit.checks import validate
+from kit.checks.doctor import Check, Examination
+from kit.digits import load_mnist, read_image
 from kit.errors import KitError
-from kit.generate import generate
-from kit.lesson.quiet import quiet, tensorflow
-from kit.model import Reference, pixels_to_input, read
+from kit.generate import generate_network
+from kit.model import Reference, pixels_to_input, read_model
 from kit.paths import ROOT
+from kit.silence import quiet, tensorflow
 
 SMALL = Spec(784, (12, 10), "relu", True, True, True, True, 0.05, 3)
 COMMANDS = ("run", "refresh", "lab", "doctor", "generate", "validate", "build", "flash",
@@ -40,7 +41,7 @@ def folder(tmp_path_factory):
     (folder / "notes").mkdir(parents=True)
     (folder / "notes" / "thesis.txt").write_text("years of work")
     _make_models(folder)
-    digit = load()[1][0][0]
+    digit = load_mnist()[1][0][0]
     drawing = np.full((200, 150), 240, np.uint8)
     drawing[30:170, 70:85] = 20
     pictures = {"digit": digit, "27": digit[1:], "light": 255 - digit, "drawing": drawing}
@@ -56,7 +57,7 @@ def _make_models(folder):
     (folder / "half.tflite").write_bytes(small[: len(small) // 2])
     make(Spec(20, (5,), None, True, True, True, True, 0.3, 1), folder / "twenty.tflite")
     large = Spec(1200, (500,), None, False, True, False, True, 0.1, 1)
-    generate(make(large, folder / "large.tflite"), folder / "large")
+    generate_network(make(large, folder / "large.tflite"), folder / "large")
     tf = tensorflow()
     dense = [tf.keras.Input((784,)), tf.keras.layers.Dense(10)]
     conv = [tf.keras.Input((8, 8, 1)), tf.keras.layers.Conv2D(2, 3), tf.keras.layers.Flatten()]
@@ -112,7 +113,7 @@ def kit(folder, road, monkeypatch, capsys):
 def reference(folder, images):
     """The scores that LiteRT's reference kernels give for images of 28 x 28 pixels."""
     path = folder / "small.tflite"
-    return Reference(path).run(pixels_to_input(images.reshape(-1, 784), read(path).input))
+    return Reference(path).run(pixels_to_input(images.reshape(-1, 784), read_model(path).input))
 
 
 # --- The road, with right results ----------------------------------------------------------------
@@ -195,7 +196,7 @@ def test_recognize_reads_several_files_and_tells_the_bad_one(folder, monkeypatch
 def test_evaluate_counts_right_answers(road, folder):
     """The count is the reference's. JSON alone on stdout; progress only on stderr."""
     done = shell(folder, "evaluate", "--images", "20", "--json")
-    images, labels = (part[:20] for part in load()[1])
+    images, labels = (part[:20] for part in load_mnist()[1])
     right = int((reference(folder, images).argmax(1) == labels).sum())
     made = {"board": "virtual://", "images": 20, "right": right, "accuracy": right / 20,
             "outputs": 10, "input_range": [0, 1], "input_dtype": "int8"}  # fmt: skip
@@ -219,14 +220,14 @@ def test_validate_finds_a_wrong_network(kit, monkeypatch):
     """The proof can fail: one byte of the C, the sign of a bias, and exit code and text say so."""
 
     def break_it(path, out):
-        network = generate(path, out)
+        network = generate_network(path, out)
         data = network.folder / "network_data.c"
         text = data.read_text()
         bias = text.index("layer_1_bias")
         data.write_text(text[:bias] + text[bias:].replace("-", " ", 1))
         return network
 
-    monkeypatch.setattr(validate, "generate", break_it)
+    monkeypatch.setattr(validate, "generate_network", break_it)
     done = kit("validate", "small.tflite", "--random", "20", "--json")
     result = json.loads(done.out)
     _, host, board = (c["mismatches"] for c in result["comparisons"])
@@ -282,8 +283,12 @@ def test_commands_that_take_minutes(kit, monkeypatch):
     """run, refresh and lab pass on what they are given, and print one object for --json."""
     made = {"notebooks": ["02.ipynb"], "html": ["02.html"], "artifacts": ["x"], "report": {}}
     asked = []
-    monkeypatch.setattr("kit.lesson.run.run", lambda names: asked.append(names) or made)
-    monkeypatch.setattr("kit.lesson.run.refresh", lambda names: asked.append(names) or [Path("x")])
+    monkeypatch.setattr(
+        "kit.lesson.execute.run_notebooks", lambda names: asked.append(names) or made
+    )
+    monkeypatch.setattr(
+        "kit.lesson.execute.refresh_notebooks", lambda names: asked.append(names) or [Path("x")]
+    )
     monkeypatch.setattr(
         subprocess, "call", lambda command, **_: asked.append(command[3 + len(cli.LAB) :]) or 0
     )
@@ -302,7 +307,7 @@ def test_a_failure_is_an_exit_code_with_and_without_json(kit, monkeypatch, form)
     monkeypatch.setattr(subprocess, "call", lambda command, **_: 3)
     missing = Check("CMake", False, "not on PATH", "required", "install it")
     monkeypatch.setattr(
-        import_module("kit.doctor"), "examine", lambda board: Examination([missing])
+        import_module("kit.checks.doctor"), "examine", lambda board: Examination([missing])
     )
     assert_helpful(kit("lab", *form), "exit code 3")
     doctor = kit("doctor", *form)
@@ -437,8 +442,8 @@ def test_evaluate_refuses_a_network_of_another_size(kit):
 @pytest.mark.parametrize("words", ["boards", "doctor --json", "recognize digit.png"])
 def test_a_reader_that_has_seen_enough(road, folder, words):
     """As behind `| head -1`: quietly, and nothing is said of a board's plug."""
-    read, write = os.pipe()
-    os.close(read)
+    read_model, write = os.pipe()
+    os.close(read_model)
     with os.fdopen(write, "w") as closed:
         done = subprocess.run(
             [sys.executable, "-m", "kit", *words.split()],

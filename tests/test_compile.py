@@ -17,16 +17,16 @@ from hypothesis import strategies as st
 from networks import Spec, make
 
 from kit.board import Board, flash
-from kit.compile import FLASH, RAM, build, memory_use, toolchain
+from kit.boards import DEFAULT, MCUS
+from kit.compile import FLASH, RAM, build_firmware, memory_use, toolchain
 from kit.compile.firmware import build_id_of, flash_image, has_runtime_of_st, mcu_of
 from kit.compile.location import Location, locate
 from kit.compile.memory import MemoryUse, Region, _memory_at, check_fits
-from kit.compile.toolchain import environment, find_gcc, gcc, run, zig
+from kit.compile.toolchain import environment, find_gcc, gcc, run_tool, zig
 from kit.errors import KitError
-from kit.generate import generate
-from kit.mcu import DEFAULT, MCUS
+from kit.generate import generate_network
 from kit.paths import FIRMWARE
-from kit.programs import execute
+from kit.programs import run_program
 
 needs_gcc = pytest.mark.skipif(not find_gcc(), reason="arm-none-eabi-gcc is not installed")
 COMPILERS = ["zig", pytest.param("gcc", marks=needs_gcc)]
@@ -48,12 +48,12 @@ SPEC = Spec(20, (12, 5), "relu", True, True, True, True, 0.3, 1)
 @pytest.fixture(scope="module")
 def network(tmp_path_factory):
     folder = tmp_path_factory.mktemp("compile")
-    return generate(make(SPEC, folder / "small.tflite"), folder / "network")
+    return generate_network(make(SPEC, folder / "small.tflite"), folder / "network")
 
 
 @pytest.fixture(scope="module")
 def firmware(network, tmp_path_factory):
-    return build(network, tmp_path_factory.mktemp("firmware"))
+    return build_firmware(network, tmp_path_factory.mktemp("firmware"))
 
 
 @pytest.mark.parametrize("compiler", COMPILERS)
@@ -61,8 +61,8 @@ def test_a_build_repeats_byte_for_byte(network, tmp_path, compiler):
     """Another folder, with spaces and letters beyond ASCII, gives the same program."""
     elsewhere = tmp_path / "a place with spaces ü"
     shutil.copytree(network.folder, elsewhere / "network")
-    first = build(network, tmp_path, compiler=compiler)
-    again = build(elsewhere / "network", elsewhere, compiler=compiler)
+    first = build_firmware(network, tmp_path, compiler=compiler)
+    again = build_firmware(elsewhere / "network", elsewhere, compiler=compiler)
     assert again.bin.read_bytes() == first.bin.read_bytes()
     assert again.elf.read_bytes() == first.elf.read_bytes()
 
@@ -72,8 +72,8 @@ def test_a_build_repeats_byte_for_byte(network, tmp_path, compiler):
 def test_the_build_id_names_compiler_and_chip(network, firmware, tmp_path):
     """What a board says it runs tells the builds of one network apart."""
     others = (
-        build(network, tmp_path / "gcc", compiler="gcc"),
-        build(network, tmp_path / "f401", MCUS["stm32f401re"]),
+        build_firmware(network, tmp_path / "gcc", compiler="gcc"),
+        build_firmware(network, tmp_path / "f401", MCUS["stm32f401re"]),
     )
     ids = set()
     for number, made in enumerate((firmware, *others)):
@@ -91,10 +91,10 @@ def test_a_compiler_that_is_not_there(network, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(toolchain, "_starts", lambda: (tmp_path,))
     with pytest.raises(KitError, match="arm-none-eabi-gcc was not found") as error:
-        build(network, tmp_path / "out", compiler="gcc")
+        build_firmware(network, tmp_path / "out", compiler="gcc")
     assert "zig" in error.value.next_step and "nstall" in error.value.next_step
     with pytest.raises(KitError, match="no compiler 'icc'"):
-        build(network, tmp_path / "out", compiler="icc")
+        build_firmware(network, tmp_path / "out", compiler="icc")
     assert not (tmp_path / "out").exists()
 
 
@@ -127,7 +127,7 @@ def program_for(mcu, folder):
     text = f'const char board_mcu[] = "{mcu}";' if mcu else "int other;"
     (folder / "mcu.c").write_text(text + " int main(void) { return 0; }")
     flags = ["-target", "thumb-freestanding-eabihf", "-mcpu=cortex_m4", "-nostdlib", "-Wl,-e,main"]
-    run([zig(), "cc", *flags, folder / "mcu.c", "-o", folder / "mcu.elf"], "Compiling")
+    run_tool([zig(), "cc", *flags, folder / "mcu.c", "-o", folder / "mcu.elf"], "Compiling")
     return folder / "mcu.elf"
 
 
@@ -165,7 +165,7 @@ def test_memory_is_that_of_the_chip():
 def test_the_image_is_what_objcopy_makes(firmware, tmp_path):
     """firmware.bin against the toolchain's own tool."""
     theirs = tmp_path / "objcopy.bin"
-    run([zig(), "objcopy", "-O", "binary", firmware.elf, theirs], "objcopy")
+    run_tool([zig(), "objcopy", "-O", "binary", firmware.elf, theirs], "objcopy")
     content = theirs.read_bytes()
     ours = flash_image(firmware.elf)[: len(content)]
     gaps = [i for i, (a, b) in enumerate(zip(ours, content, strict=True)) if a != b]
@@ -211,9 +211,9 @@ def test_the_course_firmware_fits(road):
 def test_a_network_too_large_for_the_flash(tmp_path):
     """Said in terms of the network, before any compiling."""
     spec = Spec(1200, (500,), None, False, True, False, True, 0.1, 1)
-    network = generate(make(spec, tmp_path / "large.tflite"), tmp_path / "network")
+    network = generate_network(make(spec, tmp_path / "large.tflite"), tmp_path / "network")
     with pytest.raises(KitError, match="does not fit") as error:
-        build(network, tmp_path / "out")
+        build_firmware(network, tmp_path / "out")
     assert "524,288" in error.value.what and not (tmp_path / "out").exists()
 
 
@@ -221,7 +221,7 @@ def test_a_network_too_large_for_the_ram(network, tmp_path):
     """As with the flash: not as a page of the linker's output."""
     large = replace(network, arena_bytes=RAM.size + 1)
     with pytest.raises(KitError, match="131,072 bytes of RAM"):
-        build(large, tmp_path / "out")
+        build_firmware(large, tmp_path / "out")
 
 
 @pytest.mark.parametrize(("memory", "size"), [("flash", 524_289), ("RAM", 131_073)])
@@ -249,24 +249,24 @@ def test_the_smaller_chip_holds_less(network, tmp_path):
     with pytest.raises(KitError, match="STM32F401RE has 98,304"):
         check_fits(use, mcu)
     with pytest.raises(KitError, match="STM32F401RE has 98,304"):
-        build(replace(network, arena_bytes=100_000), tmp_path / "out", mcu)
+        build_firmware(replace(network, arena_bytes=100_000), tmp_path / "out", mcu)
 
 
 def test_a_folder_without_a_network(tmp_path):
     with pytest.raises(KitError, match="no generated network"):
-        build(tmp_path)
+        build_firmware(tmp_path)
 
 
 def test_a_compiler_error_names_the_line_and_keeps_the_old_program(network, tmp_path):
     """A student who breaks the C reads where; the program built before is still there."""
-    made = build(network, tmp_path / "out")
+    made = build_firmware(network, tmp_path / "out")
     before = made.bin.read_bytes()
     broken = tmp_path / "network"
     shutil.copytree(network.folder, broken)
     text = (broken / "network.c").read_text()
     (broken / "network.c").write_text(text.replace("started = 1;", "started = one;"))
     with pytest.raises(KitError, match=r"network\.c:\d+:\d+: error") as error:
-        build(broken, tmp_path / "out")
+        build_firmware(broken, tmp_path / "out")
     assert "started = one" in error.value.why
     assert made.bin.read_bytes() == before
 
@@ -300,14 +300,14 @@ def test_the_generated_c_is_formatted(network):
 def test_fast_math_is_off(network, tmp_path):
     """float32 on the chip equals float32 here: no fused multiply-add, in either build."""
     from kit.board import Board, flash
+    from kit.checks.validate import random_inputs
     from kit.compile import HostNetwork
-    from kit.validate import random_inputs
 
     spec = Spec(**vars(SPEC) | {"int8": False})
     path = make(spec, tmp_path / "float.tflite")
-    made = generate(path, tmp_path / "network")
+    made = generate_network(path, tmp_path / "network")
     inputs = random_inputs(path, 20)
-    flash("virtual://float", build(made, tmp_path).elf)
+    flash("virtual://float", build_firmware(made, tmp_path).elf)
     with Board("virtual://float") as board:
         np.testing.assert_array_equal(board.run(inputs), HostNetwork(made).run(inputs))
 
@@ -319,7 +319,7 @@ def test_a_build_that_takes_too_long_is_ended_with_all_that_it_started(tmp_path)
     script.write_text(f"#!/bin/sh\nsleep 60 &\necho $! > {child}\necho so far\nwait\n")
     script.chmod(0o755)
     with pytest.raises(subprocess.TimeoutExpired) as error:
-        execute([script], 1)
+        run_program([script], 1)
     assert error.value.output == "so far\n"
     number = int(child.read_text())
     assert not psutil.pid_exists(number) or psutil.Process(number).status() == "zombie"
@@ -346,6 +346,6 @@ def test_each_divider_of_a_bus_has_its_code(tmp_path):
         *includes,
         tmp_path / "prescaler.c",
     ]
-    run([zig(), "cc", *words, "-o", library], "Compiling")
+    run_tool([zig(), "cc", *words, "-o", library], "Compiling")
     code_of = ctypes.CDLL(str(library)).code_of
     assert [code_of(divider) for divider in (1, 2, 4, 8, 16)] == [0, 4, 5, 6, 7]

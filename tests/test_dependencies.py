@@ -34,7 +34,7 @@ NOT_IMPORTED = {
     "playwright": "pytest.importorskip in tests/test_browser.py",
     "ruff": "the command",
     "setuptools": "builds this project for workshop.py",
-    "tensorflow": "imported in silence by kit/lesson/quiet.py, for the notebooks",
+    "tensorflow": "imported in silence by kit/silence.py, for the notebooks",
 }
 # Imported here without being a direct dependency, and why that is safe.
 BROUGHT_ALONG = {

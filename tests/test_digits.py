@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image, ImageDraw
 
-from kit.digits import check_image, like_mnist, load, prepare, read_image
+from kit.digits import check_image, like_mnist, load_mnist, prepare, read_image
 from kit.digits.mnist import MNIST
 from kit.errors import KitError
 from kit.paths import DATA
@@ -29,7 +29,7 @@ PUBLISHED = {
 
 @pytest.fixture(scope="module")
 def mnist():
-    (x_train, y_train), (x_test, y_test) = load()
+    (x_train, y_train), (x_test, y_test) = load_mnist()
     return {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test}
 
 
@@ -94,7 +94,7 @@ def test_another_file_in_its_place_is_refused(tmp_path, make, why):
     path = tmp_path / "mnist.npz"
     make(path)
     with pytest.raises(KitError, match=why) as caught:
-        load(path)
+        load_mnist(path)
     assert "data/mnist.npz" in caught.value.next_step
 
 
@@ -103,7 +103,7 @@ def test_other_images_of_the_same_shape_are_refused(tmp_path, mnist):
     path = tmp_path / "mnist.npz"
     np.savez(path, **{**mnist, "y_test": mnist["y_test"][::-1]})
     with pytest.raises(KitError, match="y_test are not those of MNIST"):
-        load(path)
+        load_mnist(path)
 
 
 # --- check_image ---------------------------------------------------------------------------------

@@ -13,10 +13,10 @@ from importlib import import_module
 import pytest
 from rich.console import Console
 
-from kit.doctor import Check, Examination
+from kit.checks.doctor import Check, Examination
 from kit.errors import KitError
 
-doctor = import_module("kit.doctor")  # the package gives the function of that name
+doctor = import_module("kit.checks.doctor")  # the package gives the function of that name
 GOOD = Check("zig", True, "0.17.1", "required", "install it")
 LACKING = Check("gcc <arm>", False, "", "optional", "apt install gcc")
 MISSING = Check("CMake", False, "not on PATH", "required", "install it")

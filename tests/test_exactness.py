@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from networks import Tflite
 
+from kit.checks.validate import random_inputs
 from kit.compile import HostNetwork
-from kit.generate import generate
+from kit.generate import generate_network
 from kit.generate.quantized import exact_multiplier
 from kit.model import Reference
-from kit.validate import random_inputs
 
 ROWS = 3_000
 INPUTS, OUTPUTS = 16, 64
@@ -64,7 +64,7 @@ def test_sums_on_the_edge_round_as_the_reference_does(tmp_path, per_channel, bia
         inputs = random_inputs(path, ROWS)
         reference = Reference(path).run(inputs)
         assert len(np.unique(reference)) > 60, "too little of the output's range is met"
-        ours = HostNetwork(generate(path, tmp_path / "network")).run(inputs)
+        ours = HostNetwork(generate_network(path, tmp_path / "network")).run(inputs)
         differ[name] = int((ours != reference).any(axis=1).sum())
     assert differ == dict.fromkeys(SCALES, 0)
 

@@ -18,8 +18,8 @@ from nbclient.exceptions import CellExecutionError
 from kit import paths
 from kit.errors import KitError
 from kit.lesson import artifacts
+from kit.lesson.execute import _Kernels, kernel_environment, notebooks
 from kit.lesson.exercises import copy_of_firmware, watch_led
-from kit.lesson.run import _Kernels, kernel_environment, notebooks
 from kit.provenance import digest, note_of
 
 CHANGE = """\
@@ -273,9 +273,9 @@ def test_02_3_differing(lesson):
 # --- 03-generate ---------------------------------------------------------------------------------
 
 FLOAT = """\
-float32 = kit.generate(kit.artifact("digits_float32.tflite"),
+float32 = kit.generate_network(kit.artifact("digits_float32.tflite"),
                        kit.build_folder() / "exercises" / "float32")"""
-INT8 = 'network = kit.generate(model_file, kit.build_folder() / "exercises" / "network")'
+INT8 = 'network = kit.generate_network(model_file, kit.build_folder() / "exercises" / "network")'
 
 
 def test_03_1_float(lesson):
@@ -316,7 +316,7 @@ def test_03_3_dynamic(lesson):
     """Refused, with the notebook that says what to do instead."""
     generate = lesson("03")
     generate.needs("03-01")
-    said = generate.refused('kit.generate(kit.artifact("digits_dynamic_range.tflite"), '
+    said = generate.refused('kit.generate_network(kit.artifact("digits_dynamic_range.tflite"), '
                             'kit.build_folder() / "exercises" / "dynamic")')  # fmt: skip
     assert "int8" in said and "Next: " in said
     assert not generate.value('(kit.build_folder() / "exercises" / "dynamic").exists()')
@@ -397,7 +397,7 @@ def test_05_2_pad(lesson):
     """In a corner and half as high as the pad it is a 1; a spot of the pen's own size is none."""
     recognize = lesson("05")
     recognize.needs(*START)
-    recognize.do("from kit.lesson.widgets import DrawingPad\npad = DrawingPad(board.recognize)")
+    recognize.do("from kit.lesson.pad import DrawingPad\npad = DrawingPad(board.recognize)")
 
     def read_as(height):
         recognize.do(f"pad.clear(); pad.stroke([(20, 20), (20, {20 + height})])")

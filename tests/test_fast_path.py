@@ -18,11 +18,11 @@ from networks import Spec, make
 from test_virtual_board import FLAGS, LINKER_SCRIPT, SOURCES, ZIG
 
 from kit.board import Board, flash
-from kit.board.virtual import flash_store
-from kit.compile import build
-from kit.compile.toolchain import environment, run, zig
-from kit.generate import generate
+from kit.compile import build_firmware
+from kit.compile.toolchain import environment, run_tool, zig
+from kit.generate import generate_network
 from kit.paths import FIRMWARE
+from virtual_nucleo import flash_store
 
 NN = FIRMWARE / "nn"
 OUTPUT_BUFFER = 24 + 8  # bytes, as in fast_dense.c
@@ -112,7 +112,7 @@ def plain(tmp_path_factory):
     """The plain kernel, compiled for this computer: a function from a layer to its output."""
     path = tmp_path_factory.mktemp("plain") / "plain.so"
     flags = ["-O1", "-shared", "-fPIC", "-fno-sanitize=undefined", "-U__ARM_FEATURE_DSP"]
-    run([zig(), "cc", *flags, f"-I{NN}", NN / "dense_int8.c", "-o", path], "Compiling")
+    run_tool([zig(), "cc", *flags, f"-I{NN}", NN / "dense_int8.c", "-o", path], "Compiling")
     library = ctypes.CDLL(str(path))
 
     def compute(layer):
@@ -195,7 +195,9 @@ def test_instructions_for_a_multiply_accumulate(tmp_path, per_channel):
     """The fast path is in the firmware and fast: a network of the course's shape takes fewer than
     1.7 instructions for each multiply-accumulate, all else included (in plain C it is 4.7)."""
     spec = Spec(784, (128, 128, 10), "relu", True, True, per_channel, True, 0.05, 1)
-    firmware = build(generate(make(spec, tmp_path / "m.tflite"), tmp_path / "network"), tmp_path)
+    firmware = build_firmware(
+        generate_network(make(spec, tmp_path / "m.tflite"), tmp_path / "network"), tmp_path
+    )
     flash("virtual://counted", firmware.elf)
     with Board("virtual://counted") as board:
         measured = board.measure(np.zeros((28, 28), np.uint8))

@@ -16,20 +16,20 @@ from hypothesis import strategies as st
 from networks import Spec, make, make_course
 from test_second_opinion import board_in_qemu, needs_qemu
 
-from kit import mcu
+from kit import boards as mcu
 from kit.board import Board, LinkError, flash, link
 from kit.board.board import PROTOCOL_VERSION
 from kit.board.crash import CFSR, HFSR, CrashError, crash_error
 from kit.board.link import Frame, Link, encode
-from kit.board.virtual import clocks, peripherals
-from kit.board.virtual import memory_map as m
-from kit.compile import build
+from kit.compile import build_firmware
 from kit.compile import firmware as firmware_module
 from kit.compile.firmware import flash_image
-from kit.digits import load
-from kit.generate import generate
-from kit.model import Reference, pixels_to_input, read
+from kit.digits import load_mnist
+from kit.generate import generate_network
+from kit.model import Reference, pixels_to_input, read_model
 from kit.paths import FIRMWARE, ROOT
+from virtual_nucleo import clocks, peripherals
+from virtual_nucleo import memory_map as m
 
 URL = "virtual://firmware"
 SPEC = Spec(784, (12, 10), "relu", True, True, True, True, 0.05, 3)
@@ -39,19 +39,19 @@ HSERDY, PLLRDY, SWS, ODRDY, ODSWRDY = 1 << 17, 1 << 25, 0b1100, 1 << 16, 1 << 17
 @pytest.fixture(scope="module")
 def network(tmp_path_factory):
     folder = tmp_path_factory.mktemp("firmware-network")
-    return generate(make(SPEC, folder / "small.tflite"), folder / "network")
+    return generate_network(make(SPEC, folder / "small.tflite"), folder / "network")
 
 
 @pytest.fixture(scope="module", params=mcu.MCUS)
 def program(request, network, tmp_path_factory):
     """The firmware for each board: its chip and its ELF."""
     chip = mcu.MCUS[request.param]
-    return chip, build(network, tmp_path_factory.mktemp(chip.name), chip).elf
+    return chip, build_firmware(network, tmp_path_factory.mktemp(chip.name), chip).elf
 
 
 @pytest.fixture(scope="module")
 def f446(network, tmp_path_factory):
-    return build(network, tmp_path_factory.mktemp("f446")).elf
+    return build_firmware(network, tmp_path_factory.mktemp("f446")).elf
 
 
 @pytest.fixture
@@ -66,9 +66,9 @@ def board(f446):
 
 def hide(monkeypatch, block, offset, bits):
     """Make bits of a register read as 0, as if what they stand for never became ready."""
-    read = block.read
+    read_model = block.read
     monkeypatch.setattr(
-        block, "read", lambda self, at: read(self, at) & ~(bits if at == offset else 0)
+        block, "read", lambda self, at: read_model(self, at) & ~(bits if at == offset else 0)
     )
 
 
@@ -185,7 +185,7 @@ def test_the_status_knows_the_chip_the_stack_and_the_button(board):
 def test_the_stack_mark_only_rises(board):
     """Recognizing takes more stack than saying hello, and afterwards the mark stays."""
     before = board.status().stack_used
-    board.recognize(load()[1][0][0])
+    board.recognize(load_mnist()[1][0][0])
     after = board.status().stack_used
     board.hello()
     assert before < after == board.status().stack_used
@@ -209,7 +209,7 @@ def course(tmp_path_factory):
     """The course's network with its reference weights: its int8 .tflite and its program."""
     folder = tmp_path_factory.mktemp("course")
     path = make_course(folder / "digits.tflite")
-    return path, build(generate(path, folder / "network"), folder).elf
+    return path, build_firmware(generate_network(path, folder / "network"), folder).elf
 
 
 def picture():
@@ -222,10 +222,10 @@ def picture():
 def watch_led(monkeypatch, board):
     """Let each look at the timer be a tick; the list gets the LED's state at each."""
     seen = []
-    read = peripherals.SysTick.read
+    read_model = peripherals.SysTick.read
 
     def tick(self, offset):
-        value = read(self, offset)
+        value = read_model(self, offset)
         if offset == m.SYST_CSR:
             seen.append(board.port.led)
             value |= m.COUNTFLAG
@@ -262,7 +262,7 @@ def test_the_button_blinks_the_built_in_digit(course, monkeypatch):
     """The network reads the picture, in LiteRT and on the board, and the LED tells the digit."""
     path, elf = course
     image = picture().astype(np.uint8)
-    scores = Reference(path).run(pixels_to_input(image[None], read(path).input))
+    scores = Reference(path).run(pixels_to_input(image[None], read_model(path).input))
     flash(URL, elf)
     with Board(URL) as board:
         answer = board.recognize(image)
@@ -292,8 +292,8 @@ def test_while_the_answer_blinks_the_board_answers_requests(course, monkeypatch)
 def test_a_network_that_takes_no_picture_flickers(tmp_path, monkeypatch):
     """There is nothing to show it: 16 short flashes, and the board goes on."""
     spec = Spec(20, (5,), None, True, True, True, True, 0.3, 1)
-    made = generate(make(spec, tmp_path / "x.tflite"), tmp_path / "network")
-    flash(URL, build(made, tmp_path).elf)
+    made = generate_network(make(spec, tmp_path / "x.tflite"), tmp_path / "network")
+    flash(URL, build_firmware(made, tmp_path).elf)
     with Board(URL) as board:
         seen = watch_led(monkeypatch, board)
         ticks(board, seen, 5)
@@ -338,7 +338,7 @@ def crashing(network, tmp_path_factory):
     (copy / "app" / "main.c").write_text(main)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(firmware_module, "FIRMWARE", copy)
-        return build(network, "virtual/crashing").elf
+        return build_firmware(network, "virtual/crashing").elf
 
 
 def crash(board, number):

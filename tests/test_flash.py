@@ -17,15 +17,16 @@ import serial
 from networks import Spec, make
 
 from kit import cli
-from kit.board import Board, confirm, flash, ports, probes, tools
-from kit.compile import build
+from kit.board import Board, confirm, flash, ports, probes
+from kit.board.flashing import tools
+from kit.boards import STM32F401RE, STM32F446RE
+from kit.compile import build_firmware
 from kit.compile.firmware import build_id_of, flash_image
-from kit.compile.toolchain import run, zig
+from kit.compile.toolchain import run_tool, zig
 from kit.errors import KitError
-from kit.generate import generate
-from kit.mcu import STM32F401RE, STM32F446RE
+from kit.generate import generate_network
 
-FLASH = import_module("kit.board.flash")  # the package gives the function of that name
+FLASH = import_module("kit.board.flashing")  # the package gives the function of that name
 PORT = "COM5"  # any real port: the ST-LINK is found by the tool
 REQUIRE = ports.require
 PROGRAMS = ["STM32_Programmer_CLI", "openocd", "st-flash", "pyocd"]  # in the order of preference
@@ -44,7 +45,9 @@ def program(folder, outputs, mcu=STM32F446RE):
     """A program around a network with `outputs` outputs; each number makes another one."""
     spec = Spec(20, (outputs,), None, True, True, True, True, 0.3, 1)
     model = make(spec, folder / f"{outputs}.tflite")
-    return build(generate(model, folder / f"network{outputs}"), folder / f"built{outputs}", mcu).elf
+    return build_firmware(
+        generate_network(model, folder / f"network{outputs}"), folder / f"built{outputs}", mcu
+    ).elf
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +133,7 @@ def no_program(kind, elf, folder):
     }
     if kind in options:
         words = ("-nostdlib", "-fno-sanitize=all", source, "-o", path)
-        run([zig(), "cc", *options[kind], *words], "Compiling")
+        run_tool([zig(), "cc", *options[kind], *words], "Compiling")
     elif kind == "a folder":
         path.mkdir()
     elif kind != "missing":

@@ -13,19 +13,19 @@ from hypothesis import strategies as st
 from networks import Spec, Tflite, make, specs
 
 from kit.board import Board, flash
-from kit.compile import HostNetwork, build
+from kit.checks.validate import random_inputs
+from kit.compile import HostNetwork, build_firmware
 from kit.compile.host import compile_library
-from kit.compile.toolchain import run, zig
-from kit.digits import load
+from kit.compile.toolchain import run_tool, zig
+from kit.digits import load_mnist
 from kit.errors import KitError
-from kit.generate import generate
-from kit.generate import load as load_generated
+from kit.generate import generate_network
+from kit.generate import load_network as load_generated
 from kit.generate.arena import Lifetime, plan
 from kit.generate.portable import KERNELS, Step, lower, place
 from kit.generate.quantized import quantize_multiplier
-from kit.model import Operator, Reference, pixels_to_input, read
+from kit.model import Operator, Reference, pixels_to_input, read_model
 from kit.paths import FIRMWARE
-from kit.validate import random_inputs
 
 EXAMPLE = Spec(20, (12, 5), "relu", True, True, True, True, 0.3, 1)
 slow = settings(
@@ -39,7 +39,7 @@ slow = settings(
 def example(tmp_path_factory):
     """A small int8 network, its C, and its reference."""
     path = make(EXAMPLE, tmp_path_factory.mktemp("example") / "example.tflite")
-    return path, generate(path, path.parent / "network")
+    return path, generate_network(path, path.parent / "network")
 
 
 @settings(slow, max_examples=many(10, 25))
@@ -48,7 +48,7 @@ def test_any_int8_network_equals_the_reference_kernels(spec, tmp_path):
     """Protects promise 1 for other networks than ours: every value, to the last bit."""
     path = make(spec, tmp_path / "random.tflite")
     inputs = random_inputs(path, 50, spec.seed)
-    ours = HostNetwork(generate(path, tmp_path / "network")).run(inputs)
+    ours = HostNetwork(generate_network(path, tmp_path / "network")).run(inputs)
     np.testing.assert_array_equal(ours, Reference(path).run(inputs))
 
 
@@ -60,7 +60,7 @@ def test_any_int8_network_on_the_virtual_board(spec, tmp_path):
     images."""
     path = make(spec, tmp_path / "random.tflite")
     inputs = random_inputs(path, 20, spec.seed)
-    firmware = build(generate(path, tmp_path / "network"), tmp_path)
+    firmware = build_firmware(generate_network(path, tmp_path / "network"), tmp_path)
     flash("virtual://random", firmware.elf)
     with Board("virtual://random") as board:
         np.testing.assert_array_equal(board.run(inputs), Reference(path).run(inputs))
@@ -73,7 +73,7 @@ def test_any_float_network_is_near_the_reference(spec, tmp_path):
     spec = Spec(**vars(spec) | {"int8": False})
     path = make(spec, tmp_path / "random.tflite")
     inputs = random_inputs(path, 20, spec.seed)
-    ours = HostNetwork(generate(path, tmp_path / "network")).run(inputs)
+    ours = HostNetwork(generate_network(path, tmp_path / "network")).run(inputs)
     np.testing.assert_allclose(ours, Reference(path).run(inputs), rtol=1e-4, atol=1e-5)
 
 
@@ -92,7 +92,7 @@ def test_every_layer_equals_the_reference(example):
     interpreter.set_tensor(interpreter.get_input_details()[0]["index"], one)
     interpreter.invoke()
     ours = HostNetwork(network).layers(one[0])
-    operators = [op for op in read(path).operators if op.name in KERNELS]
+    operators = [op for op in read_model(path).operators if op.name in KERNELS]
     assert len(ours) == len(operators) == len(network.layers)
     for values, operator in zip(ours, operators, strict=True):
         reference = interpreter.get_tensor(operator.outputs[0].index)
@@ -105,7 +105,7 @@ def test_the_softmax_kernel_over_its_whole_range(tmp_path):
     rows = [[v] * 10 for v in (-128, 0, 127)]
     rows += [[127 if i == j else -128 for i in range(10)] for j in range(10)]
     inputs = np.array(rows, np.int8)
-    ours = HostNetwork(generate(path, tmp_path / "network")).run(inputs)
+    ours = HostNetwork(generate_network(path, tmp_path / "network")).run(inputs)
     np.testing.assert_array_equal(ours, Reference(path).run(inputs))
 
 
@@ -141,7 +141,7 @@ def test_tensors_that_live_together_never_overlap(lives):
 def test_generating_twice_gives_the_same_bytes(example, tmp_path):
     """A generated network can be compared and cached by its bytes."""
     path, network = example
-    again = generate(path, tmp_path / "again")
+    again = generate_network(path, tmp_path / "again")
     for file in sorted(network.folder.iterdir()):
         assert file.read_bytes() == (again.folder / file.name).read_bytes()
 
@@ -154,7 +154,7 @@ def test_the_result_can_be_loaded_again(example):
 def test_a_name_cannot_break_the_c(tmp_path):
     """A file name with quotes, comment marks and letters beyond ASCII must still compile."""
     path = make(EXAMPLE, tmp_path / 'odd "*⁄ né\\me.tflite')
-    network = generate(path, tmp_path / "network")
+    network = generate_network(path, tmp_path / "network")
     HostNetwork(network).run(random_inputs(path, 1))
     assert re.fullmatch(r"[A-Za-z0-9._-]+", network.model)
 
@@ -166,7 +166,7 @@ def test_the_c_has_no_heap_and_no_float_in_the_int8_path(example, tmp_path):
     flags = ["-target", "thumb-freestanding-eabihf", "-mcpu=cortex_m4+vfp4d16sp", "-O2", "-S"]
     for source in sources:
         listing = tmp_path / f"{source.stem}.s"
-        run([zig(), "cc", *flags, f"-I{FIRMWARE / 'nn'}", source, "-o", listing], "Compiling")
+        run_tool([zig(), "cc", *flags, f"-I{FIRMWARE / 'nn'}", source, "-o", listing], "Compiling")
         instructions = listing.read_text()
         assert not re.search(r"^\s+v(mul|add|mla|div|cvt|ldr)\b", instructions, re.MULTILINE)
         assert not re.search(r"\b(malloc|free|__aeabi_f\w+|__aeabi_d\w+)\b", instructions)
@@ -191,7 +191,7 @@ def test_undefined_behavior_is_absent(example, tmp_path):
 
     program = tmp_path / "program.exe"
     flags = ["-O1", "-fsanitize=undefined", "-fsanitize-trap=undefined", *include_flags(network)]
-    run([zig(), "cc", *flags, main, *network_sources(network), "-o", program], "Compiling")
+    run_tool([zig(), "cc", *flags, main, *network_sources(network), "-o", program], "Compiling")
     assert subprocess.run([str(program)], check=False).returncode == 0
 
 
@@ -209,7 +209,7 @@ def dense(made, x, rows, columns, scale=0.1, bias=False, **options):
 
 def agrees(path, folder):
     """A model's C against the reference, on 50 random inputs. The generated network."""
-    network = generate(path, folder / "network")
+    network = generate_network(path, folder / "network")
     inputs = random_inputs(path, 50)
     np.testing.assert_array_equal(HostNetwork(network).run(inputs), Reference(path).run(inputs))
     return network
@@ -334,7 +334,7 @@ def test_what_the_engine_cannot_do_is_named_with_its_cure(tmp_path, case):
     path = made.write(tmp_path / "refused.tflite", [x], [y])
     Reference(path)
     with pytest.raises(KitError, match=r"cannot turn refused\.tflite into C") as error:
-        generate(path, tmp_path / "network")
+        generate_network(path, tmp_path / "network")
     assert words in str(error.value) and cure in error.value.next_step
     assert not (tmp_path / "network").exists()
 
@@ -377,7 +377,7 @@ def test_numbers_that_do_not_belong_together_make_no_c(tmp_path, tensor, fields,
     made = Tflite()
     x = made.tensor((1, 4), "int8", 0.1, 7)
     y = dense(made, x, 3, 4, bias=True)
-    model = read(made.write(tmp_path / "good.tflite", [x], [y]))
+    model = read_model(made.write(tmp_path / "good.tflite", [x], [y]))
     index = dict(zip("xwby", range(4), strict=True))[tensor]
     with pytest.raises(KitError, match=words):
         lower(changed(model, index, **fields))
@@ -385,7 +385,7 @@ def test_numbers_that_do_not_belong_together_make_no_c(tmp_path, tensor, fields,
 
 def test_a_step_of_two_inputs_overwrites_neither(example):
     """The arena sees every input of a step: what the second one holds is alive until then."""
-    model = read(example[0])
+    model = read_model(example[0])
     x, *_ = model.inputs
     a, b, c = (replace(x, index=90 + n) for n in range(3))
 
@@ -420,7 +420,7 @@ def test_a_library_knows_its_flags_and_its_compiler(tmp_path, monkeypatch):
 @pytest.fixture(scope="module")
 def cnn(tmp_path_factory):
     """A network with operators that the generator cannot do."""
-    from kit.lesson.quiet import quiet, tensorflow
+    from kit.silence import quiet, tensorflow
 
     tf = tensorflow()
     network = tf.keras.Sequential(
@@ -435,38 +435,38 @@ def cnn(tmp_path_factory):
 def test_an_unknown_operator_is_refused_by_name(cnn, tmp_path):
     """The error names what cannot be done and lists what can; nothing is written."""
     with pytest.raises(KitError, match="CONV_2D") as error:
-        generate(cnn, tmp_path / "network")
+        generate_network(cnn, tmp_path / "network")
     assert all(name in str(error.value) for name in ("FULLY_CONNECTED", "RESHAPE", "SOFTMAX"))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_refusal_leaves_the_earlier_network_alone(example, cnn, tmp_path):
     path, _ = example
-    made = generate(path, tmp_path / "network")
+    made = generate_network(path, tmp_path / "network")
     before = {file.name: file.read_bytes() for file in made.folder.iterdir()}
     with pytest.raises(KitError):
-        generate(cnn, tmp_path / "network")
+        generate_network(cnn, tmp_path / "network")
     assert {file.name: file.read_bytes() for file in made.folder.iterdir()} == before
 
 
 @pytest.mark.parametrize("kind", ["dynamic_range", "float16"])
 def test_the_course_models_that_mix_types_are_refused(road, tmp_path, kind):
     with pytest.raises(KitError, match="cannot turn"):
-        generate(road["build"] / f"digits_{kind}.tflite", tmp_path / "network")
+        generate_network(road["build"] / f"digits_{kind}.tflite", tmp_path / "network")
 
 
 def test_every_test_image_has_the_reference_scores(road):
     """Promise 1, on this computer: 10,000 images, ten scores each, no difference."""
     path = road["build"] / "digits_int8.tflite"
-    _, (images, _) = load()
-    inputs = pixels_to_input(images, read(path).input)
+    _, (images, _) = load_mnist()
+    inputs = pixels_to_input(images, read_model(path).input)
     ours = HostNetwork(road["build"] / "network").run(inputs)
     np.testing.assert_array_equal(ours, Reference(path).run(inputs))
 
 
 def test_an_unknown_engine_is_refused(example, tmp_path):
     with pytest.raises(KitError, match="no engine 'cubeai'"):
-        generate(example[0], tmp_path / "network", engine="cubeai")
+        generate_network(example[0], tmp_path / "network", engine="cubeai")
 
 
 def test_functions_of_kit_stay_functions_whatever_was_imported():
@@ -474,9 +474,9 @@ def test_functions_of_kit_stay_functions_whatever_was_imported():
     lines = [
         "import kit, inspect",
         "for _ in range(2):",
-        "    assert all(inspect.isfunction(f) for f in (kit.generate, kit.doctor))",
+        "    assert all(inspect.isfunction(f) for f in (kit.generate_network, kit.examine))",
         "    from kit.generate import xcubeai",
-        "    from kit.doctor import examine",
+        "    from kit.checks.doctor import examine",
         "    import kit.compile",
     ]
     subprocess.run([sys.executable, "-c", "\n".join(lines)], check=True)
@@ -486,8 +486,8 @@ def test_st_and_its_packages_are_loaded_when_they_are_asked_for():
     """Who generates with the open engine, builds and flashes needs nothing of ST's tool."""
     lines = [
         "import sys, kit",
-        "kit.generate, kit.build_firmware, kit.flash, kit.Board, kit.HostNetwork",
-        "import kit.validate, kit.board.virtual.flash_store",
+        "kit.generate_network, kit.build_firmware, kit.flash, kit.Board, kit.HostNetwork",
+        "import kit.checks.validate, virtual_nucleo.flash_store",
         "assert not [name for name in sys.modules if name.startswith('kit.generate.xcubeai')]",
     ]
     subprocess.run([sys.executable, "-c", "\n".join(lines)], check=True)

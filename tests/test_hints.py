@@ -6,8 +6,8 @@ import pytest
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
 
+from kit.lesson.execute import _Kernels, kernel_environment
 from kit.lesson.hints import hint
-from kit.lesson.run import _Kernels, kernel_environment
 
 SETTINGS = {"InteractiveShellApp": {"extensions": ["kit.lesson.hints"]}}
 ABOVE = "Run > Run All Above Selected Cell"

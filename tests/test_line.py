@@ -25,9 +25,9 @@ from serial.rfc2217 import PortManager
 
 from kit.board import Board, LinkError, flash, link
 from kit.board.link import Frame, FrameReader, encode
-from kit.compile import build
+from kit.compile import build_firmware
 from kit.errors import KitError
-from kit.generate import generate
+from kit.generate import generate_network
 
 URL = "virtual://line"
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals")
@@ -38,7 +38,9 @@ def program(tmp_path_factory):
     """A small network on the virtual board."""
     folder = tmp_path_factory.mktemp("line")
     spec = Spec(784, (12, 10), "relu", True, True, True, True, 0.05, 3)
-    elf = build(generate(make(spec, folder / "small.tflite"), folder / "network"), folder).elf
+    elf = build_firmware(
+        generate_network(make(spec, folder / "small.tflite"), folder / "network"), folder
+    ).elf
     flash(URL, elf)
     return elf
 
@@ -365,7 +367,9 @@ def test_a_cable_pulled_and_plugged_in_again_between_two_calls_goes_unnoticed(
 def test_another_board_at_the_same_plug_is_not_taken_for_the_first(place, images, tmp_path):
     """What it answers is not read as the first one's; from then on it is asked as what it is."""
     spec = Spec(784, (10,), "relu", True, True, True, True, 0.05, 4)  # as many bytes of answers
-    other = build(generate(make(spec, tmp_path / "other.tflite"), tmp_path / "net"), tmp_path).elf
+    other = build_firmware(
+        generate_network(make(spec, tmp_path / "other.tflite"), tmp_path / "net"), tmp_path
+    ).elf
     flash("virtual://line-other", other)
     place.plug()
     with opened(place.url) as board:

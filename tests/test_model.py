@@ -19,7 +19,7 @@ from kit.model import (
     input_range,
     output_to_scores,
     pixels_to_input,
-    read,
+    read_model,
 )
 from kit.model.reference import _short
 
@@ -35,7 +35,7 @@ def test_the_description_is_what_litert_says(path):
     from ai_edge_litert.interpreter import Interpreter
 
     theirs = Interpreter(str(path)).get_tensor_details()
-    for tensor, detail in zip(read(path).tensors, theirs, strict=False):
+    for tensor, detail in zip(read_model(path).tensors, theirs, strict=False):
         quantization = detail["quantization_parameters"]
         assert tensor.name == detail["name"]
         assert tensor.shape == tuple(detail["shape"])
@@ -46,7 +46,7 @@ def test_the_description_is_what_litert_says(path):
 
 def test_a_missing_file(tmp_path):
     with pytest.raises(KitError, match="no file"):
-        read(tmp_path / "missing.tflite")
+        read_model(tmp_path / "missing.tflite")
 
 
 @pytest.mark.parametrize("content", [b"", b"PNG", b"\0" * 64, b"\x89PNG\r\n\x1a\n" + b"\0" * 99])
@@ -54,7 +54,7 @@ def test_a_file_that_is_no_model(tmp_path, content):
     file = tmp_path / "wrong.tflite"
     file.write_bytes(content)
     with pytest.raises(KitError, match="TFL3"):
-        read(file)
+        read_model(file)
 
 
 @settings(deadline=None, max_examples=30, derandomize=True)
@@ -65,7 +65,7 @@ def test_a_truncated_model(path, tmp_path_factory, share):
     file = tmp_path_factory.mktemp("truncated") / "half.tflite"
     file.write_bytes(content[: int(share * len(content))])
     with pytest.raises(KitError):
-        read(file)
+        read_model(file)
 
 
 def test_the_wrong_input_for_a_model(path):
@@ -170,7 +170,7 @@ def test_scores_are_real_numbers():
 def test_what_is_no_tflite_is_called_what_it_is(tmp_path, name, content, words):
     path = tmp_path / name
     path.mkdir() if content is None else path.write_bytes(content)
-    for use in (read, Reference):
+    for use in (read_model, Reference):
         with pytest.raises(KitError, match=f"(?s){words}"):
             use(path)
 
@@ -189,7 +189,7 @@ def test_a_name_that_is_no_text(tmp_path):
     """LiteRT's own Python cannot decode it; the file is refused, not the program stopped."""
     _, path = dense_file(tmp_path / "name.tflite", name=b"\xff\xfe\x80")
     with pytest.raises(KitError, match=r"LiteRT says.*utf-8"):
-        read(path)
+        read_model(path)
 
 
 def test_sparse_weights_are_called_so(tmp_path):
@@ -211,7 +211,7 @@ def test_sparse_weights_are_called_so(tmp_path):
     path = made.write(tmp_path / "sparse.tflite", [x], [y])
     assert Reference(path).run(np.ones((1, 4), np.float32)).tolist() == [[1.5, -2.0]]
     with pytest.raises(KitError, match="tensor 2: its weights are sparse; convert without EXPER"):
-        read(path)
+        read_model(path)
 
 
 def test_what_litert_says_is_told_once():
@@ -231,11 +231,11 @@ def collapsed(path, scale=1e-9):
 def test_what_ends_a_process_is_told_in_words(tmp_path, capfd):
     """A collapsed training: LiteRT would end this process without a word. The next model works."""
     path = collapsed(tmp_path / "collapsed.tflite")
-    for use in (read, Reference):
+    for use in (read_model, Reference):
         with pytest.raises(KitError, match=r"LiteRT cannot run collapsed.*ended") as error:
             use(path)
         assert "training that collapsed" in error.value.why and "convert anew" in str(error.value)
-    read(collapsed(tmp_path / "good.tflite", 0.1))
+    read_model(collapsed(tmp_path / "good.tflite", 0.1))
     assert capfd.readouterr() == ("", "")
 
 

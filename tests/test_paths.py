@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from kit import paths
-from kit.doctor import disk
+from kit.checks.doctor import disk
 from kit.errors import KitError
-from kit.lesson.report import report
-from kit.paths import ROOT, build, locked, making
+from kit.lesson.results import report
+from kit.paths import ROOT, build_folder, locked, replacing
 
 WRITER = """
 import sys
@@ -30,7 +30,7 @@ for turn in range(150):
 """
 REPORTER = """
 import sys
-from kit.lesson.report import report
+from kit.lesson.results import report
 
 for turn in range(20):
     report("many", **{f"figure_{sys.argv[2]}_{turn}": turn})
@@ -65,7 +65,7 @@ def names(folder):
 
 
 def test_a_file_appears_when_it_is_complete(tmp_path):
-    with making(tmp_path / "a" / "model.keras") as path:
+    with replacing(tmp_path / "a" / "model.keras") as path:
         path.write_text("half")
         assert path.suffix == ".keras"  # Keras chooses a format by it
         assert not (tmp_path / "a" / "model.keras").exists()
@@ -82,9 +82,9 @@ def test_after_an_error_the_earlier_one_is_there(tmp_path, kind):
             path = path / "inside"
         path.write_text(text)
 
-    with making(target) as path:
+    with replacing(target) as path:
         write(path, "good")
-    with pytest.raises(RuntimeError), making(target) as path:
+    with pytest.raises(RuntimeError), replacing(target) as path:
         write(path, "bad")
         raise RuntimeError
     assert names(tmp_path) == ["thing"]
@@ -93,7 +93,7 @@ def test_after_an_error_the_earlier_one_is_there(tmp_path, kind):
 
 def test_a_folder_is_replaced_as_a_whole(tmp_path):
     for name in ("first", "second"):
-        with making(tmp_path / "network") as path:
+        with replacing(tmp_path / "network") as path:
             path.mkdir()
             (path / name).write_text("")
     assert names(tmp_path / "network") == ["second"]
@@ -101,20 +101,23 @@ def test_a_folder_is_replaced_as_a_whole(tmp_path):
 
 def test_a_file_in_the_way_of_a_folder(tmp_path):
     (tmp_path / "network").write_text("mine")
-    with pytest.raises(KitError, match="cannot be written"), making(tmp_path / "network") as path:
+    with (
+        pytest.raises(KitError, match="cannot be written"),
+        replacing(tmp_path / "network") as path,
+    ):
         path.mkdir()
     assert names(tmp_path) == ["network"] and (tmp_path / "network").read_text() == "mine"
 
 
 def test_a_place_that_cannot_be(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(KitError), making(tmp_path / "file" / "model.tflite"):
+    with pytest.raises(KitError), replacing(tmp_path / "file" / "model.tflite"):
         raise AssertionError("nothing may be written")
 
 
 def test_a_rename_that_fails_puts_the_old_folder_back(tmp_path, monkeypatch):
     """As on Windows, where a file that is open cannot be replaced."""
-    with making(tmp_path / "network") as path:
+    with replacing(tmp_path / "network") as path:
         path.mkdir()
         (path / "old").write_text("")
     rename = os.replace
@@ -126,7 +129,7 @@ def test_a_rename_that_fails_puts_the_old_folder_back(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "replace", refuse)
     monkeypatch.setattr(paths, "RENAME_SECONDS", 0.1)
-    with pytest.raises(KitError, match="in use"), making(tmp_path / "network") as path:
+    with pytest.raises(KitError, match="in use"), replacing(tmp_path / "network") as path:
         path.mkdir()
     assert names(tmp_path) == ["network"] and names(tmp_path / "network") == ["old"]
 
@@ -141,15 +144,15 @@ def test_a_rename_that_is_refused_for_a_moment_is_tried_again(tmp_path, monkeypa
         rename(source, target)
 
     monkeypatch.setattr(os, "replace", refuse)
-    with making(tmp_path / "model.tflite") as path:
+    with replacing(tmp_path / "model.tflite") as path:
         path.write_text("whole")
     assert names(tmp_path) == ["model.tflite"] and not refusals
 
 
 def test_a_block_that_writes_nothing_is_told_so(tmp_path):
-    with making(tmp_path / "network") as path:
+    with replacing(tmp_path / "network") as path:
         path.mkdir()
-    with pytest.raises(KitError, match="was not made"), making(tmp_path / "network"):
+    with pytest.raises(KitError, match="was not made"), replacing(tmp_path / "network"):
         pass
     assert names(tmp_path) == ["network"]
 
@@ -186,7 +189,7 @@ def test_figures_of_two_notebooks_at_once_are_all_kept(tmp_path):
 def test_a_program_that_is_killed_leaves_nothing_that_stays(tmp_path, when):
     """What was there before is there for the next reader; a day later the leftovers are gone."""
     folder = tmp_path / "network"
-    with making(folder) as path:
+    with replacing(folder) as path:
         path.mkdir()
         (path / "name").write_text("whole")
     assert start(KILLED, folder, when).wait() == -signal.SIGKILL
@@ -195,14 +198,14 @@ def test_a_program_that_is_killed_leaves_nothing_that_stays(tmp_path, when):
     (partial,) = tmp_path.glob(".*.partial")
     for age, left in ((60, 2), (2 * paths.DAY, 1)):
         os.utime(partial, (time.time() - age,) * 2)
-        with making(folder) as path:
+        with replacing(folder) as path:
             path.mkdir()
         assert len(names(tmp_path)) == left
 
 
 def test_a_lock_may_be_taken_again_inside(tmp_path):
     with locked(tmp_path / "network"), locked(tmp_path / "network") as folder:
-        with making(folder) as path:
+        with replacing(folder) as path:
             path.mkdir()
         assert names(tmp_path) == [".network.lock", "network"]
     assert names(tmp_path) == ["network"]
@@ -244,7 +247,7 @@ def test_where_no_lock_can_be_kept_it_works_without(tmp_path, monkeypatch, lost)
         monkeypatch.setattr(paths, "_lock", refuse)
     else:
         monkeypatch.setattr(paths, "_try_lock", refuse)
-    with locked(tmp_path / "network"), making(tmp_path / "network") as path:
+    with locked(tmp_path / "network"), replacing(tmp_path / "network") as path:
         path.mkdir()
     assert names(tmp_path) == ["network"]
 
@@ -278,8 +281,8 @@ def read_only(tmp_path, monkeypatch):
 
 def test_a_project_that_cannot_be_written_is_built_at_home(read_only, capsys):
     """Said once, with the way to choose; another copy of the project has another folder."""
-    folder = build()
-    assert build() == folder and folder.is_dir() and folder.is_relative_to(Path.home())
+    folder = build_folder()
+    assert build_folder() == folder and folder.is_dir() and folder.is_relative_to(Path.home())
     told = capsys.readouterr().err
     assert told.count(str(folder)) == told.count("KIT_BUILD") == 1
     report("int8", accuracy=1)
@@ -287,23 +290,23 @@ def test_a_project_that_cannot_be_written_is_built_at_home(read_only, capsys):
 
 
 def test_two_copies_of_the_project_do_not_share_a_folder_at_home(read_only, monkeypatch):
-    first = build()
+    first = build_folder()
     monkeypatch.setattr(paths, "ROOT", read_only.parent / "other" / "digits")
-    assert build() not in (first, *first.parents)
+    assert build_folder() not in (first, *first.parents)
 
 
 def test_nowhere_to_build(read_only, monkeypatch):
     """Neither here nor at home, or not where KIT_BUILD says: the error names the way out."""
     monkeypatch.setenv("KIT_BUILD", str(read_only / "chosen"))
     with pytest.raises(KitError, match="KIT_BUILD") as error:
-        build()
+        build_folder()
     assert str(read_only / "chosen") in error.value.what
     assert not disk().found and "KIT_BUILD" in disk().how_to_get
     monkeypatch.delenv("KIT_BUILD")
     for name in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(name, str(read_only))
     with pytest.raises(KitError, match="KIT_BUILD"):
-        build()
+        build_folder()
 
 
 def test_a_file_in_the_way_of_the_build_folder(tmp_path, monkeypatch):
@@ -312,7 +315,7 @@ def test_a_file_in_the_way_of_the_build_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("KIT_BUILD", "")
     monkeypatch.setattr(paths, "ROOT", tmp_path)
     with pytest.raises(KitError, match="KIT_BUILD"):
-        build()
+        build_folder()
 
 
 def test_a_relative_build_folder_is_the_same_from_everywhere(tmp_path, monkeypatch):
@@ -322,10 +325,10 @@ def test_a_relative_build_folder_is_the_same_from_everywhere(tmp_path, monkeypat
     for place in (tmp_path, tmp_path / "notebooks"):
         place.mkdir(exist_ok=True)
         monkeypatch.chdir(place)
-        assert build() == tmp_path / "digits" / "other"
+        assert build_folder() == tmp_path / "digits" / "other"
 
 
 def test_a_place_that_refuses_is_no_bare_error(read_only):
     """Also when its folder is there already: found out before anything is computed."""
-    with pytest.raises(KitError, match="cannot be written"), making(read_only / "model.tflite"):
+    with pytest.raises(KitError, match="cannot be written"), replacing(read_only / "model.tflite"):
         raise AssertionError("nothing may be written")

@@ -6,10 +6,10 @@ from depth import many
 from networks import make_course
 from PIL import Image, ImageDraw, ImageFilter
 
-from kit.digits import like_mnist, load, read_image
+from kit.digits import like_mnist, load_mnist, read_image
 from kit.errors import KitError
 from kit.model import Reference, pixels_to_input
-from kit.model import read as read_model
+from kit.model import read_model as read_model
 
 COUNT = many(20, 200)
 
@@ -148,7 +148,7 @@ def prepared(picture, path):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_kind_of_picture_is_read(kind, read, tmp_path):
     """At least nine in ten, of the first of MNIST's test images."""
-    images, labels = (part[:COUNT] for part in load()[1])
+    images, labels = (part[:COUNT] for part in load_mnist()[1])
     rng = np.random.default_rng(3)
     path = tmp_path / ("a.jpg" if kind == "turned" else "a.png")
     pictures = [prepared(KINDS[kind](cover(image, rng), rng), path) for image in images]
@@ -255,6 +255,6 @@ def test_any_depth_gives_the_same_pixels(image, tmp_path):
 @pytest.mark.parametrize("shape", [(1, 28, 28), (28, 28, 1), (1, 28, 28, 1)])
 def test_an_array_with_axes_of_one_is_one_image(shape, tmp_path):
     """As networks take and give images."""
-    image = load()[1][0][0]
+    image = load_mnist()[1][0][0]
     np.save(tmp_path / "a.npy", image.reshape(shape))
     assert np.array_equal(read_image(tmp_path / "a.npy"), image)

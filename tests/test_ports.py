@@ -78,7 +78,7 @@ def add_drive(plugged, name="NODE_F446RE", code="0777"):
 def test_st_links_are_told_from_other_ports(plugged):
     """By vendor and product number; the others are only counted."""
     plugged(BUILT_IN, OTHER, USB_STM32, CABLE, ONE)
-    found = probes.boards()
+    found = probes.list_boards()
     assert [probe.port for probe in found.probes] == ["/dev/ttyACM0", "/dev/ttyACM1"]
     assert set(found.other_ports) == {"/dev/ttyS0", "/dev/ttyACM7", "/dev/ttyUSB0"}
 
@@ -87,13 +87,13 @@ def test_st_links_are_told_from_other_ports(plugged):
 def test_each_st_link_with_a_serial_port_is_known(plugged, pid, kind):
     """On Nucleos both V2-1 and V3 are found, with and without a drive."""
     plugged(Port("COM3", pid))
-    assert [(probe.port, probe.kind) for probe in probes.probes()] == [("COM3", kind)]
+    assert [(probe.port, probe.kind) for probe in probes.find_probes()] == [("COM3", kind)]
 
 
 def test_two_ports_of_one_st_link_are_one_board(plugged):
     """An ST-LINK/V3 can have two; the first is the chip's."""
     plugged(Port("/dev/ttyACM1", 0x3753), Port("/dev/ttyACM0", 0x3753))
-    assert [probe.port for probe in probes.probes()] == ["/dev/ttyACM0"]
+    assert [probe.port for probe in probes.find_probes()] == ["/dev/ttyACM0"]
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_one_port_and_one_drive_are_one_board(plugged):
     """Also where the system does not tell which device a drive belongs to."""
     drive = add_drive(plugged)
     plugged(ONE)
-    found = probes.boards()
+    found = probes.list_boards()
     assert found.probes[0].drive.path == drive and found.drives == ()
     assert found.probes[0].board == "NUCLEO-F446RE"
 
@@ -138,7 +138,7 @@ def test_two_of_each_are_not_guessed_at(plugged):
     add_drive(plugged)
     add_drive(plugged, "NODE_F401RE", "0720")
     plugged(ONE, OTHER)
-    found = probes.boards()
+    found = probes.list_boards()
     assert [probe.drive for probe in found.probes] == [None, None] and len(found.drives) == 2
 
 
@@ -146,7 +146,7 @@ def test_a_probe_without_a_drive_gets_none(plugged):
     """Product 0x3752 is the ST-LINK/V2-1 without mass storage: the drive is another board's."""
     add_drive(plugged)
     plugged(Port("/dev/ttyACM0", 0x3752))
-    found = probes.boards()
+    found = probes.list_boards()
     assert found.probes[0].drive is None and len(found.drives) == 1
 
 
@@ -165,7 +165,10 @@ def test_linux_tells_whose_drive_it_is(plugged, tmp_path, monkeypatch):
     monkeypatch.setattr(probes, "SYSFS", tmp_path / "block")
     monkeypatch.setattr(probes.psutil, "disk_partitions", lambda: mounts)
     plugged(ONE, OTHER)
-    assert [probe.drive.path.name for probe in probes.probes()] == ["NODE_F446RE1", "NODE_F446RE"]
+    assert [probe.drive.path.name for probe in probes.find_probes()] == [
+        "NODE_F446RE1",
+        "NODE_F446RE",
+    ]
 
 
 def test_virtual_boards_with_a_program_are_listed(plugged, tmp_path, capsys):

@@ -5,8 +5,8 @@ import zipfile
 
 import pytest
 
-from kit.lesson.quiet import quiet, tensorflow
 from kit.provenance import digest, made_from, note, note_of
+from kit.silence import quiet, tensorflow
 
 
 def keras_file(path, weights=b"weights", saved=b"today"):

@@ -1,6 +1,6 @@
 """The README's figures are those of the report: measured, not remembered."""
 
-from kit.lesson.report import read_report
+from kit.lesson.results import read_report
 from kit.paths import ROOT
 
 

@@ -22,10 +22,10 @@ from kit.board import Board, flash, link, recording
 from kit.board.link import Frame, encode
 from kit.board.recording import BAUD, FROM_BOARD, TO_BOARD, Event, Recording
 from kit.cli import main
-from kit.compile import build
+from kit.compile import build_firmware
 from kit.errors import KitError
-from kit.generate import generate
-from kit.lesson import run as running
+from kit.generate import generate_network
+from kit.lesson import execute as running
 
 URL = "virtual://recorded"
 IMAGE = np.pad(np.full((8, 8), 200, np.uint8), 10)
@@ -37,7 +37,9 @@ def elf(tmp_path_factory):
     """A small network on a virtual board."""
     folder = tmp_path_factory.mktemp("recorded")
     spec = Spec(784, (12, 10), "relu", True, True, True, True, 0.05, 3)
-    program = build(generate(make(spec, folder / "small.tflite"), folder / "network"), folder).elf
+    program = build_firmware(
+        generate_network(make(spec, folder / "small.tflite"), folder / "network"), folder
+    ).elf
     flash(URL, program)
     return program
 
@@ -428,7 +430,7 @@ def test_a_notebook_recorded_is_a_notebook_replayed(course, tmp_path, capsys, mo
     before = (course / "04-ask.ipynb").read_bytes()
     assert main(["record", "--board", URL, "lesson.rec", "04", "--json"]) == 0
     made = json.loads(capsys.readouterr().out)
-    copy = paths.build() / "notebooks" / "04-ask.ipynb"
+    copy = paths.build_folder() / "notebooks" / "04-ask.ipynb"
     said = outputs(copy)
     assert made["sessions"] == 1 and made["hello"]["network"] == "small.tflite" and said
     copy.unlink()
@@ -442,7 +444,7 @@ def test_a_notebook_recorded_is_a_notebook_replayed(course, tmp_path, capsys, mo
 def test_a_board_that_no_notebook_asks_is_an_error(course):
     """`kit run 01 --board COM5` would else forget the board without a word."""
     with pytest.raises(KitError, match="None of the notebooks asks a board"):
-        running.run(["01"], progress=False, board=URL)
+        running.run_notebooks(["01"], progress=False, board=URL)
 
 
 def test_a_recording_that_fails_leaves_no_file(course, tmp_path, capsys):

@@ -48,7 +48,7 @@ def change(place, name="01-train.ipynb", text="of the learner"):
 def test_everything_is_put_back_and_what_was_changed_is_kept(place):
     """The course's artifacts and notes are gone, exercises stay; a second time nothing happens."""
     change(place)
-    result = reset.reset()
+    result = reset.reset_notebooks()
     kept = place.build / "exercises" / "kept" / "01-train-1.ipynb"
     assert result == {
         "restored": ["01-train.ipynb"],
@@ -59,14 +59,14 @@ def test_everything_is_put_back_and_what_was_changed_is_kept(place):
     assert kept.read_text() == "of the learner"
     assert names(place.build) == ["exercises"]
     assert (place.build / "exercises" / "few.tflite").exists()
-    assert reset.reset() == {"restored": [], "removed": [], "kept": []}
+    assert reset.reset_notebooks() == {"restored": [], "removed": [], "kept": []}
 
 
 def test_named_notebooks_and_what_they_make_only(place):
     """What others made stays, with a note that tells that it is older."""
     for name in NAMES:
         change(place, name)
-    assert reset.reset(["02"])["restored"] == ["02-quantize.ipynb"]
+    assert reset.reset_notebooks(["02"])["restored"] == ["02-quantize.ipynb"]
     assert (place.notebooks / "01-train.ipynb").read_text() == "of the learner"
     assert not note_of(place.build / "digits_int8.tflite").exists()
     assert names(place.build) == ["digits.keras", "exercises", "report.json", "virtual"]
@@ -76,21 +76,21 @@ def test_what_is_kept_gets_a_name_that_is_not_taken(place):
     """Three groups in a row."""
     for text in ("first", "second"):
         change(place, text=text)
-        reset.reset()
+        reset.reset_notebooks()
     kept = place.build / "exercises" / "kept"
     assert [(kept / f"01-train-{n}.ipynb").read_text() for n in (1, 2)] == ["first", "second"]
 
 
 def test_a_notebook_that_was_deleted_comes_back(place):
     (place.notebooks / "01-train.ipynb").unlink()
-    assert reset.reset(["01"])["restored"] == ["01-train.ipynb"]
+    assert reset.reset_notebooks(["01"])["restored"] == ["01-train.ipynb"]
     assert (place.notebooks / "01-train.ipynb").read_text() == "01-train.ipynb as it came"
 
 
 def test_a_network_of_the_learners_own_is_kept(place):
     """A training cannot be repeated; the reference can."""
     (place.build / "digits.keras").write_bytes(b"trained here")
-    (kept,) = reset.reset(["01"])["kept"]
+    (kept,) = reset.reset_notebooks(["01"])["kept"]
     assert kept.name == "digits-1.keras" and kept.read_bytes() == b"trained here"
 
 
@@ -104,7 +104,7 @@ def test_git_knows_better_than_the_copy_of_the_set_up(place):
         subprocess.run(["git", *identity, *words], cwd=place.notebooks.parent, check=True)
     change(place)
     (place.notebooks / "02-quantize.ipynb").unlink()
-    reset.reset()
+    reset.reset_notebooks()
     assert (place.notebooks / "01-train.ipynb").read_text() == "updated"
     assert (place.notebooks / "02-quantize.ipynb").read_text() == "02-quantize.ipynb as it came"
 
@@ -118,7 +118,7 @@ def test_without_an_original_nothing_is_touched(place, monkeypatch, git):
     change(place)
     before = names(place.build)
     with pytest.raises(KitError, match="Download"):
-        reset.reset()
+        reset.reset_notebooks()
     assert (place.notebooks / "01-train.ipynb").read_text() == "of the learner"
     assert names(place.build) == before
 

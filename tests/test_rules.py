@@ -15,14 +15,14 @@ from networks import Spec, make
 from test_virtual_board import SOURCES, ask, board, compiler, word  # noqa: F401
 
 from kit.board import Board, flash
-from kit.board.virtual import flash_store
-from kit.board.virtual.clocks import Rcc
-from kit.board.virtual.faults import BoardFault
-from kit.board.virtual.options import parse
-from kit.compile import build
+from kit.boards import MCUS, STM32F401RE, STM32F446RE
+from kit.compile import build_firmware
 from kit.errors import KitError
-from kit.generate import generate
-from kit.mcu import MCUS, STM32F401RE, STM32F446RE
+from kit.generate import generate_network
+from virtual_nucleo import flash_store
+from virtual_nucleo.clocks import Rcc
+from virtual_nucleo.faults import BoardFault
+from virtual_nucleo.options import parse
 
 SOURCE = (SOURCES / "rules.c").read_text()
 CODES = {
@@ -161,8 +161,8 @@ def firmware(tmp_path_factory):
     """The kit's own program for each chip, around a small network."""
     folder = tmp_path_factory.mktemp("firmware")
     spec = Spec(784, (12, 10), "relu", True, True, True, True, 0.05, 3)
-    network = generate(make(spec, folder / "small.tflite"), folder / "network")
-    return {mcu: build(network, folder / mcu.name, mcu).elf for mcu in MCUS.values()}
+    network = generate_network(make(spec, folder / "small.tflite"), folder / "network")
+    return {mcu: build_firmware(network, folder / mcu.name, mcu).elf for mcu in MCUS.values()}
 
 
 @pytest.mark.parametrize("mcu", MCUS.values(), ids=MCUS)

@@ -21,10 +21,12 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from PIL import Image, PngImagePlugin
 
 from kit import paths
+from kit import silence as quiet
 from kit.errors import KitError
-from kit.lesson import artifacts, quiet, report
-from kit.lesson import run as running
-from kit.lesson.progress import progress
+from kit.lesson import artifacts
+from kit.lesson import execute as running
+from kit.lesson import results as report
+from kit.progress import progress_bar
 from kit.provenance import digest, made_from
 
 MAKERS = {"flour": "00-mill", "bread": "01-bake", "toast": "02-toast"}
@@ -88,7 +90,7 @@ def test_run_executes_in_order_and_leaves_the_committed_notebooks_alone(course):
     write(course, "solutions", "raise SystemExit")
     before = {path: path.read_bytes() for path in course.iterdir()}
 
-    result = running.run(progress=False)
+    result = running.run_notebooks(progress=False)
 
     assert [Path(path).stem for path in result["notebooks"]] == ["00-mill", "01-bake"]
     assert text_of(result["notebooks"][1]) == "white\n"
@@ -100,13 +102,13 @@ def test_run_executes_in_order_and_leaves_the_committed_notebooks_alone(course):
 @pytest.mark.deep
 def test_a_full_run_starts_a_new_report_and_a_partial_one_adds_to_it(course):
     """Figures of an earlier run never pass for this run's."""
-    write(course, "00-mill", "from kit.lesson.report import report", "report('mill', grains=3)")
+    write(course, "00-mill", "from kit.lesson.results import report", "report('mill', grains=3)")
     report.report("old", figure=1)
-    assert running.run(["00"], progress=False)["report"] == {
+    assert running.run_notebooks(["00"], progress=False)["report"] == {
         "old": {"figure": 1},
         "mill": {"grains": 3},
     }
-    assert running.run(progress=False)["report"] == {"mill": {"grains": 3}}
+    assert running.run_notebooks(progress=False)["report"] == {"mill": {"grains": 3}}
 
 
 @pytest.mark.parametrize("name", ["01", "01-bake", "01-bake.ipynb"])
@@ -141,7 +143,7 @@ def test_kernels_are_this_python_whatever_the_user_has_installed(course, tmp_pat
         "import sys, os, kit",
         "print([sys.executable, os.getcwd(), kit.__path__[0]])",
     )
-    result = running.run(progress=False)
+    result = running.run_notebooks(progress=False)
     expected = [sys.executable, str(course), str(paths.ROOT / "kit")]
     assert text_of(result["notebooks"][0]) == f"{expected}\n"
 
@@ -170,7 +172,7 @@ def test_html_needs_no_network_and_no_other_file(course):
     notebook.cells[-1].metadata["alt"] = 'a "rising" line'
     nbformat.write(notebook, path)
 
-    page = Path(running.run(progress=False)["html"][0]).read_text(encoding="utf-8")
+    page = Path(running.run_notebooks(progress=False)["html"][0]).read_text(encoding="utf-8")
 
     links = _Links()
     links.feed(page)
@@ -184,10 +186,10 @@ def test_a_failing_cell_is_named_and_what_ran_is_kept(course):
     """Which notebook, which cell, what it says; and the outputs up to there can be looked at."""
     write(course, "00-mill", "print('before')", "\n# divide\n1 / 0", "print('after')")
     with pytest.raises(KitError) as caught:
-        running.run(progress=False)
+        running.run_notebooks(progress=False)
     assert "00-mill: code cell 2" in caught.value.what
     assert "ZeroDivisionError: division by zero" in caught.value.why
-    failed = paths.build() / "notebooks" / "00-mill.failed.ipynb"
+    failed = paths.build_folder() / "notebooks" / "00-mill.failed.ipynb"
     assert str(failed) in caught.value.next_step
     assert [cell.execution_count for cell in code_cells(failed)] == [1, 2, None]
     assert not failed.with_name("00-mill.ipynb").exists()
@@ -198,7 +200,7 @@ def test_a_kernel_that_dies_is_an_error_and_not_a_hang(course):
     """Out of memory or a crash in C ends the kernel without a word."""
     write(course, "00-mill", "import os", "os._exit(7)")
     with pytest.raises(KitError, match="code cell 2"):
-        running.run(progress=False)
+        running.run_notebooks(progress=False)
 
 
 @pytest.mark.deep
@@ -206,10 +208,10 @@ def test_a_repaired_notebook_leaves_no_failed_copy(course):
     """NAME.failed.ipynb never tells of a failure that is over."""
     write(course, "00-mill", "1 / 0")
     with pytest.raises(KitError):
-        running.run(progress=False)
+        running.run_notebooks(progress=False)
     write(course, "00-mill", "1 / 1")
-    running.run(progress=False)
-    assert not list(paths.build().rglob("*.failed.ipynb"))
+    running.run_notebooks(progress=False)
+    assert not list(paths.build_folder().rglob("*.failed.ipynb"))
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[1]", '{"cells": ['])
@@ -217,7 +219,7 @@ def test_a_file_that_is_no_notebook_is_named(course, content):
     """A truncated download shows as what it is, not as a stack."""
     (course / "00-mill.ipynb").write_text(content)
     with pytest.raises(KitError, match=r"00-mill\.ipynb"):
-        running.run(progress=False)
+        running.run_notebooks(progress=False)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
@@ -231,7 +233,7 @@ def test_ctrl_c_stops_the_kernel(course, tmp_path):
         "00-mill",
         f"import os, time\nopen({str(flag)!r}, 'w').write(str(os.getpid()))\ntime.sleep(99)",
     )
-    command = [sys.executable, "-m", "kit.lesson.run", str(course / "00-mill.ipynb")]
+    command = [sys.executable, "-m", "kit.lesson.execute", str(course / "00-mill.ipynb")]
     runner = subprocess.Popen(command, cwd=paths.ROOT, stderr=subprocess.DEVNULL)
     wait_until(lambda: flag.exists() and flag.read_text())
     runner.send_signal(signal.SIGINT)
@@ -270,12 +272,12 @@ def test_a_missing_artifact_is_made_and_so_is_what_it_needs(course):
     write(course, "00-mill", SETUP, MILL)
     write(course, "01-bake", SETUP, BAKE)
     assert artifacts.artifact("bread").read_text() == "white bread"
-    assert (paths.build() / "flour").exists()
+    assert (paths.build_folder() / "flour").exists()
 
 
 def test_an_artifact_that_exists_is_returned_without_running_anything(course):
     """Opening a notebook twice does not train twice. There is no notebook here to run."""
-    (paths.build() / "flour").write_text("rye")
+    (paths.build_folder() / "flour").write_text("rye")
     assert artifacts.artifact("flour").read_text() == "rye"
 
 
@@ -337,7 +339,9 @@ def test_an_artifact_shows_nothing_in_a_notebook_whether_it_was_there_or_not(cou
     """Outputs of a program's run do not depend on what had to be made: nbval compares them."""
     write(course, "00-mill", SETUP, MILL)
     write(course, "01-bake", SETUP, "print(artifacts.artifact('flour').name)")
-    texts = [text_of(running.run(["01"], progress=False)["notebooks"][0]) for _ in range(2)]
+    texts = [
+        text_of(running.run_notebooks(["01"], progress=False)["notebooks"][0]) for _ in range(2)
+    ]
     assert texts == ["flour\n", "flour\n"]
 
 
@@ -348,7 +352,7 @@ def make(name, text):
 
 
 def by_hand(name, text):
-    (paths.build() / name).write_text(text)
+    (paths.build_folder() / name).write_text(text)
 
 
 def bake_everything():
@@ -370,7 +374,7 @@ CHANGES = {
     ),
     "one by hand": (lambda: by_hand("bread", "mine"), {"toast": "older than bread"}),
     "the last by hand": (lambda: by_hand("toast", "mine"), {}),
-    "a source is gone": (lambda: (paths.build() / "bread").unlink(), {"bread": "missing"}),
+    "a source is gone": (lambda: (paths.build_folder() / "bread").unlink(), {"bread": "missing"}),
     "back again": (lambda: (make("flour", "rye"), make("flour", "white")), {}),
 }
 
@@ -439,7 +443,7 @@ def test_a_board_with_another_model_is_told_in_words(course, monkeypatch, url, f
     make("network", "C")
     if not from_it:
         by_hand("network", "of another model")
-    here = digest(paths.build() / "a.tflite")
+    here = digest(paths.build_folder() / "a.tflite")
     board = SimpleNamespace(url=url, described=SimpleNamespace(network="a.tflite", digest=here))
     artifacts.check_model(board, "a.tflite")
     board.described.digest = "0123456789abcdef"
@@ -455,7 +459,7 @@ def test_a_board_with_another_model_is_told_in_words(course, monkeypatch, url, f
 def test_progress_is_lines_on_stderr_where_there_is_no_terminal(capsys, monkeypatch):
     """A log stays readable, and stdout stays free for --json."""
     monkeypatch.delenv("KIT_PROGRESS")
-    with progress("01-train") as step:
+    with progress_bar("01-train") as step:
         step(1, 2)
     out, err = capsys.readouterr()
     assert out == "" and err == "01-train ...\n01-train: done\n"
@@ -468,10 +472,10 @@ def test_progress_in_a_notebook_leaves_nothing_behind(course, monkeypatch):
         course,
         "00-mill",
         "import os\nos.environ.pop('KIT_PROGRESS')",
-        "from kit.lesson.progress import progress",
+        "from kit.progress import progress",
         source,
     )
-    cell = code_cells(running.run(progress=False)["notebooks"][0])[2]
+    cell = code_cells(running.run_notebooks(progress=False)["notebooks"][0])[2]
     assert [output.data for output in cell.outputs] == [{"text/html": "", "text/plain": ""}]
 
 
@@ -486,9 +490,9 @@ def test_refresh_is_idempotent(course):
     """Twice gives the same bytes, though widget ids, times and PNG texts differ each time."""
     path = write(course, "00-mill", *RANDOM)
     ids = [cell.id for cell in nbformat.read(path, 4).cells]
-    assert running.refresh(progress=False) == [path]
+    assert running.refresh_notebooks(progress=False) == [path]
     first = path.read_bytes()
-    assert running.refresh(progress=False) == []
+    assert running.refresh_notebooks(progress=False) == []
     assert path.read_bytes() == first
     assert [cell.id for cell in nbformat.read(path, 4).cells] == ids
 
@@ -501,7 +505,7 @@ def test_refresh_stores_a_normal_form(course):
     notebook.metadata["widgets"] = {"state": 1}
     notebook.cells[1].metadata.update(tags=["a"], execution={"started": 1}, alt="a line")
     nbformat.write(notebook, path)
-    running.refresh(progress=False)
+    running.refresh_notebooks(progress=False)
 
     text = path.read_text(encoding="utf-8")
     assert text.endswith("}\n") and text.startswith('{\n "cells"') and "grüß" in text
@@ -519,7 +523,7 @@ def test_refresh_leaves_a_notebook_that_fails_as_it_was(course):
     path = write(course, "00-mill", "1 / 0")
     before = path.read_bytes()
     with pytest.raises(KitError):
-        running.refresh(progress=False)
+        running.refresh_notebooks(progress=False)
     assert path.read_bytes() == before
 
 
@@ -583,7 +587,7 @@ def test_the_report_refuses_what_json_cannot_hold_and_keeps_the_old(course, figu
 
 def test_a_spoiled_report_is_named(course):
     """Half a file is an error a learner can act on."""
-    (paths.build() / "report.json").write_text("{")
+    (paths.build_folder() / "report.json").write_text("{")
     with pytest.raises(KitError, match="Delete it"):
         report.read_report()
 
@@ -606,13 +610,13 @@ def run_in_kernel(course, *sources):
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("PYTEST_CURRENT_TEST")
         path = write(course, "00-quiet", *sources)
-        return [cell.outputs for cell in running.execute(path, lambda *_: None).cells[1:]]
+        return [cell.outputs for cell in running.execute_notebook(path, lambda *_: None).cells[1:]]
 
 
 def test_quiet_hides_c_and_python_in_a_kernel_and_nothing_after_it(course):
     """ipykernel replaces descriptors 1 and 2 itself; both replacements must come undone."""
     loud = "print('seen')\nimport os\n_ = os.system('echo C too')"
-    outputs = run_in_kernel(course, "from kit.lesson.quiet import quiet", LEAKING, LEAKING, loud)
+    outputs = run_in_kernel(course, "from kit.silence import quiet", LEAKING, LEAKING, loud)
     assert outputs[:3] == [[], [], []]
     assert "seen" in outputs[3][0].text
     if sys.platform != "win32":  # ipykernel does not watch descriptors on Windows
@@ -624,7 +628,7 @@ def test_tensorflow_and_its_converter_say_nothing(course):
     """Import, training and conversion: notebooks are compared by what they print."""
     outputs = run_in_kernel(
         course,
-        "from kit.lesson.quiet import quiet, tensorflow\ntf = tensorflow()",
+        "from kit.silence import quiet, tensorflow\ntf = tensorflow()",
         "model = tf.keras.Sequential([tf.keras.layers.Input((4,)), tf.keras.layers.Dense(2)])",
         "with quiet():\n    lite = tf.lite.TFLiteConverter.from_keras_model(model).convert()",
         "float(tf.reduce_sum(model.weights[0])), len(lite) > 500",

@@ -18,15 +18,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from networks import make, specs
 
-from kit import validate
 from kit.board import Board, flash
-from kit.compile import HostNetwork, build
+from kit.boards import MCUS
+from kit.checks import validate
+from kit.compile import HostNetwork, build_firmware
 from kit.compile.firmware import mcu_of
 from kit.compile.toolchain import find_gcc
-from kit.digits import load
+from kit.digits import load_mnist
 from kit.errors import KitError
-from kit.generate import generate
-from kit.mcu import MCUS
+from kit.generate import generate_network
 from kit.model import Reference
 
 QEMU = "qemu-system-arm"
@@ -97,7 +97,7 @@ def scores_on_virtual(elf, images, name="second-opinion"):
 
 @pytest.fixture(scope="module")
 def images():
-    return load()[1][0][:IMAGES]
+    return load_mnist()[1][0][:IMAGES]
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +120,7 @@ def test_qemu_gives_the_same_scores(road, images, reference):
 @needs_gcc
 def test_gcc_gives_the_same_scores(road, images, reference, tmp_path):
     """The course's network, compiled by arm-none-eabi-gcc: 1,000 test images."""
-    made = build(road["build"] / "network", tmp_path, compiler="gcc")
+    made = build_firmware(road["build"] / "network", tmp_path, compiler="gcc")
     np.testing.assert_array_equal(scores_on_virtual(made.elf, images), reference)
 
 
@@ -131,11 +131,11 @@ def test_both_compilers_agree_on_random_networks(tmp_path_factory, spec, int8):
     """int8 and float32 networks of any shape, to the last bit; and this computer agrees."""
     folder = tmp_path_factory.mktemp("both")
     model = make(replace(spec, int8=int8), folder / "random.tflite")
-    network = generate(model, folder / "network")
+    network = generate_network(model, folder / "network")
     inputs = validate.random_inputs(model, 50)
     here = HostNetwork(network).run(inputs).reshape(len(inputs), -1)
     for compiler in ("zig", "gcc"):
-        flash("virtual://both", build(network, folder / compiler, compiler=compiler).elf)
+        flash("virtual://both", build_firmware(network, folder / compiler, compiler=compiler).elf)
         with Board("virtual://both") as board:
             np.testing.assert_array_equal(board.run(inputs), here, err_msg=compiler)
 
@@ -144,6 +144,6 @@ def test_both_compilers_agree_on_random_networks(tmp_path_factory, spec, int8):
 def test_another_chip_gives_the_same_scores(road, images, reference, tmp_path, compiler):
     """The STM32F401RE's program, on a virtual board with that chip's limits."""
     mcu = MCUS["stm32f401re"]
-    made = build(road["build"] / "network", tmp_path, mcu, compiler)
+    made = build_firmware(road["build"] / "network", tmp_path, mcu, compiler)
     assert made.mcu == mcu_of(made.elf) == mcu
     np.testing.assert_array_equal(scores_on_virtual(made.elf, images), reference)

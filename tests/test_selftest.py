@@ -8,13 +8,14 @@ from types import SimpleNamespace
 import pytest
 from networks import Spec, make
 
-from kit import paths, selftest
+from kit import paths
 from kit.board import Board, flash, link
-from kit.board.virtual import flash_store, protocol_virtual
+from kit.checks import selftest
 from kit.cli import main
-from kit.compile import build, host, toolchain
+from kit.compile import build_firmware, host, toolchain
 from kit.errors import KitError
-from kit.generate import generate
+from kit.generate import generate_network
+from virtual_nucleo import flash_store, protocol_virtual
 
 SPEC = Spec(784, (12, 10), "relu", True, True, True, True, 0.05, 1)
 URL = "virtual://selftest"
@@ -25,15 +26,15 @@ FAST = ["230400 baud", "460800 baud", "921600 baud"]
 def made(tmp_path_factory):
     """The model, the C and the program of a small network for images."""
     folder = tmp_path_factory.mktemp("made")
-    network = generate(make(SPEC, folder / "small.tflite"), folder / "network")
-    build(network, folder)
+    network = generate_network(make(SPEC, folder / "small.tflite"), folder / "network")
+    build_firmware(network, folder)
     return folder
 
 
 @pytest.fixture
 def home(made, tmp_path, monkeypatch):
     """The user's build folder: its program is on the board. Everything is done, but less often."""
-    cache, folder = paths.build(), tmp_path / "build"
+    cache, folder = paths.build_folder(), tmp_path / "build"
     folder.mkdir()
     for name in ("small.tflite", "firmware.elf"):
         shutil.copyfile(made / name, folder / name)
@@ -80,7 +81,7 @@ def test_a_wrong_weight(made, home, tmp_path, capsys):
     data = (broken / "network_data.c").read_text()
     start = data.index("{", data.index("layer_0_weights")) + 1
     (broken / "network_data.c").write_text(data[:start] + " 99 +" + data[start:])
-    flash(URL, build(broken).elf)
+    flash(URL, build_firmware(broken).elf)
     page = selftest.selftest(URL)
     assert {"layer 0"} <= set(failed(page.lines)) <= {f"layer {n}" for n in range(3)} | {
         "output", "test images"}  # fmt: skip
@@ -91,8 +92,10 @@ def test_a_wrong_weight(made, home, tmp_path, capsys):
 @pytest.mark.deep
 def test_another_program(home, tmp_path):
     """What firmware.elf is compared with must be what is on the board."""
-    network = generate(make(replace(SPEC, seed=2), tmp_path / "other.tflite"), tmp_path / "network")
-    build(network)
+    network = generate_network(
+        make(replace(SPEC, seed=2), tmp_path / "other.tflite"), tmp_path / "network"
+    )
+    build_firmware(network)
     page = selftest.selftest(URL)
     assert failed(page.lines) == ["program"]
     assert "kit flash" in str(page)
@@ -227,8 +230,8 @@ def test_without_the_model(home):
 def test_a_network_that_takes_no_images_of_mnist(home, tmp_path):
     """It is asked all the same, with inputs of its own size."""
     spec = replace(SPEC, inputs=64, units=(3,))
-    network = generate(make(spec, home / "eight.tflite"), tmp_path / "network")
-    flash(URL, build(network).elf)
+    network = generate_network(make(spec, home / "eight.tflite"), tmp_path / "network")
+    flash(URL, build_firmware(network).elf)
     page = selftest.selftest(URL)
     assert failed(page.lines) == [], page
     assert "none: the network takes 64 values" in str(page) and "0 of 4 differ" in str(page)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from kit.board import LayerProfile, Profile
 from kit.compile.memory import Region
-from kit.digits import load
+from kit.digits import load_mnist
 from kit.lesson import show
 from kit.paths import ROOT
 
@@ -92,7 +92,7 @@ def test_no_text_is_cut_off(name):
 
 def test_digits_shows_the_pixels_it_is_given():
     """No interpolation and no mixing up of images and labels."""
-    (_, _), (x_test, y_test) = load()
+    (_, _), (x_test, y_test) = load_mnist()
     figure = show.digits(x_test[:3], y_test[:3])
     assert [axes.get_title() for axes in figure.axes] == ["7", "2", "1"]
     for axes, image in zip(figure.axes, x_test, strict=False):

@@ -13,8 +13,8 @@ import pytest
 from kit.paths import FIRMWARE, ROOT
 
 STATIONS = ["digits", "model", "generate", "compile", "board", "lesson"]
-GROUND = ["errors", "mcu", "paths", "programs", "provenance", "quiet"]  # below every station
-TOP = ["validate", "selftest", "doctor", "cli", "__init__", "__main__"]  # above every station
+GROUND = ["errors", "boards", "paths", "programs", "progress", "provenance", "silence", "tables"]
+TOP = ["checks", "cli", "__init__", "__main__"]  # above every station
 SOURCES = sorted((ROOT / "kit").rglob("*.py"))
 
 

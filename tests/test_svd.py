@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from kit.board.virtual import memory_map as m
-from kit.board.virtual.limits import LIMITS
-from kit.mcu import STM32F401RE, STM32F446RE
+from kit.boards import STM32F401RE, STM32F446RE
 from kit.paths import FIRMWARE, ROOT
+from virtual_nucleo import memory_map as m
+from virtual_nucleo.limits import LIMITS
 
 SVD = Path(os.environ.get("KIT_SVD") or ROOT / "build" / "svd")
 CHIPS = {STM32F446RE: "STM32F446x.svd", STM32F401RE: "STM32F401xE.svd"}

@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kit.board import probes, tools
-from kit.board.tools import FAILURES, NAMES, TOOLS, Job, explain, meaning
-from kit.doctor import dependencies, locked_versions
-from kit.mcu import DEFAULT, STM32F401RE
+from kit.board import probes
+from kit.board.flashing import tools
+from kit.board.flashing.tools import FAILURES, NAMES, TOOLS, Job, explain, meaning
+from kit.boards import DEFAULT, STM32F401RE
+from kit.checks.doctor import dependencies, locked_versions
 
 BY_PROGRAM = {tool.program: tool for tool in TOOLS}
 
@@ -296,7 +297,7 @@ REAL = [needs("openocd"), needs("st-flash"), needs("pyocd")]
 @pytest.fixture
 def no_probe():
     """With a real board plugged in these tests would write to it."""
-    if probes.probes() or probes.probe_drives():
+    if probes.find_probes() or probes.probe_drives():
         pytest.skip("a board is plugged in, and it must not be written to")
 
 

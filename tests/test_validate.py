@@ -8,10 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from networks import Spec, Tflite, make
 
-from kit import validate
-from kit.digits import load
+from kit.checks import validate
+from kit.checks.validate import (
+    DEFAULT,
+    FLOAT_TOLERANCE,
+    Comparison,
+    Validation,
+    compare,
+    random_inputs,
+)
+from kit.digits import load_mnist
 from kit.errors import KitError
-from kit.validate import DEFAULT, FLOAT_TOLERANCE, Comparison, Validation, compare, random_inputs
 
 SMALL = Spec(784, (6, 10), "relu", True, True, True, True, 0.05, 3)
 row = st.lists(st.integers(-128, 127), min_size=3, max_size=3)
@@ -84,7 +91,7 @@ def test_random_inputs_reach_the_whole_range_and_repeat(models):
 def test_images_take_the_shape_of_the_network(models):
     """Row by row into a flat input; a network that takes something else is told apart."""
     inputs = validate.test_images(models["float32"], 3)
-    images = load()[1][0][:3]
+    images = load_mnist()[1][0][:3]
     np.testing.assert_array_equal(inputs, images.reshape(3, 784) / np.float32(255))
     with pytest.raises(KitError, match="does not take images") as error:
         validate.test_images(models["twenty"], 3)
@@ -97,7 +104,7 @@ def test_without_a_board_none_is_touched(models, monkeypatch, kind):
     for name in ("build", "flash", "Board"):
         monkeypatch.setattr(validate, name, lambda *_: pytest.fail("a board was touched"))
     inputs = random_inputs(models[kind], 30)
-    result = validate.validate(models[kind], inputs, "random", board_url=None)
+    result = validate.validate_model(models[kind], inputs, "random", board_url=None)
     assert (result.model, result.rows, result.right) == (f"{kind}.tflite", 30, True)
     assert [c.name for c in result.comparisons] == [DEFAULT, "the C on this computer"]
 

@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 import serial
 
-from kit.board.virtual import chip, flash_store  # importing it registers virtual://
-from kit.board.virtual.clocks import Rcc
-from kit.board.virtual.faults import BoardFault
-from kit.board.virtual.memory_map import FLASH_SIZE
-from kit.board.virtual.peripherals import Gpio
-from kit.board.virtual.usart import garbling
 from kit.compile.location import locate
 from kit.errors import KitError
+from virtual_nucleo import chip, flash_store  # importing it registers virtual://
+from virtual_nucleo.clocks import Rcc
+from virtual_nucleo.faults import BoardFault
+from virtual_nucleo.memory_map import FLASH_SIZE
+from virtual_nucleo.peripherals import Gpio
+from virtual_nucleo.usart import garbling
 
 SOURCES = Path(__file__).parent / "virtual_firmware"
 LINKER_SCRIPT = """

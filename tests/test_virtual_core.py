@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_virtual_board import ask, board, compiler, marked_line, word  # noqa: F401
 
-from kit.board.virtual import flash_store, timing
-from kit.board.virtual import memory_map as m
-from kit.board.virtual.chip import Chip
-from kit.board.virtual.faults import BoardFault
-from kit.board.virtual.usart import READY, Usart
+from virtual_nucleo import flash_store, timing
+from virtual_nucleo import memory_map as m
+from virtual_nucleo.chip import Chip
+from virtual_nucleo.faults import BoardFault
+from virtual_nucleo.usart import READY, Usart
 
 # Faults of the core
 
@@ -398,7 +398,7 @@ def test_idle_time_is_real_time(powered, monkeypatch):
     run(chip, b"")
     before, clock = chip.time.now(), [0.0]
     chip.time.asleep = 0.0
-    monkeypatch.setattr("kit.board.virtual.watcher.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("virtual_nucleo.watcher.time.monotonic", lambda: clock[0])
     clock[0] = 7.0
     chip.time.wake()
     assert chip.time.now() == pytest.approx(before + 7.0)

@@ -7,7 +7,7 @@ import pytest
 
 from kit.digits import like_mnist
 from kit.errors import KitError
-from kit.lesson.widgets import PEN, SIDE, DrawingPad
+from kit.lesson.pad import PEN, SIDE, DrawingPad
 
 SEVEN = [(60, 60), (200, 60), (110, 230)]
 

@@ -21,10 +21,10 @@ from stand_in import installation
 from stand_in.network import describe
 from stand_in.releases import RELEASES
 
-from kit import validate
-from kit.compile.toolchain import WARNINGS, run, zig
+from kit.checks import validate
+from kit.compile.toolchain import WARNINGS, run_tool, zig
 from kit.errors import KitError
-from kit.generate import generate, load, xcubeai
+from kit.generate import generate_network, load_network, xcubeai
 from kit.generate.xcubeai import (
     Settings,
     c_code,
@@ -35,10 +35,10 @@ from kit.generate.xcubeai import (
     validation,
     zipped,
 )
-from kit.model import Reference, read
+from kit.model import Reference, read_model
 from kit.paths import FIRMWARE
 
-doctor = import_module("kit.doctor")  # the package gives the function of that name
+doctor = import_module("kit.checks.doctor")  # the package gives the function of that name
 SMALL = Spec(784, (12, 10), "relu", True, True, True, True, 0.05, 3)
 ST_AI = ("Core 2.2", "Core 3.0", "Core 4.0", "Core 4.1")
 
@@ -104,7 +104,7 @@ def out(tmp_path):
 
 
 def by_st(model, out, root, **settings):
-    return generate(model, out, "xcubeai", tool=root, **settings)
+    return generate_network(model, out, "xcubeai", tool=root, **settings)
 
 
 def assert_refused(out, *said):
@@ -133,7 +133,7 @@ def assert_refused(out, *said):
 def test_each_version_makes_a_network(installed, model, out, name):
     """Options, files, API, runtime and every number of each version, from model to result."""
     made = by_st(model, out, installed(name))
-    network, tensor = describe(model), read(model)
+    network, tensor = describe(model), read_model(model)
     assert (made.engine, made.model) == ("xcubeai", "zw_lf_zahlen.tflite")
     assert (made.weights_bytes, made.macs) == (network.weights, network.macc)
     assert made.arena_bytes == network.activations
@@ -148,7 +148,7 @@ def test_each_version_makes_a_network(installed, model, out, name):
     assert made.runtime.cube == tuple(map(int, RELEASES[name].cube.split(".")[:2]))
     assert made.runtime.remark == ""  # the tool was given the model by the kit
     assert (made.runtime.include / "ai_platform.h").is_file()
-    assert made == load(out)
+    assert made == load_network(out)
     xcubeai.check_linkable(made)
     assert {path.name for path in made.sources} >= {"network.c", "network_data.c"}
 
@@ -204,7 +204,7 @@ def test_a_setting_that_a_version_does_not_have(installed, model, out, name, set
 def test_the_portable_engine_has_no_such_settings(model, out):
     """A setting that would be ignored is refused."""
     with assert_refused(out, "no setting compression", "xcubeai"):
-        generate(model, out, compression="high")
+        generate_network(model, out, compression="high")
 
 
 def test_the_tool_is_watched(installed, model, out):
@@ -234,7 +234,7 @@ def test_the_runtime_is_not_executed_on_an_emulator(url):
 
 def test_the_stand_in_waits_for_an_answer(installed):
     """What makes the next test mean something: with a keyboard and without --quiet it hangs."""
-    program = xcubeai.find(installed("Core 4.0")).program
+    program = xcubeai.find_tool(installed("Core 4.0")).program
     with subprocess.Popen(
         [program, "--version"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
@@ -246,7 +246,7 @@ def test_the_stand_in_waits_for_an_answer(installed):
 
 def test_no_question_can_hang_it(installed):
     """--version has no --quiet: only the missing keyboard keeps it from waiting."""
-    driven = drive.ask(xcubeai.find(installed("8.1")))
+    driven = drive.ask(xcubeai.find_tool(installed("8.1")))
     assert driven.version.number == (8, 1, 0) and "--optimization" in driven.options
 
 
@@ -389,7 +389,7 @@ def test_a_failure_leaves_nothing_behind(installed, model, out, behavior, said):
 
 def test_a_wrong_option_is_refused_by_the_stand_in(installed, model, tmp_path):
     """The stand-in is as strict as ST's help: otherwise the tests above would prove nothing."""
-    driven = drive.ask(xcubeai.find(installed("Core 4.0")))
+    driven = drive.ask(xcubeai.find_tool(installed("Core 4.0")))
     shutil.copyfile(model, tmp_path / "m.tflite")
     for more in (["--device", "x"], ["--mode", "x86"], ["--optimization", "fast"], ["--quiet"]):
         with pytest.raises(KitError, match=r"E102\(CliArgumentError\)"):
@@ -399,7 +399,7 @@ def test_a_wrong_option_is_refused_by_the_stand_in(installed, model, tmp_path):
 @pytest.fixture(scope="module")
 def keras_files(place):
     """The same network as .keras and .h5."""
-    from kit.lesson.quiet import quiet, tensorflow
+    from kit.silence import quiet, tensorflow
 
     tf = tensorflow()
     layers = [tf.keras.Input((20,)), tf.keras.layers.Dense(5, activation="softmax")]
@@ -415,7 +415,7 @@ def keras_files(place):
 
 def test_a_keras_file_that_the_tool_cannot_read(installed, keras_files, out):
     """The Keras that saved it is named, and the .tflite is offered instead."""
-    from kit.lesson.quiet import tensorflow
+    from kit.silence import tensorflow
 
     keras = tensorflow().keras
     root = installed("Core 4.0")
@@ -558,7 +558,7 @@ def test_the_runtime_is_checked_again_before_linking(fresh, model, out):
     shutil.rmtree(fresh)
     with pytest.raises(KitError, match=r"(?s)is gone.*4\.0\.1-20581"):
         xcubeai.check_linkable(made)
-    portable = generate(model, out.parent / "portable")
+    portable = generate_network(model, out.parent / "portable")
     with pytest.raises(KitError, match="portable engine"):
         xcubeai.check_linkable(portable)
 
@@ -572,7 +572,7 @@ def test_what_the_stand_in_writes_is_c(installed, model, out, tmp_path, name):
     flags += [f"-I{folder}" for folder in folders]
     for source in made.sources:
         command = [zig(), "cc", *flags, source, "-o", tmp_path / "x.o"]
-        run(command, f"Compiling {source.name}")
+        run_tool(command, f"Compiling {source.name}")
 
 
 def test_a_network_that_was_moved(installed, model, out, tmp_path):
@@ -580,7 +580,7 @@ def test_a_network_that_was_moved(installed, model, out, tmp_path):
     made = by_st(model, out, installed("Core 4.0"))
     moved = tmp_path / "moved"
     out.rename(moved)
-    assert load(moved).runtime == made.runtime
+    assert load_network(moved).runtime == made.runtime
 
 
 # --- From a zip ----------------------------------------------------------------------------------
@@ -591,7 +591,7 @@ def unpacked(roots, model, tmp_path_factory):
     """What Developer Cloud's zip holds, as a folder: one folder with all in it."""
     top = tmp_path_factory.mktemp("cloud") / "digits-NUCLEO-F446RE-code"
     root = roots("Core 4.0")
-    generate(model, top, "xcubeai", tool=root)
+    generate_network(model, top, "xcubeai", tool=root)
     (top / "network.json").unlink()
     shutil.copytree(root / installation.INC, top / "Inc")
     (top / "Lib").mkdir()
@@ -613,12 +613,12 @@ def test_from_a_zip(unpacked, model, out, tmp_path_factory, monkeypatch):
     """No installation is needed; headers and library lie in the folder and move with it."""
     monkeypatch.setenv("PATH", "")
     path = pack(unpacked, tmp_path_factory.mktemp("zips") / "c öde.zip")
-    made = generate(model, out, "xcubeai", from_zip=path)
+    made = generate_network(model, out, "xcubeai", from_zip=path)
     assert made.macs == describe(model).macc and made.runtime.api == "st-ai"
     assert made.runtime.library.is_relative_to(out) and made.runtime.library.is_file()
     assert (made.runtime.include / "stai.h").is_file() and (out / "LICENSE").is_file()
     moved = out.rename(out.with_name("moved"))
-    assert load(moved).runtime.library.is_relative_to(moved)
+    assert load_network(moved).runtime.library.is_relative_to(moved)
 
 
 @pytest.mark.parametrize(
@@ -635,7 +635,7 @@ def test_a_zip_that_lacks_something(unpacked, model, out, tmp_path_factory, left
     """Each is named, with the way to a right one."""
     path = pack(unpacked, tmp_path_factory.mktemp("zips") / "code.zip", *left_out)
     with assert_refused(out, said):
-        generate(model, out, "xcubeai", from_zip=path)
+        generate_network(model, out, "xcubeai", from_zip=path)
 
 
 def test_a_zip_of_another_model(unpacked, model, float_model, out, tmp_path_factory):
@@ -644,17 +644,17 @@ def test_a_zip_of_another_model(unpacked, model, float_model, out, tmp_path_fact
     with assert_refused(
         out, "What the tool made is not float.tflite", "int8 1 x 784, scale", "is float32 1 x 20."
     ):
-        generate(float_model, out, "xcubeai", from_zip=path)
+        generate_network(float_model, out, "xcubeai", from_zip=path)
     other = model.with_name("other weights.tflite")
     other.write_bytes(model.read_bytes() + b"\0")  # as it is, with another digest
     with assert_refused(out, "code.zip was not made from other weights.tflite", "MD5"):
-        generate(other, out, "xcubeai", from_zip=path)
+        generate_network(other, out, "xcubeai", from_zip=path)
 
 
 def test_settings_do_not_change_a_zip(unpacked, model, out, tmp_path_factory):
     """They would be ignored, so they are refused."""
     with assert_refused(out, "already made"):
-        generate(model, out, "xcubeai", from_zip="x.zip", compression="high")
+        generate_network(model, out, "xcubeai", from_zip="x.zip", compression="high")
 
 
 def test_files_that_are_no_zip(model, out, tmp_path_factory):
@@ -663,7 +663,7 @@ def test_files_that_are_no_zip(model, out, tmp_path_factory):
     (folder / "text.zip").write_text("no")
     for name in ("gone.zip", "text.zip"):
         with assert_refused(out, "not a usable zip"):
-            generate(model, out, "xcubeai", from_zip=folder / name)
+            generate_network(model, out, "xcubeai", from_zip=folder / name)
 
 
 def test_a_zip_cannot_write_elsewhere_or_fill_the_disk(tmp_path, monkeypatch):
@@ -726,7 +726,7 @@ def test_a_version_that_writes_no_outputs(installed, model, inputs):
 
 def test_outputs_that_are_none(model):
     """Too few, or no multiples of the scale: an error, not a comparison."""
-    tensor = read(model).output
+    tensor = read_model(model).output
     info = validation.Figures(output=_info(tensor))
     for values, said in (
         (np.zeros((3, 9), np.int8), "27 values"),
@@ -746,12 +746,12 @@ def _info(tensor):
 def test_validation_on_a_board(installed, model, inputs):
     """The port reaches the tool in its own form; what a board may answer is explained."""
     root = installed("Core 4.0")
-    done = xcubeai.validate(model, inputs, "target", "COM6", Settings(tool=root))
+    done = xcubeai.validate_by_tool(model, inputs, "target", "COM6", Settings(tool=root))
     np.testing.assert_array_equal(done.outputs, Reference(model).run(inputs))
     assert validation.description("COM6") == "serial:COM6:115200"
     assert validation.description(None) == "serial:115200"
     with pytest.raises(KitError, match="emulator"):
-        xcubeai.validate(model, inputs, "target", "virtual://", Settings(tool=root))
+        xcubeai.validate_by_tool(model, inputs, "target", "virtual://", Settings(tool=root))
 
 
 def test_a_keras_file_is_validated_with_random_inputs(installed, keras_files):

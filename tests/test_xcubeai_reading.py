@@ -13,9 +13,9 @@ from stand_in.network import Network, describe
 from stand_in.releases import RELEASES
 
 from kit.errors import KitError
-from kit.generate.xcubeai import find, look, report, versions
+from kit.generate.xcubeai import find_tool, look, report, versions
 from kit.generate.xcubeai.figures import gather
-from kit.model import read
+from kit.model import read_model
 
 find_module = import_module("kit.generate.xcubeai.find")  # the package gives the function
 
@@ -162,7 +162,7 @@ def test_a_setting_is_used_or_refused(computer, tmp_path):
     assert computer.see("Linux", tmp_path / "4.0").tools[0].program == program
     assert computer.see("Linux", program).tools[0].root == tmp_path / "4.0"
     with pytest.raises(KitError, match=r"(?s)no tool of ST at .*gone.*Developer Cloud"):
-        find(tmp_path / "gone")
+        find_tool(tmp_path / "gone")
 
 
 # --- Versions ------------------------------------------------------------------------------------
@@ -226,7 +226,7 @@ def told(network, tmp_path):
         job = run.Job(release, behavior, {}, "generate", tmp_path, tmp_path / "workspace", network)
         run.tell(job, "generate")
         places = [tmp_path, tmp_path / "workspace"]
-        return gather(places, "generate", read(network.model.path))
+        return gather(places, "generate", read_model(network.model.path))
 
     return read_back
 

@@ -13,7 +13,7 @@ from stand_in import installation
 
 from kit.cli import main
 from kit.errors import KitError
-from kit.generate import generate
+from kit.generate import generate_network
 from kit.generate.xcubeai import c_code
 
 END = "OWN_BEGIN\nint own_data;\n\nAI_API_DECLARE_END\n"  # how every real legacy *_data.c ends
@@ -232,7 +232,7 @@ def test_what_is_refused(zipped, keras, tmp_path, kind):
     """In words, and nothing is left behind."""
     files, said = REFUSED[kind]
     with pytest.raises(KitError) as error:
-        generate(keras, tmp_path / "made", "xcubeai", from_zip=zipped(files))
+        generate_network(keras, tmp_path / "made", "xcubeai", from_zip=zipped(files))
     text = str(error.value)
     assert said in text and error.value.next_step
     assert not (tmp_path / "made").exists()
@@ -248,7 +248,7 @@ def test_a_zip_of_another_model(zipped, keras, tmp_path, api):
         files = parts(api, digest=report)
         signature = {ORIGIN: f'"0x{code}"'} if code else {}
         files["network.h"] = header(api, **signature).replace('("', '"').replace('")', '"')
-        return generate(keras, tmp_path / "made", "xcubeai", from_zip=zipped(files))
+        return generate_network(keras, tmp_path / "made", "xcubeai", from_zip=zipped(files))
 
     assert made(own.upper(), None).runtime.remark == ""
     with pytest.raises(KitError, match=r"code\.zip was not made from digits\.h5"):
@@ -261,14 +261,14 @@ def test_a_zip_of_another_model(zipped, keras, tmp_path, api):
 
 def test_a_hash_of_another_kind(zipped, keras, tmp_path):
     """Before 9.0 what the report calls a hash is not the MD5 of the file."""
-    made = generate(keras, tmp_path / "made", "xcubeai", from_zip=zipped(FIVE))
+    made = generate_network(keras, tmp_path / "made", "xcubeai", from_zip=zipped(FIVE))
     assert "not compared" in made.runtime.remark and made.runtime.version == "7.1.0-RC3"
 
 
 def test_models_that_are_not_taken(tmp_path):
     """Before anything is started: ONNX is not read, and other shapes are told in words."""
     with pytest.raises(KitError, match=r"(?s)ONNX.*onnx2tf"):
-        generate(tmp_path / "x.onnx", tmp_path / "made", "xcubeai", from_zip="x.zip")
+        generate_network(tmp_path / "x.onnx", tmp_path / "made", "xcubeai", from_zip="x.zip")
 
 
 ROW = "static const int a[] = { 1, 2 };\n"

@@ -14,7 +14,7 @@ from kit.board.board import (
     Profile,
     Status,
 )
-from kit.board.flash import Flashed, confirm, flash
+from kit.board.flashing import Flashed, confirm, flash
 from kit.board.link import LinkError
 
 if __name__ not in serial.protocol_handler_packages:

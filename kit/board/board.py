@@ -21,7 +21,7 @@ from kit.digits import check_image
 from kit.digits.prepare import SIDE
 from kit.errors import KitError
 from kit.model import output_to_scores
-from kit.paths import build
+from kit.paths import build_folder
 
 PROTOCOL_VERSION = 3
 CLOCK_SOURCES = ("HSI", "PLL from HSI", "PLL from HSE")
@@ -169,7 +169,7 @@ class LayerProfile:
 class Profile:
     """What one inference takes, layer by layer.
 
-    `estimated` says that `cycles` are an estimate: kit/board/virtual/timing.py has the model and
+    `estimated` says that `cycles` are an estimate: virtual_nucleo/timing.py has the model and
     its limits. `core_hz` is the clock of the core in Hz.
     """
 
@@ -451,7 +451,7 @@ def _crash_error(payload: bytes) -> KitError:
     crash = parse(payload)
     build_id = crash.build_id if crash else ""
     candidates = [path for top in (".", "virtual/[!.]*", "exercises", "exercises/[!.]*")
-                  for path in build().glob(f"{top}/firmware.elf")]  # fmt: skip
+                  for path in build_folder().glob(f"{top}/firmware.elf")]  # fmt: skip
     return crash_error(payload, next((f for f in candidates if _is_build(f, build_id)), None))
 
 

@@ -12,12 +12,12 @@ from typing import Any
 import serial
 from serial.tools import list_ports
 
-import kit.board.virtual  # registers virtual://  # noqa: F401
+import virtual_nucleo  # registers virtual://  # noqa: F401
 from kit.board.address import EXAMPLES, NETWORK, checked, scheme
-from kit.board.probes import PLUG_IN, Probe, probe_at, probes
+from kit.board.probes import PLUG_IN, Probe, find_probes, probe_at
 from kit.board.recording import recorded
+from kit.boards import DEFAULT, MCUS, Mcu
 from kit.errors import KitError
-from kit.mcu import DEFAULT, MCUS, Mcu
 from kit.programs import system
 
 BAUD = 115200
@@ -47,7 +47,7 @@ def resolve(url: str) -> str:
     """
     if checked(url) != AUTO:
         return url
-    found = tuple(probes())
+    found = tuple(find_probes())
     if not found:
         _say_virtual()
         return VIRTUAL

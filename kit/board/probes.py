@@ -14,11 +14,11 @@ from typing import Any
 import psutil
 from serial.tools import list_ports
 
-from kit.board.virtual import flash_store, options
+from kit.boards import MCUS
 from kit.errors import KitError
-from kit.mcu import MCUS
-from kit.paths import build
+from kit.paths import build_folder
 from kit.programs import system
+from virtual_nucleo import flash_store, options
 
 ST = 0x0483
 """USB vendor number of STMicroelectronics."""
@@ -91,16 +91,16 @@ class Boards:
         return "" if self.probes else PLUG_IN[system()]
 
 
-def boards() -> Boards:
+def list_boards() -> Boards:
     """Look for boards; opens and changes nothing."""
-    found = probes()
+    found = find_probes()
     paired = {probe.drive for probe in found}
     others = [port.device for port in list_ports.comports() if not _is_probe(port)]
     drives = [drive for drive in probe_drives() if drive not in paired]
     return Boards(tuple(found), tuple(drives), tuple(others), tuple(virtual_boards()))
 
 
-def probes() -> list[Probe]:
+def find_probes() -> list[Probe]:
     """The ST-LINKs that have a serial port, in the order of their ports."""
     devices: dict[str, Any] = {}
     for port in sorted(filter(_is_probe, list_ports.comports()), key=lambda port: port.device):
@@ -120,12 +120,14 @@ def probes() -> list[Probe]:
 
 def probe_at(url: str) -> Probe | None:
     """The ST-LINK whose serial port a URL names, under any of its names."""
-    return next((probe for probe in probes() if _device(probe.port) == _device(url)), None)
+    return next((probe for probe in find_probes() if _device(probe.port) == _device(url)), None)
 
 
 def virtual_boards() -> list[tuple[str, str]]:
     """URL and board of each virtual board that has a program."""
-    names = sorted(path.parent.name for path in (build() / "virtual").glob("[!.]*/firmware.elf"))
+    names = sorted(
+        path.parent.name for path in (build_folder() / "virtual").glob("[!.]*/firmware.elf")
+    )
     return [
         (f"virtual://{'' if name == options.DEFAULT else name}", _virtual_board(name))
         for name in names

@@ -16,8 +16,8 @@ from serial import SerialBase
 from kit.board import link, recording
 from kit.board.link import Frame, decode
 from kit.board.recording import BAUD, ESTIMATES, FROM_BOARD, TO_BOARD, Event, Session, baud_bytes
-from kit.board.virtual.protocol_virtual import PortError
 from kit.errors import KitError
+from virtual_nucleo.protocol_virtual import PortError
 
 REQUESTS = "HELLO LAYER RECOGNIZE RUN MEASURE WATCH RESET BAUD STATUS CHECKSUM"
 NAMES = {getattr(link, name): name for name in REQUESTS.split()}

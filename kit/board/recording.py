@@ -155,7 +155,7 @@ def recording(file: str | Path) -> Iterator[None]:
         KitError: nothing was asked in the block, or `file` cannot be written. After any error
             `file` is what it was before.
     """
-    with tempfile.TemporaryDirectory(prefix="kit-") as folder, paths.making(file) as target:
+    with tempfile.TemporaryDirectory(prefix="kit-") as folder, paths.replacing(file) as target:
         before = os.environ.get(FOLDER)
         os.environ[FOLDER] = folder
         try:

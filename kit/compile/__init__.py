@@ -1,6 +1,6 @@
 """From C to a program: for the chip, and for this computer."""
 
-from kit.compile.firmware import Firmware, build
+from kit.compile.firmware import Firmware, build_firmware
 from kit.compile.host import HostNetwork
 from kit.compile.memory import FLASH, RAM, MemoryUse, memories, memory_use
 
@@ -10,7 +10,7 @@ __all__ = [
     "Firmware",
     "HostNetwork",
     "MemoryUse",
-    "build",
+    "build_firmware",
     "memories",
     "memory_use",
 ]

@@ -6,6 +6,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from kit.boards import DEFAULT, MCUS, Mcu, find_mcu
 from kit.compile.memory import (
     MemoryUse,
     advice,
@@ -15,12 +16,11 @@ from kit.compile.memory import (
     memory_use,
     opened,
 )
-from kit.compile.toolchain import GET_GCC, find_gcc, gcc, run, zig
+from kit.compile.toolchain import GET_GCC, find_gcc, gcc, run_tool, zig
 from kit.errors import KitError
-from kit.generate import Generated, load
-from kit.mcu import DEFAULT, MCUS, Mcu, find_mcu
-from kit.paths import FIRMWARE, locked, making
-from kit.programs import find, system
+from kit.generate import Generated, load_network
+from kit.paths import FIRMWARE, locked, replacing
+from kit.programs import find_program, system
 from kit.provenance import note
 
 OF_ST = ("stai_", "ai_platform_", "ai_network_")  # how functions of ST's runtime begin
@@ -63,7 +63,7 @@ def remark_on(inputs: int, outputs: int) -> str:
 
 def _tool(name: str) -> Path:
     """A build tool, from this Python's environment first."""
-    found = find(name, beside=True)
+    found = find_program(name, beside=True)
     if found is None:
         raise KitError(
             f"{name} is missing.",
@@ -81,10 +81,10 @@ def _toolchain(compiler: str) -> list[str]:
             f"The firmware builds with {' and '.join(COMPILERS)}.",
             "Choose one of them; zig is always there.",
         )
-    find, file, option = COMPILERS[compiler]
+    find_program, file, option = COMPILERS[compiler]
     return [
         f"-DCMAKE_TOOLCHAIN_FILE={FIRMWARE / 'cmake' / file}",
-        f"-D{option}={find().as_posix()}",
+        f"-D{option}={find_program().as_posix()}",
     ]
 
 
@@ -97,8 +97,8 @@ def _compile(network: Generated, folder: Path, mcu: Mcu, compiler: str, sources:
         f"-DBOARD={mcu.folder}",
         f"-DNETWORK_DIR={network.folder.resolve().as_posix()}",
     ]
-    run(configure, "Preparing the firmware's build")
-    run([_tool("cmake"), "--build", folder], "Compiling the firmware")
+    run_tool(configure, "Preparing the firmware's build")
+    run_tool([_tool("cmake"), "--build", folder], "Compiling the firmware")
     return folder / "firmware.elf"
 
 
@@ -164,7 +164,7 @@ def _text_at(elf_path: str | Path, name: str) -> str:
     return ""
 
 
-def build(
+def build_firmware(
     network: Generated | str | Path,
     out: str | Path = ".",
     mcu: Mcu = DEFAULT,
@@ -174,9 +174,9 @@ def build(
     """Build the firmware around a generated network.
 
     Args:
-        network: what `kit.generate.generate` returned, or the folder it wrote.
+        network: what `kit.generate.generate_network` returned, or the folder it wrote.
         out: where firmware.elf and firmware.bin go; a relative path is taken in build/.
-        mcu: the chip, one of `kit.mcu.MCUS`.
+        mcu: the chip, one of `kit.boards.MCUS`.
         compiler: "zig", which is always there, or "gcc" (arm-none-eabi-gcc). None is zig, and gcc
             for a network of X-CUBE-AI, which needs it.
         sources: a changed copy of the folder of the firmware's C; None takes that folder.
@@ -186,7 +186,7 @@ def build(
             version or core, the compiler fails, or the program does not fit the chip; files of an
             earlier build are untouched then.
     """
-    network = network if isinstance(network, Generated) else load(network)
+    network = network if isinstance(network, Generated) else load_network(network)
     sources = Path(sources or FIRMWARE)
     compiler = _compiler_for(network, compiler)
     _check_size(network, mcu)
@@ -228,7 +228,9 @@ def _compiler_for(network: Generated, wanted: str | None) -> str:
 
 def _check_c_library() -> None:
     """Some packages of arm-none-eabi-gcc come without newlib; then gcc gives back the bare name."""
-    answer = run([gcc(), f"-print-file-name={SPECS}"], "Asking arm-none-eabi-gcc for its C library")
+    answer = run_tool(
+        [gcc(), f"-print-file-name={SPECS}"], "Asking arm-none-eabi-gcc for its C library"
+    )
     if answer.strip() == SPECS:
         raise KitError(
             f"{gcc()} has no C library.",
@@ -254,9 +256,9 @@ def _check_size(network: Generated, mcu: Mcu) -> None:
 
 
 def _keep(elf: Path, out: Path) -> tuple[Path, Path]:
-    with making(out / "firmware.elf") as kept_elf:
+    with replacing(out / "firmware.elf") as kept_elf:
         shutil.copyfile(elf, kept_elf)
-    with making(out / "firmware.bin") as kept_bin:
+    with replacing(out / "firmware.bin") as kept_bin:
         kept_bin.write_bytes(flash_image(elf))
     folder = kept_elf.parent
     return folder / "firmware.elf", folder / "firmware.bin"

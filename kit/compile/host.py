@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kit.compile.toolchain import WARNINGS, run, zig
+from kit.compile.toolchain import WARNINGS, run_tool, zig
 from kit.errors import KitError
-from kit.generate import Generated, load
+from kit.generate import Generated, load_network
 from kit.model.reference import check_inputs
-from kit.paths import FIRMWARE, build, locked, making
+from kit.paths import FIRMWARE, build_folder, locked, replacing
 
 SUFFIXES = {"win32": ".dll", "darwin": ".dylib"}
 OBSERVER = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint32, ctypes.c_void_p)
@@ -60,14 +60,16 @@ def compile_library(
     digest = hashlib.sha256("\n".join(made_by).encode())
     for path in [*sources, *headers]:
         digest.update(path.read_bytes())
-    library = build() / "host" / f"{digest.hexdigest()[:16]}{SUFFIXES.get(sys.platform, '.so')}"
+    library = (
+        build_folder() / "host" / f"{digest.hexdigest()[:16]}{SUFFIXES.get(sys.platform, '.so')}"
+    )
     if library.is_file():
         return library
     # On Windows the linker leaves .pdb and .lib files beside its output and where it runs.
-    with tempfile.TemporaryDirectory(prefix="kit-") as folder, making(library) as kept:
+    with tempfile.TemporaryDirectory(prefix="kit-") as folder, replacing(library) as kept:
         made = Path(folder) / library.name
         command: list[str | Path] = [zig(), "cc", *options, *sources, "-o", made]
-        run(command, f"Compiling {what} for this computer", Path(folder))
+        run_tool(command, f"Compiling {what} for this computer", Path(folder))
         shutil.copyfile(made, kept)
     return library
 
@@ -96,7 +98,7 @@ class HostNetwork:
     """A generated network, compiled for this computer.
 
     Args:
-        network: what `kit.generate.generate` returned, or the folder it wrote.
+        network: what `kit.generate.generate_network` returned, or the folder it wrote.
 
     Raises:
         KitError: the folder holds no network, one of X-CUBE-AI, or the compiler fails.
@@ -105,7 +107,7 @@ class HostNetwork:
     def __init__(self, network: Generated | str | Path) -> None:
         folder = network.folder if isinstance(network, Generated) else Path(network)
         with locked(folder.absolute()):
-            self.network = network if isinstance(network, Generated) else load(network)
+            self.network = network if isinstance(network, Generated) else load_network(network)
             _check_open(self.network)
             self._library = ctypes.CDLL(str(compile_host(self.network)))
         self._library.engine_input.restype = ctypes.c_void_p

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
 
+from kit.boards import DEFAULT, Mcu
 from kit.errors import KitError
-from kit.mcu import DEFAULT, Mcu
 
 
 @dataclass(frozen=True)

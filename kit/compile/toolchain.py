@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kit.errors import KitError
-from kit.paths import build
-from kit.programs import execute, find, system
+from kit.paths import build_folder
+from kit.programs import find_program, run_program, system
 
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Werror"]
 GCC_PLACES = (  # from the drive or the home folder, on Windows, macOS and Linux
@@ -82,7 +82,7 @@ def find_gcc() -> Path | None:
         place for start in _starts() for pattern in GCC_PLACES for place in start.glob(pattern)
     ]
     newest_first = sorted(map(str, places), key=_version, reverse=True)
-    return find(name, newest_first)
+    return find_program(name, newest_first)
 
 
 def _starts() -> tuple[Path, Path]:
@@ -96,11 +96,11 @@ def _version(folder: str) -> list[int]:
 
 def environment() -> dict[str, str]:
     """The environment for compilers: zig's caches stay inside build/."""
-    cache = str(build() / "zig-cache")
+    cache = str(build_folder() / "zig-cache")
     return os.environ | {"ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache}
 
 
-def run(command: Sequence[str | Path], what: str, cwd: Path | None = None) -> str:
+def run_tool(command: Sequence[str | Path], what: str, cwd: Path | None = None) -> str:
     """Run a compiler or build tool and return what it printed.
 
     Raises:
@@ -108,7 +108,7 @@ def run(command: Sequence[str | Path], what: str, cwd: Path | None = None) -> st
     """
     name = Path(command[0]).name
     try:
-        code, printed = execute(command, TIME_LIMIT, cwd, environment())
+        code, printed = run_program(command, TIME_LIMIT, cwd, environment())
     except (OSError, subprocess.TimeoutExpired) as error:
         raise KitError(
             f"{what} failed.",

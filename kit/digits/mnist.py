@@ -26,7 +26,7 @@ CONTENT = {
 
 
 @cache
-def load(path: Path = MNIST) -> tuple[Split, Split]:
+def load_mnist(path: Path = MNIST) -> tuple[Split, Split]:
     """The whole of MNIST, in the form of `keras.datasets.mnist.load_data()`.
 
     Returns:

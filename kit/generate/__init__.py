@@ -7,16 +7,24 @@ from typing import Any
 
 from kit.errors import KitError
 from kit.generate import portable
-from kit.generate.result import FILE, Generated, Layer, Runtime, TensorInfo, load
+from kit.generate.result import FILE, Generated, Layer, Runtime, TensorInfo, load_network
 from kit.model import Range
 from kit.provenance import note
 
-__all__ = ["ENGINES", "Generated", "Layer", "Runtime", "TensorInfo", "generate", "load"]
+__all__ = [
+    "ENGINES",
+    "Generated",
+    "Layer",
+    "Runtime",
+    "TensorInfo",
+    "generate_network",
+    "load_network",
+]
 
 ENGINES = ("portable", "xcubeai")
 
 
-def generate(
+def generate_network(
     model: str | Path,
     out: str | Path,
     engine: str = "portable",
@@ -43,12 +51,14 @@ def generate(
     folder = Path(out).resolve()
     _check_replaceable(folder)
     if engine == "xcubeai":
-        from kit.generate import xcubeai  # ST's tool is no concern of who does not ask for it
+        from kit.generate import (
+            xcubeai,  # ST's tool is no concern of who does not ask for it
+        )
 
         chosen = xcubeai.Settings(input_range=span, **settings)
-        made = xcubeai.generate(Path(model), folder, chosen)
+        made = xcubeai.generate_by_st(Path(model), folder, chosen)
     else:
-        made = portable.generate(Path(model), folder, span)
+        made = portable.generate_portable(Path(model), folder, span)
     note(made.folder, model)
     return made
 

@@ -43,7 +43,7 @@ def is_shape_arithmetic(operator: Operator) -> bool:
     return operator.name in SHAPE_ARITHMETIC and all(tensor.dtype == "int32" for tensor in made)
 
 
-def check_model(model: Model) -> None:
+def check_supported(model: Model) -> None:
     """One input and one output, a batch of 1, and no operator that the engine does not know.
 
     Raises:

@@ -19,9 +19,9 @@ from kit.generate.arena import Lifetime, plan
 from kit.generate.check import (
     INT8,
     check_dense,
-    check_model,
     check_operator,
     check_same_elements,
+    check_supported,
     is_shape_arithmetic,
     name_of,
     refuse,
@@ -34,8 +34,8 @@ from kit.generate.quantized import (
     softmax_scaling,
 )
 from kit.generate.result import Generated, Layer, TensorInfo
-from kit.model import Model, Operator, Range, Tensor, input_range, read
-from kit.paths import making
+from kit.model import Model, Operator, Range, Tensor, input_range, read_model
+from kit.paths import replacing
 from kit.provenance import digest
 
 LONGEST_NAME = 60
@@ -194,7 +194,7 @@ def lower(model: Model) -> tuple[list[Step], dict[int, int]]:
     Raises:
         KitError: the model uses something the engine cannot do; it is named.
     """
-    check_model(model)
+    check_supported(model)
     steps: list[Step] = []
     base = {model.input.index: model.input.index}  # what has been computed, and whose bytes it is
     for operator in model.operators:
@@ -318,7 +318,7 @@ def _write(folder: Path, context: dict[str, Any]) -> None:
         (folder / name).write_text(text, encoding="ascii", newline="\n")
 
 
-def generate(path: Path, out: Path, span: Range | None = None) -> Generated:
+def generate_portable(path: Path, out: Path, span: Range | None = None) -> Generated:
     """Write the C of a model into the folder `out`.
 
     `span` is what a pixel of 0 and one of 255 are to the network; None takes it from the input.
@@ -327,7 +327,7 @@ def generate(path: Path, out: Path, span: Range | None = None) -> Generated:
         KitError: an unusable model, or one with something the engine cannot do; nothing is
             written then.
     """
-    model = read(path)
+    model = read_model(path)
     span = span or input_range(model.input.dtype, model.input.scale, model.input.zero_point)
     steps, same_bytes = lower(model)
     offsets, arena_bytes = place(model, steps, same_bytes)
@@ -358,7 +358,7 @@ def generate(path: Path, out: Path, span: Range | None = None) -> Generated:
         "references": references,
         "c_types": C_TYPES,
     }
-    with making(out) as folder:
+    with replacing(out) as folder:
         folder.mkdir()
         _write(folder, context)
         replace(made, folder=folder).save()

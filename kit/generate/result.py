@@ -100,7 +100,7 @@ class Generated:
         return (path.relative_to(self.folder) if inside else path.absolute()).as_posix()
 
 
-def load(folder: str | Path) -> Generated:
+def load_network(folder: str | Path) -> Generated:
     """Read what an engine left in a folder.
 
     Raises:

@@ -4,8 +4,8 @@ The notebooks are the program: nothing here trains, converts or compiles. The ma
 process of its own, because a notebook's kernel already has a running event loop.
 
 Two processes may find the same artifact missing and both make it. Nothing keeps them from it:
-artifacts appear whole (`kit.paths.making`) and repeat exactly, so the later one replaces a file by
-its equal, and a lock would save no more than double work.
+artifacts appear whole (`kit.paths.replacing`) and repeat exactly, so the later one replaces a file
+by its equal, and a lock would save no more than double work.
 """
 
 import json
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from kit import paths
 from kit.errors import KitError
-from kit.lesson.progress import Step, progress
+from kit.progress import Step, progress_bar
 from kit.provenance import digest, made_from, note
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ CHAIN = "KIT_MAKING"
 
 
 def artifact(name: str) -> Path:
-    """The path of an artifact in `kit.paths.build()`; makes it first when it is missing or stale.
+    """The path of an artifact in `build_folder()`; makes it first when it is missing or stale.
 
     An artifact is stale when what it was made from has changed since, or is stale itself. One of
     which that is not known, because it was brought here by hand, is taken as it is.
@@ -89,8 +89,8 @@ def artifact(name: str) -> Path:
                 artifact(source)
         if not _usable(name):  # a source that was made anew may have come out the same
             _make(name, MAKERS[name])
-    _taken[name] = digest(paths.build() / name)
-    return paths.build() / name
+    _taken[name] = digest(paths.build_folder() / name)
+    return paths.build_folder() / name
 
 
 FRESH, MISSING = "fresh", "missing"
@@ -111,7 +111,7 @@ def _state(name: str) -> str:
 
 def _state_by(source: str, noted: str | None) -> str:
     """As `_state`, as far as one source tells; one that is not there tells nothing."""
-    path = paths.build() / source
+    path = paths.build_folder() / source
     if noted is None or not path.exists():
         return FRESH
     return _state(source) if noted == digest(path) else f"older than {path.name}"
@@ -126,16 +126,20 @@ def _usable(name: str) -> bool:
 
 @contextmanager
 def making(target: str | Path) -> Iterator[Path]:
-    """As `kit.paths.making`; for an artifact, what it was made from is noted.
+    """As `kit.paths.replacing`; for an artifact, what it was made from is noted.
 
     Raises:
         KitError: `target` cannot be written.
     """
-    with paths.making(target) as path:
+    with paths.replacing(target) as path:
         yield path
     if sources := SOURCES.get(str(target)):
         known = {name: _taken[name] for name in sources if name in _taken}
-        note(paths.build() / target, *(paths.build() / name for name in sources), known=known)
+        note(
+            paths.build_folder() / target,
+            *(paths.build_folder() / name for name in sources),
+            known=known,
+        )
 
 
 def status() -> list[dict[str, str]]:
@@ -146,7 +150,9 @@ def status() -> list[dict[str, str]]:
             "made from": ", ".join(Path(source).name for source in SOURCES.get(name, ())),
             "by": notebook,
             "state": _state(name),
-            "digest": digest(paths.build() / name) if (paths.build() / name).exists() else "",
+            "digest": digest(paths.build_folder() / name)
+            if (paths.build_folder() / name).exists()
+            else "",
         }
         for name, notebook in MAKERS.items()
     ]
@@ -171,7 +177,7 @@ def check_model(board: "Board", name: str = MODEL) -> None:
 
 def other_model(board: "Board", name: str = MODEL) -> str:
     """In a sentence, that a board runs another model than the one in `build()`; empty when not."""
-    file, hello = paths.build() / name, board.described
+    file, hello = paths.build_folder() / name, board.described
     if not file.exists() or not hello.digest or hello.digest == digest(file):
         return ""
     return (
@@ -183,17 +189,17 @@ def other_model(board: "Board", name: str = MODEL) -> str:
 def _way_there(board: "Board", name: str) -> str:
     if board.url.startswith("replay:"):
         return f"Put the model that was on the recorded board into build/{name}."
-    noted = made_from(paths.build() / "network").get(name)
-    again = noted == digest(paths.build() / name)
+    noted = made_from(paths.build_folder() / "network").get(name)
+    again = noted == digest(paths.build_folder() / name)
     first = "04-flash" if again else "03-generate, then 04-flash"
     return f'Run {first}, with BOARD = "{board.url}" in it.'
 
 
 def _make(name: str, notebook: str) -> None:
     _refuse_circle(name, notebook)
-    with progress(f"{name} is {_state(name)}: running {notebook}") as step:
+    with progress_bar(f"{name} is {_state(name)}: running {notebook}") as step:
         run_apart(paths.NOTEBOOKS / f"{notebook}.ipynb", step)
-    if not (paths.build() / name).exists():
+    if not (paths.build_folder() / name).exists():
         raise KitError(
             f"{notebook} ran to its end and made no {name}.",
             f"kit/lesson/artifacts.py says that {notebook} makes it.",
@@ -217,11 +223,11 @@ def run_apart(notebook: Path, step: Step) -> None:
     Raises:
         KitError: the error of the notebook, or what the process wrote before it died.
     """
-    command = [sys.executable, "-m", "kit.lesson.run", str(notebook)]
+    command = [sys.executable, "-m", "kit.lesson.execute", str(notebook)]
     process = subprocess.Popen(
         command,
         cwd=paths.ROOT,
-        env={**os.environ, "KIT_BUILD": str(paths.build()), "KIT_RECORD": ""},
+        env={**os.environ, "KIT_BUILD": str(paths.build_folder()), "KIT_RECORD": ""},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -251,7 +257,7 @@ def _follow(process: subprocess.Popen[str], step: Step) -> None:
 
 
 def _events(process: subprocess.Popen[str], log: list[str]) -> Iterator[dict[str, Any]]:
-    """The JSON lines of `kit.lesson.run`; every other line goes to `log`."""
+    """The JSON lines of `kit.lesson.execute`; every other line goes to `log`."""
     for line in process.stdout or ():
         try:
             yield json.loads(line)

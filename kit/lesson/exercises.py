@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kit.board import Board
 from kit.errors import KitError
-from kit.paths import FIRMWARE, build, making
+from kit.paths import FIRMWARE, build_folder, replacing
 
 FOLDER = "exercises"
 """The folder in `build()` where exercises keep what they make."""
@@ -23,9 +23,9 @@ def copy_of_firmware(name: str = "firmware") -> Path:
     Raises:
         KitError: it cannot be written.
     """
-    copy = build() / FOLDER / name
+    copy = build_folder() / FOLDER / name
     if not copy.is_dir():
-        with making(copy) as folder:
+        with replacing(copy) as folder:
             shutil.copytree(FIRMWARE, folder, ignore=shutil.ignore_patterns(".*"))
     return copy
 

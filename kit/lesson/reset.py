@@ -12,9 +12,9 @@ from typing import Any
 from kit import paths
 from kit.errors import KitError
 from kit.lesson.artifacts import MAKERS
+from kit.lesson.execute import PATTERN, notebooks
 from kit.lesson.exercises import FOLDER
-from kit.lesson.run import PATTERN, notebooks
-from kit.paths import build, making
+from kit.paths import build_folder, replacing
 from kit.provenance import note_of
 
 ORIGINALS = Path(sys.prefix) / "originals" / "notebooks"
@@ -23,7 +23,7 @@ ORIGINALS = Path(sys.prefix) / "originals" / "notebooks"
 TRAINED, REFERENCE = "digits.keras", "digits_reference.keras"
 
 
-def reset(names: Iterable[str] | None = None) -> dict[str, Any]:
+def reset_notebooks(names: Iterable[str] | None = None) -> dict[str, Any]:
     """Put notebooks back as they came, and remove the artifacts that they make.
 
     A notebook that was changed and a network that the learner trained are kept in
@@ -31,8 +31,8 @@ def reset(names: Iterable[str] | None = None) -> dict[str, Any]:
     stays.
 
     Args:
-        names: as for `kit.lesson.run.run`; None for all, and then the report and the virtual
-            boards go, too.
+        names: as for `run_notebooks`; None for all, and then the report and the virtual boards go,
+            too.
 
     Returns:
         "restored": the names of the notebooks that were changed; "removed": the names of what was
@@ -46,14 +46,14 @@ def reset(names: Iterable[str] | None = None) -> dict[str, Any]:
     changed = [path for path in chosen if _content(path) != originals[path]]
     made = [name for name, maker in MAKERS.items() if maker in {path.stem for path in chosen}]
     made += ["report.json", "virtual"] if names is None else []
-    made = [name for name in made if (build() / name).exists()]
+    made = [name for name in made if (build_folder() / name).exists()]
     kept = [_keep(path) for path in changed if path.exists()]
-    kept += [_keep(build() / TRAINED)] if TRAINED in made and _is_learners() else []
+    kept += [_keep(build_folder() / TRAINED)] if TRAINED in made and _is_learners() else []
     for path in changed:
-        with making(path) as file:
+        with replacing(path) as file:
             file.write_bytes(originals[path])
     for name in made:
-        _remove(build() / name)
+        _remove(build_folder() / name)
     return {"restored": [path.name for path in changed], "removed": made, "kept": kept}
 
 
@@ -93,7 +93,7 @@ def _content(path: Path) -> bytes:
 
 def _is_learners() -> bool:
     """Whether the network that goes on is another one than the course's."""
-    return _weights(build() / TRAINED) != _weights(paths.DATA / REFERENCE)
+    return _weights(build_folder() / TRAINED) != _weights(paths.DATA / REFERENCE)
 
 
 def _weights(path: Path) -> bytes:
@@ -105,10 +105,10 @@ def _weights(path: Path) -> bytes:
 
 
 def _keep(path: Path) -> Path:
-    folder, number = build() / FOLDER / "kept", 1
+    folder, number = build_folder() / FOLDER / "kept", 1
     while (folder / f"{path.stem}-{number}{path.suffix}").exists():
         number += 1
-    with making(folder / f"{path.stem}-{number}{path.suffix}") as copy:
+    with replacing(folder / f"{path.stem}-{number}{path.suffix}") as copy:
         shutil.copyfile(path, copy)
     return folder / f"{path.stem}-{number}{path.suffix}"
 

@@ -10,10 +10,8 @@ apart; nothing is said by color alone.
 """
 
 import base64
-import html
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -24,8 +22,9 @@ from matplotlib.patches import FancyBboxPatch
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
-from kit.mcu import DEFAULT, Mcu
+from kit.boards import DEFAULT, Mcu
 from kit.model import are_shares
+from kit.tables import Rows, Table, in_words, table
 
 if TYPE_CHECKING:
     from kit.board import Profile
@@ -66,8 +65,6 @@ WAYS = {  # from a model to a program on the chip: who works, and the steps
     ),
 }
 
-Rows = Sequence[Mapping[str, Any]]
-
 
 # --- Into the notebook ---------------------------------------------------------------------------
 
@@ -85,83 +82,6 @@ def show(figure: Figure, alt: str = "") -> None:
     width = round(figure.get_figwidth() * 96)  # 144 pixels an inch shown as 96: sharp when zoomed
     metadata = {"image/png": {"alt": alt, "width": width}}
     display(data, metadata=metadata, raw=True)  # type: ignore[no-untyped-call]
-
-
-@dataclass(frozen=True)
-class Table:
-    """Cells as text, ready to show: HTML in a notebook, aligned plain text elsewhere."""
-
-    headings: list[str]
-    cells: list[list[str]]
-    right: list[bool]
-    caption: str
-
-    def __repr__(self) -> str:
-        lines = [self.headings, *self.cells]
-        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        text = [self._line(line, widths) for line in lines]
-        text.insert(1, "  ".join("-" * width for width in widths))
-        return "\n".join([self.caption, *text] if self.caption else text)
-
-    def _repr_html_(self) -> str:
-        style = 'style="white-space:nowrap;text-align:left"'
-        caption = f"<caption {style}>{html.escape(self.caption)}</caption>" if self.caption else ""
-        head = self._row(self.headings, "th")
-        body = "\n".join(self._row(line, "td") for line in self.cells)
-        return f"<table>{caption}\n<thead>{head}</thead>\n<tbody>\n{body}\n</tbody>\n</table>"
-
-    def _line(self, line: list[str], widths: list[int]) -> str:
-        aligned = [
-            cell.rjust(width) if right else cell.ljust(width)
-            for cell, width, right in zip(line, widths, self.right, strict=True)
-        ]
-        return "  ".join(aligned).rstrip()
-
-    def _row(self, line: list[str], tag: Literal["th", "td"]) -> str:
-        cells = (
-            f'<{tag} style="text-align:{"right" if right else "left"}">{html.escape(cell)}</{tag}>'
-            for cell, right in zip(line, self.right, strict=True)
-        )
-        return f"<tr>{''.join(cells)}</tr>"
-
-
-def table(
-    rows: Rows,
-    columns: Sequence[str] | Mapping[str, str] | None = None,
-    caption: str = "",
-    formats: Mapping[str, str] | None = None,
-) -> Table:
-    """A table of some columns of `rows`, numbers to the right.
-
-    Args:
-        rows: a mapping for each row.
-        columns: the keys to show, in order; as a mapping, each with its heading. All keys of the
-            first row when it is left out.
-        caption: a line above the table.
-        formats: format specifications for some keys, such as {"accuracy": ".2%"}. Otherwise
-            integers get thousands separators, other numbers 4 digits, True and False yes and no.
-    """
-    columns = columns or (list(rows[0]) if rows else [])
-    keys = list(columns)
-    headings = [columns[key] for key in keys] if isinstance(columns, Mapping) else keys
-    formats = formats or {}
-    cells = [[_text(row[key], formats.get(key, "")) for key in keys] for row in rows]
-    right = [all(_is_number(row[key]) for row in rows) for key in keys]
-    return Table(headings, cells, right, caption)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float, np.number)) and not isinstance(value, (bool, np.bool_))
-
-
-def _text(value: Any, spec: str) -> str:
-    if isinstance(value, (bool, np.bool_)):
-        return "yes" if value else "no"
-    if value is None:
-        return ""
-    if not _is_number(value):
-        return str(value)
-    return format(value, spec or ("," if isinstance(value, (int, np.integer)) else ",.4g"))
 
 
 # --- Digits and scores ---------------------------------------------------------------------------
@@ -500,9 +420,9 @@ def engines(
     """What each engine made of one model: a row for each figure, a column for each engine.
 
     Args:
-        networks: what `kit.generate` returned, for the same model.
+        networks: what `kit.generate_network` returned, for the same model.
         programs: what `kit.build_firmware` made of each.
-        report: `kit.lesson.report.read_report()`, for times that 05-recognize has measured on a
+        report: `kit.lesson.results.read_report()`, for times that 05-recognize has measured on a
             real board.
     """
     rows: list[tuple[str, list[Any]]] = [
@@ -517,7 +437,7 @@ def engines(
     ]
     names = [each.engine for each in networks]
     return table([
-        {"": name} | {engine: _text(value, "") for engine, value in zip(names, values, strict=True)}
+        {"": name} | {engine: in_words(value) for engine, value in zip(names, values, strict=True)}
         for name, values in rows
     ])  # fmt: skip
 
@@ -553,7 +473,7 @@ def trials(tried: "Sequence[Trial]") -> Table:
 
 
 def _known(figure: Any) -> str:
-    return "not known yet" if figure is None else _text(figure, "")
+    return "not known yet" if figure is None else in_words(figure)
 
 
 def road(stage: str | None = None) -> Figure:

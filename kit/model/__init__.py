@@ -10,7 +10,7 @@ from kit.model.pixels import (
     range_of,
 )
 from kit.model.reference import Reference
-from kit.model.tflite import Model, Operator, Tensor, read
+from kit.model.tflite import Model, Operator, Tensor, read_model
 
 __all__ = [
     "Model",
@@ -24,5 +24,5 @@ __all__ = [
     "output_to_scores",
     "pixels_to_input",
     "range_of",
-    "read",
+    "read_model",
 ]

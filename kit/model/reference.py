@@ -11,7 +11,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from kit.errors import KitError
 from kit.model.trial import what_speaks_against
-from kit.quiet import quiet
+from kit.silence import quiet
 
 RESOLVERS = {"reference": OpResolverType.BUILTIN_REF, "default": OpResolverType.AUTO}
 KERAS = (b"PK\x03\x04", b"\x89HDF")  # .keras is a zip archive, .h5 is HDF5

@@ -193,7 +193,7 @@ def _describe(path: Path, content: bytes) -> Model:
     )
 
 
-def read(path: str | Path) -> Model:
+def read_model(path: str | Path) -> Model:
     """Read a .tflite file.
 
     Raises:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kit.generate.portable import Step, lower, place
-from kit.model import Model, Tensor, read
+from kit.model import Model, Tensor, read_model
 
 SHORT = {"int8": "int8", "float32": "f32"}
 
@@ -46,7 +46,7 @@ class Network:
 
 def describe(path: Path, given: Path | None = None) -> Network:
     """Read a .tflite and describe it in ST's words; `given` is the file that it stands for."""
-    model = read(path)
+    model = read_model(path)
     steps, same_bytes = lower(model)
     _, arena = place(model, steps, same_bytes)
     nodes = [_node(number, step) for number, step in enumerate(steps)]

@@ -6,13 +6,13 @@ beside it.
 """
 
 from kit.generate.xcubeai.drive import version_of
-from kit.generate.xcubeai.engine import NAME, Settings, analyze, generate
+from kit.generate.xcubeai.engine import NAME, Settings, analyze, generate_by_st
 from kit.generate.xcubeai.figures import Figures
 from kit.generate.xcubeai.files import check_linkable
-from kit.generate.xcubeai.find import Search, Tool, find, look
+from kit.generate.xcubeai.find import Search, Tool, find_tool, look
 from kit.generate.xcubeai.license import check_may_run_on
 from kit.generate.xcubeai.settings import Trial, compare_settings
-from kit.generate.xcubeai.validation import Metrics, Validated, validate
+from kit.generate.xcubeai.validation import Metrics, Validated, validate_by_tool
 
 __all__ = [
     "NAME",
@@ -27,9 +27,9 @@ __all__ = [
     "check_linkable",
     "check_may_run_on",
     "compare_settings",
-    "find",
-    "generate",
+    "find_tool",
+    "generate_by_st",
     "look",
-    "validate",
+    "validate_by_tool",
     "version_of",
 ]

@@ -23,7 +23,7 @@ from kit.errors import KitError
 from kit.generate.xcubeai.find import Tool
 from kit.generate.xcubeai.refusals import explain
 from kit.generate.xcubeai.versions import Version, check_age, parse
-from kit.paths import build
+from kit.paths import build_folder
 from kit.programs import end
 
 SHORT = 120  # seconds for --version and --help: the tool unpacks itself when it starts
@@ -166,7 +166,7 @@ def work_folder() -> Iterator[Path]:
     Raises:
         KitError: no such folder can be made on this computer.
     """
-    candidates = [Path(tempfile.gettempdir()), build(), Path.home()]
+    candidates = [Path(tempfile.gettempdir()), build_folder(), Path.home()]
     if sys.platform == "win32":
         candidates += [Path(os.environ.get("PUBLIC", "C:/Users/Public")), Path("C:/")]
     else:

@@ -12,13 +12,21 @@ from kit.errors import KitError
 from kit.generate import result
 from kit.generate.result import Generated, Runtime
 from kit.generate.xcubeai import c_code, files, license, zipped
-from kit.generate.xcubeai.drive import Driven, Job, Watch, ask, perform, unwatched, work_folder
+from kit.generate.xcubeai.drive import (
+    Driven,
+    Job,
+    Watch,
+    ask,
+    perform,
+    unwatched,
+    work_folder,
+)
 from kit.generate.xcubeai.figures import Figures, check_version, gather
-from kit.generate.xcubeai.find import find
+from kit.generate.xcubeai.find import find_tool
 from kit.generate.xcubeai.refusals import check_port
 from kit.generate.xcubeai.versions import Version
-from kit.model import Model, Range, input_range, read
-from kit.paths import making
+from kit.model import Model, Range, input_range, read_model
+from kit.paths import replacing
 from kit.provenance import digest
 
 NAME = "xcubeai"
@@ -43,7 +51,7 @@ class Settings:
     input_range: Range | None = None
 
 
-def generate(path: Path, out: Path, settings: Settings | None = None) -> Generated:
+def generate_by_st(path: Path, out: Path, settings: Settings | None = None) -> Generated:
     """Write the C of a model into the folder `out`, by ST's tool or from a zip it made.
 
     Args:
@@ -59,7 +67,7 @@ def generate(path: Path, out: Path, settings: Settings | None = None) -> Generat
     model = described(path)
     if chosen.from_zip:
         return _from_zip(path, model, out, chosen)
-    driven = ask(find(chosen.tool))
+    driven = ask(find_tool(chosen.tool))
     more = options(driven, chosen)
     with prepared(path) as (copy, folder):
         job = perform(driven, "generate", copy, folder, more, chosen.watch)
@@ -76,7 +84,7 @@ def analyze(path: Path, settings: Settings | None = None) -> Figures:
         KitError: as `generate`.
     """
     chosen = settings or Settings()
-    driven = ask(find(chosen.tool))
+    driven = ask(find_tool(chosen.tool))
     more = options(driven, chosen)
     with prepared(path) as (copy, folder):
         job = perform(driven, "analyze", copy, folder, more, chosen.watch)
@@ -106,7 +114,7 @@ def described(path: Path) -> Model | None:
             "notebook 01-train.",
         )
     if path.suffix.lower() not in KERAS:
-        model = read(path)
+        model = read_model(path)
         for way, tensors in (("input", model.inputs), ("output", model.outputs)):
             check_port(way, [tensor.dtype for tensor in tensors])
         return model
@@ -176,7 +184,7 @@ def _keep(
         )
     ports = (figures.input, figures.output)
     c_code.check(code, files.version_of(runtime), ports)
-    with making(out) as folder:
+    with replacing(out) as folder:
         folder.mkdir()
         for source in code.folder.glob(f"{code.name}*"):
             if source.is_file():
@@ -186,7 +194,7 @@ def _keep(
         c_code.write_names(code, ports, folder)
         license.write_note(folder, f"{runtime.tool} {runtime.version}")
         generated(path, folder, figures, runtime, span).save()
-    return result.load(out)
+    return result.load_network(out)
 
 
 def _move_in(runtime: Runtime, made: Path, folder: Path) -> Runtime:

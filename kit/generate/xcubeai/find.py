@@ -70,7 +70,7 @@ class Search:
         return "; ".join(f"{look.place}: {look.found or 'nothing'}" for look in self.looks)
 
 
-def find(setting: str | Path | None = None) -> Tool:
+def find_tool(setting: str | Path | None = None) -> Tool:
     """The tool to use.
 
     Args:

@@ -9,7 +9,7 @@ from kit.errors import KitError
 from kit.generate.xcubeai.drive import ask
 from kit.generate.xcubeai.engine import Settings, analyze
 from kit.generate.xcubeai.figures import Figures
-from kit.generate.xcubeai.find import find
+from kit.generate.xcubeai.find import find_tool
 
 COMPRESSIONS = ("none", "lossless", "low", "medium", "high")
 OPTIMIZATIONS = ("time", "ram", "balanced")
@@ -47,7 +47,7 @@ def compare_settings(
         KitError: there is no tool, or it is too old.
     """
     base = settings or Settings()
-    ask(find(base.tool))
+    ask(find_tool(base.tool))
     pairs: Iterable[tuple[str, str]] = product(compressions, optimizations)
     return [_trial(Path(path), replace(base, compression=c, optimization=o)) for c, o in pairs]
 

@@ -14,7 +14,7 @@ from kit.errors import KitError
 from kit.generate.xcubeai.drive import Driven, Job, ask, perform
 from kit.generate.xcubeai.engine import Settings, described, figures_of, options, prepared
 from kit.generate.xcubeai.figures import Figures
-from kit.generate.xcubeai.find import find
+from kit.generate.xcubeai.find import find_tool
 from kit.generate.xcubeai.license import check_may_run_on
 from kit.model import Model
 
@@ -54,7 +54,7 @@ class Validated:
     figures: Figures
 
 
-def validate(
+def validate_by_tool(
     path: str | Path,
     inputs: npt.NDArray[Any] | int,
     mode: str = "host",
@@ -79,7 +79,7 @@ def validate(
     chosen = settings or Settings()
     model = described(Path(path))
     check_mode(mode, board)
-    driven = ask(find(chosen.tool))
+    driven = ask(find_tool(chosen.tool))
     more = options(driven, chosen)
     with prepared(Path(path)) as (copy, folder):
         rows = inputs if isinstance(inputs, int) else len(inputs)

@@ -45,19 +45,19 @@ from unicorn.arm_const import (
     UC_CPU_ARM_CORTEX_M4,
 )
 
-from kit.board.virtual import exceptions, faults
-from kit.board.virtual import memory_map as m
-from kit.board.virtual.clocks import Rcc
-from kit.board.virtual.counter import Dwt
-from kit.board.virtual.exceptions import BRANCH_TO_SELF, THUMB
-from kit.board.virtual.faults import BoardFault, Problem, board_fault
-from kit.board.virtual.peripherals import NO_INTERRUPTS, Gpio, SystemControl, SysTick
-from kit.board.virtual.registers import Bus, Place, Registers
-from kit.board.virtual.usart import Usart, UsartBus
-from kit.board.virtual.watcher import Time, Watcher
+from kit.boards import DEFAULT, Mcu
 from kit.compile.memory import opened
 from kit.errors import KitError
-from kit.mcu import DEFAULT, Mcu
+from virtual_nucleo import exceptions, faults
+from virtual_nucleo import memory_map as m
+from virtual_nucleo.clocks import Rcc
+from virtual_nucleo.counter import Dwt
+from virtual_nucleo.exceptions import BRANCH_TO_SELF, THUMB
+from virtual_nucleo.faults import BoardFault, Problem, board_fault
+from virtual_nucleo.peripherals import NO_INTERRUPTS, Gpio, SystemControl, SysTick
+from virtual_nucleo.registers import Bus, Place, Registers
+from virtual_nucleo.usart import Usart, UsartBus
+from virtual_nucleo.watcher import Time, Watcher
 
 TRANSLATION_BUFFER = 32 << 20  # bytes; Unicorn's own default reserves 1 GB for each chip
 SLICE = 200_000  # instructions between two looks at the clock, or at Ctrl-C

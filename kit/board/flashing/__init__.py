@@ -13,17 +13,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from kit.board import probes, recording, tools
+from kit.board import probes, recording
 from kit.board.address import NETWORK, how_to_flash, scheme
 from kit.board.board import Board, Hello
+from kit.board.flashing import tools
+from kit.board.flashing.tools import Job, Tool, explain, wrong_chip
 from kit.board.ports import require, resolve
-from kit.board.tools import Job, Tool, explain, wrong_chip
-from kit.board.virtual import flash_store
+from kit.boards import MCUS, Mcu
 from kit.compile.firmware import build_id_of, flash_image, mcu_of
 from kit.compile.memory import check_fits, memory_use
 from kit.errors import KitError
-from kit.mcu import MCUS, Mcu
-from kit.programs import execute, system
+from kit.programs import run_program, system
+from virtual_nucleo import flash_store
 
 TIME_LIMIT = 120  # seconds for a tool
 BACK_SECONDS = 15.0  # for the drive to come back, and for the board to answer
@@ -57,8 +58,8 @@ def flash(url: str, elf: str | Path, tool: str | None = None) -> Flashed:
             serial line: nothing is written, the board must run the program already. Any other URL
             means a real board on an ST-LINK: the first tool found of STM32CubeProgrammer, OpenOCD,
             st-flash and pyOCD writes it, else it is copied to the board's drive.
-        elf: the program, as `kit.compile.build` leaves it.
-        tool: one of `kit.board.tools.NAMES` to use that one.
+        elf: the program, as `kit.compile.build_firmware` leaves it.
+        tool: one of `kit.board.flashing.tools.NAMES` to use that one.
 
     Raises:
         KitError: the program is unusable, too large or for another chip, the port, a tool or a
@@ -165,7 +166,7 @@ def _write(url: str, elf: Path, image: Path, mcu: Mcu, name: str | None) -> tupl
 
 def _probe(url: str) -> tuple[probes.Probe | None, bool]:
     """The ST-LINK of a port, where it is known, and whether there are several."""
-    found, probe = probes.probes(), probes.probe_at(url)
+    found, probe = probes.find_probes(), probes.probe_at(url)
     if probe is None and len(found) > 1:
         raise KitError(
             "Which board is meant is not known.",
@@ -200,14 +201,14 @@ def _run(tool: Tool, command: list[str], mcu: Mcu) -> tuple[str, str]:
     shown = subprocess.list2cmdline(command)
     print(f"Flashing with {tool.name}: {shown}", file=sys.stderr)
     try:
-        code, said = execute(command, TIME_LIMIT)
+        code, said = run_program(command, TIME_LIMIT)
     except subprocess.TimeoutExpired as error:
         said = _decoded(error.stdout) + f"\n(timed out: no end within {TIME_LIMIT} seconds)"
         code = -1
     except OSError as error:
         code, said = -1, str(error)
     if code != 0 or not re.search(tool.done, said):
-        plugged_in = bool(probes.probes())
+        plugged_in = bool(probes.find_probes())
         raise explain(tool.name, said, shown, mcu, plugged_in, _alternatives(tool))
     _check_chip(said, mcu, tool.name)
     return f"{tool.name} wrote it and compared it: {shown}", shown

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from kit.boards import Mcu
 from kit.compile.memory import FLASH
 from kit.errors import KitError
-from kit.mcu import Mcu
-from kit.programs import find, system
+from kit.programs import find_program, system
 
 CUBE_FOLDERS = (
     "C:/Program Files/STMicroelectronics/STM32Cube/STM32CubeProgrammer/bin",
@@ -89,7 +89,7 @@ DEVICE_ID = r"device id\s*[:=]\s*(0x[0-9a-f]+)"
 
 def installed() -> list[tuple[Tool, Path]]:
     """The tools of this computer, with the place of their programs, in the order of preference."""
-    places = ((tool, find(tool.program, CUBE_FOLDERS)) for tool in TOOLS)
+    places = ((tool, find_program(tool.program, CUBE_FOLDERS)) for tool in TOOLS)
     return [(tool, place) for tool, place in places if place]
 
 

@@ -16,9 +16,9 @@ from typing import Any
 from unicorn import UcError
 from unicorn.unicorn_py3.unicorn import MMIO_READ_CFUNC, MMIO_WRITE_CFUNC, uclib
 
-from kit.board.virtual import memory_map as m
-from kit.board.virtual.registers import Bus, Registers, Report
-from kit.board.virtual.watcher import Time
+from virtual_nucleo import memory_map as m
+from virtual_nucleo.registers import Bus, Registers, Report
+from virtual_nucleo.watcher import Time
 
 READY = m.SR_TXE | m.SR_TC  # nothing is being sent
 ERRORS = m.SR_FE | m.SR_NF | m.SR_ORE

@@ -17,9 +17,9 @@ from unicorn import UC_HOOK_BLOCK, UC_HOOK_CODE, UC_HOOK_MEM_READ, UC_HOOK_MEM_W
 from unicorn.arm_const import UC_ARM_REG_PC
 from unicorn.unicorn_py3 import unicorn as binding
 
-from kit.board.virtual.memory_map import PERIPHERALS, USART2
-from kit.board.virtual.timing import FPU, Block, Guard, decode
 from kit.compile.host import compile_library
+from virtual_nucleo.memory_map import PERIPHERALS, USART2
+from virtual_nucleo.timing import FPU, Block, Guard, decode
 
 SOURCE = Path(__file__).with_name("watcher.c")
 BLOCKS = 4096

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from kit.mcu import STM32F401RE, STM32F446RE
+from kit.boards import STM32F401RE, STM32F446RE
 
 MHZ = 1_000_000
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from kit.board.virtual import memory_map as m
-from kit.board.virtual.registers import Registers
-from kit.board.virtual.watcher import Time
+from virtual_nucleo import memory_map as m
+from virtual_nucleo.registers import Registers
+from virtual_nucleo.watcher import Time
 
 NO_INTERRUPTS = (
     "The virtual board models no interrupts; a real chip calls the handler in the vector table."

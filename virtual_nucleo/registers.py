@@ -7,7 +7,7 @@ every access here has the same effect whether it happens once or twice.
 from collections.abc import Callable
 from typing import Any
 
-from kit.board.virtual import memory_map as m
+from virtual_nucleo import memory_map as m
 
 Report = Callable[[str, str, str], None]
 

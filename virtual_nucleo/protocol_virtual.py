@@ -11,11 +11,11 @@ from typing import Any
 import serial
 from serial import SerialBase
 
-from kit.board.virtual import flash_store
-from kit.board.virtual.chip import Chip
-from kit.board.virtual.options import parse
 from kit.errors import KitError
 from kit.paths import locked
+from virtual_nucleo import flash_store
+from virtual_nucleo.chip import Chip
+from virtual_nucleo.options import parse
 
 GLANCE = 0.01  # seconds a call that must not block may run the program
 FLUSH = 1.0  # seconds flush() gives the program to read everything
@@ -33,7 +33,7 @@ class Serial(SerialBase):  # type: ignore[misc]
     """The serial port of a virtual NUCLEO-F446RE; `serial.serial_for_url` makes one.
 
     Beyond pyserial it has `led`, `led_changes`, `complaints`, `press_button()` and `reset()`. A
-    fault of the program is raised by read() and write() as kit.board.virtual.faults.BoardFault.
+    fault of the program is raised by read() and write() as virtual_nucleo.faults.BoardFault.
     `counts` is what its cycle counter counts.
     """
 
@@ -161,6 +161,11 @@ class Serial(SerialBase):  # type: ignore[misc]
         self._powered().usart.forget()
 
     # The board
+
+    @property
+    def inside(self) -> "Serial":
+        """What this port tells that a serial line cannot: `failure`, `take_cycle_estimates()`."""
+        return self
 
     @property
     def failure(self) -> KitError | None:

@@ -6,7 +6,7 @@ from typing import Any
 from rich.table import Table
 
 from kit.errors import KitError
-from kit.paths import build, locked, making
+from kit.paths import build_folder, locked, replacing
 
 Report = dict[str, dict[str, Any]]
 
@@ -34,7 +34,7 @@ def report(section: str, **figures: Any) -> None:
                 str(error),
                 "Report finite numbers and text.",
             ) from error
-        with making("report.json") as path:
+        with replacing("report.json") as path:
             path.write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
@@ -44,7 +44,7 @@ def read_report() -> Report:
     Raises:
         KitError: the file is not a report.
     """
-    path = build() / "report.json"
+    path = build_folder() / "report.json"
     if not path.exists():
         return {}
     try:
@@ -55,7 +55,7 @@ def read_report() -> Report:
         ) from error
 
 
-def table(figures: Report) -> Table:
+def report_table(figures: Report) -> Table:
     """The report as a table for the terminal."""
     rows = Table("", "figure", "value", title="What the notebooks arrived at")
     rows.columns[2].justify = "right"

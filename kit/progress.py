@@ -20,7 +20,7 @@ Step = Callable[[int, int], None]
 """Called with how many parts are done and how many there are."""
 
 
-def progress(title: str, shown: bool = True) -> AbstractContextManager[Step]:
+def progress_bar(title: str, shown: bool = True) -> AbstractContextManager[Step]:
     """Show `title` and a bar while the block runs; the block calls the step it is given."""
     if not shown or os.environ.get(SWITCH) == "0":
         return _silent()
@@ -80,7 +80,7 @@ def each(title: str) -> Callable[[Any], Iterator[Any]]:
     """Wraps a sequence so that going through it shows a bar: `for item in each(title)(items)`."""
 
     def iterate(items: Any) -> Iterator[Any]:
-        with progress(title) as step:
+        with progress_bar(title) as step:
             for number, item in enumerate(items):
                 if number % SELDOM == 0:
                     step(number, len(items))

@@ -1,7 +1,7 @@
 """Executing notebooks: copies for the learner (`kit run`), fresh outputs for the repository.
 
-`python -m kit.lesson.run NOTEBOOK.ipynb` runs one and writes its progress as lines of JSON; that is
-how `kit.artifact` makes what is missing.
+`python -m kit.lesson.execute NOTEBOOK.ipynb` runs one and writes its progress as lines of JSON;
+that is how `kit.artifact` makes what is missing.
 """
 
 import base64
@@ -27,9 +27,9 @@ from traitlets import default
 from kit import paths
 from kit.errors import KitError
 from kit.lesson.artifacts import CHAIN, MAKERS
-from kit.lesson.progress import SWITCH, Step
-from kit.lesson.progress import progress as show_progress
-from kit.lesson.report import read_report
+from kit.lesson.results import read_report
+from kit.progress import SWITCH, Step
+from kit.progress import progress_bar as show_progress
 
 KEPT_METADATA = ("alt", "jupyter", "tags")
 """Metadata of a cell that belongs to the lesson; `alt` describes the pictures of its output."""
@@ -44,7 +44,7 @@ BOARD_LINE = re.compile(r"^BOARD = .*$", re.MULTILINE)
 """The line of a notebook that a person changes who has a board."""
 
 
-def run(
+def run_notebooks(
     names: Iterable[str] | None = None, progress: bool = True, board: str | None = None
 ) -> dict[str, Any]:
     """Execute notebooks in order; what they make and copies of them land in `build()`.
@@ -57,17 +57,17 @@ def run(
 
     Returns:
         "notebooks" and "html": the paths of the executed copies; "artifacts": the paths of the
-        artifacts that there are; "report": see `kit.lesson.report`. Paths are text.
+        artifacts that there are; "report": see `kit.lesson.results`. Paths are text.
 
     Raises:
         KitError: a name is unknown, a cell failed, or `board` is given and no notebook asks one.
     """
     chosen = notebooks(names)
     if names is None:
-        (paths.build() / "report.json").unlink(missing_ok=True)
+        (paths.build_folder() / "report.json").unlink(missing_ok=True)
     _check_asks(board, chosen)
     copies = [_run_copy(path, progress, board) for path in chosen]
-    made = [paths.build() / name for name in MAKERS]
+    made = [paths.build_folder() / name for name in MAKERS]
     return {
         "notebooks": [str(copy) for copy in copies],
         "html": [str(copy.with_suffix(".html")) for copy in copies],
@@ -76,7 +76,7 @@ def run(
     }
 
 
-def refresh(names: Iterable[str] | None = None, progress: bool = True) -> list[Path]:
+def refresh_notebooks(names: Iterable[str] | None = None, progress: bool = True) -> list[Path]:
     """Execute committed notebooks and store their outputs in a form that does not change.
 
     Args:
@@ -129,9 +129,9 @@ def _run_copy(path: Path, progress: bool, board: str | None) -> Path:
     notebook = _execute_shown(path, progress, board)
     copy = Path("notebooks", path.name)
     _write(normalize(notebook), copy)
-    with paths.making(copy.with_suffix(".html")) as page:
+    with paths.replacing(copy.with_suffix(".html")) as page:
         page.write_text(as_html(notebook, path), encoding="utf-8", newline="\n")
-    return paths.build() / copy
+    return paths.build_folder() / copy
 
 
 def _refresh(path: Path, progress: bool) -> bool:
@@ -145,10 +145,10 @@ def _refresh(path: Path, progress: bool) -> bool:
 
 def _execute_shown(path: Path, progress: bool, board: str | None = None) -> NotebookNode:
     with show_progress(path.stem, shown=progress) as step:
-        return execute(path, step, board)
+        return execute_notebook(path, step, board)
 
 
-def execute(path: Path, step: Step, board: str | None = None) -> NotebookNode:
+def execute_notebook(path: Path, step: Step, board: str | None = None) -> NotebookNode:
     """Execute a notebook in its own folder, with the Python that runs this; `board` as for `run`.
 
     Raises:
@@ -158,12 +158,12 @@ def execute(path: Path, step: Step, board: str | None = None) -> NotebookNode:
     notebook = _read(path)
     _set_board(notebook, board)
     failed = Path("notebooks", f"{path.stem}.failed.ipynb")
-    (paths.build() / failed).unlink(missing_ok=True)
+    (paths.build_folder() / failed).unlink(missing_ok=True)
     try:
         _execute_cells(notebook, path, step)
     except (CellExecutionError, DeadKernelError) as error:
         _write(normalize(notebook), failed)
-        raise _failure(notebook, path, error, paths.build() / failed) from error
+        raise _failure(notebook, path, error, paths.build_folder() / failed) from error
     except RuntimeError as error:  # nbclient's, when the kernel does not answer
         raise KitError(
             f"{path.stem} was not started: its Python does not answer.",
@@ -214,7 +214,7 @@ def kernel_environment(notebook: str) -> dict[str, str]:
     earlier = os.environ.get("PYTHONPATH")
     return {
         **os.environ,
-        "KIT_BUILD": str(paths.build()),
+        "KIT_BUILD": str(paths.build_folder()),
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         "PYTHONPATH": os.pathsep.join([str(paths.ROOT), *([earlier] if earlier else [])]),
         CHAIN: f"{os.environ.get(CHAIN, '')} {notebook}".strip(),
@@ -353,7 +353,7 @@ def _write(notebook: NotebookNode, target: Path) -> None:
     """Write whole or not at all; `target` is taken inside `build()` when it is relative."""
     nbformat.validate(notebook)
     text: str = nbformat.writes(notebook)  # type: ignore[no-untyped-call]
-    with paths.making(target) as path:
+    with paths.replacing(target) as path:
         path.write_text(text.rstrip() + "\n", encoding="utf-8", newline="\n")
 
 
@@ -361,7 +361,7 @@ def main() -> int:
     """Run the notebook named on the command line, for `kit.lesson.artifacts.run_apart`."""
     path = Path(sys.argv[1])
     try:
-        notebook = execute(path, lambda done, total: _say(done=done, total=total))
+        notebook = execute_notebook(path, lambda done, total: _say(done=done, total=total))
         _write(normalize(notebook), Path("notebooks", path.name))
     except KitError as error:
         _say(error=[error.what, error.why, error.next_step])

@@ -21,9 +21,9 @@ from unicorn.arm_const import (
     UC_ARM_REG_XPSR,
 )
 
-from kit.board.virtual import memory_map as m
-from kit.board.virtual.faults import HARD, Cause
-from kit.board.virtual.registers import Registers
+from virtual_nucleo import memory_map as m
+from virtual_nucleo.faults import HARD, Cause
+from virtual_nucleo.registers import Registers
 
 THUMB = 1 << 24  # in xPSR: ARMv7-M ARM section B1.4.2
 SPSEL, FPCA = 1 << 1, 1 << 2  # in CONTROL: section B1.4.4

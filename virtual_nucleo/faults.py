@@ -79,3 +79,49 @@ def board_fault(problem: Problem, elf: Path, address: int, link: int) -> BoardFa
     return BoardFault(
         text + ".", problem.effect, f"{problem.fix} {look}; {again}".lstrip(), location, address
     )
+
+
+# --- What the core itself says of a fault
+
+POINTER = "Check the pointers and array indices there."
+JUMP = "Check function pointers, and arrays on the stack: a return address may be overwritten."
+STACK = "Give the stack more room (STACK_SIZE in firmware/CMakeLists.txt), or use less of it."
+
+# Bits of CFSR, the first that is set is told: name, what the program did, how to put it right.
+# Sources: PM0214 section 4.4.10, ARMv7-M ARM section B3.2.15.
+CFSR = {
+    4: ("MSTKERR", "ran out of stack", STACK),
+    12: ("STKERR", "ran out of stack", STACK),
+    0: ("IACCVIOL", "jumped to {pc}, where no code may be", JUMP),
+    1: ("DACCVIOL", "read or wrote {mmfar}, which is not allowed", POINTER),
+    8: ("IBUSERR", "jumped to {pc}, where there is no code", JUMP),
+    9: ("PRECISERR", "read or wrote {bfar}, where this chip has nothing", POINTER),
+    10: (
+        "IMPRECISERR",
+        "wrote to an address where this chip has nothing, a few instructions earlier",
+        POINTER,
+    ),
+    16: ("UNDEFINSTR", "executed an instruction that this chip does not have", JUMP),
+    17: ("INVSTATE", "jumped to an even address, which Thumb code cannot be at", JUMP),
+    18: ("INVPC", "returned from an exception in a wrong way", JUMP),
+    19: (
+        "NOCP",
+        "used the floating-point unit while it was off",
+        "Switch it on first: SCB->CPACR |= 0xF << 20.",
+    ),
+    24: ("UNALIGNED", "read or wrote several bytes at an address that they must not have", POINTER),
+    25: ("DIVBYZERO", "divided by zero", "Test the divisor first."),
+    3: ("MUNSTKERR", "found its stack gone when an exception ended", STACK),
+    11: ("UNSTKERR", "found its stack gone when an exception ended", STACK),
+    5: ("MLSPERR", "found no stack for the floating-point registers", STACK),
+    13: ("LSPERR", "found no stack for the floating-point registers", STACK),
+}
+MMARVALID, BFARVALID = 1 << 7, 1 << 15
+# Bits of HFSR: PM0214 section 4.4.11. FORCED says only that CFSR has the reason.
+HFSR = {
+    1: ("VECTTBL", "could not read its vector table", "Flash the firmware again."),
+    31: ("DEBUGEVT", "stopped at a breakpoint instruction (BKPT)", "Take it out."),
+    30: ("FORCED", "had a fault that was not one for the HardFault handler at first", ""),
+}
+# Exceptions that are no faults: PM0214 table 17.
+EXCEPTIONS = {2: "NMI", 11: "SVCall", 12: "Debug monitor", 14: "PendSV", 15: "SysTick"}

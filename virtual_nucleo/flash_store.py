@@ -8,11 +8,11 @@ belong together reads them inside `kit.paths.locked(folder(name))`.
 import shutil
 from pathlib import Path
 
-from kit.board.virtual.memory_map import FLASH_SIZE
-from kit.board.virtual.options import parse
+from kit.boards import DEFAULT, Mcu
 from kit.compile.firmware import flash_image, has_runtime_of_st, mcu_of
-from kit.mcu import DEFAULT, Mcu
-from kit.paths import build, locked, making
+from kit.paths import build_folder, locked, replacing
+from virtual_nucleo.memory_map import FLASH_SIZE
+from virtual_nucleo.options import parse
 
 
 def board_name(url: str) -> str:
@@ -25,7 +25,7 @@ def board_name(url: str) -> str:
 
 def folder(name: str) -> Path:
     """Where the board keeps its files; nothing is created."""
-    return build() / "virtual" / name
+    return build_folder() / "virtual" / name
 
 
 def source(name: str) -> Path:
@@ -60,7 +60,7 @@ def program(name: str, elf_path: str | Path) -> int:
         from kit.generate.xcubeai import check_may_run_on
 
         check_may_run_on(f"virtual://{name}")
-    with making(folder(name)) as target:
+    with replacing(folder(name)) as target:
         target.mkdir()
         (target / "flash.bin").write_bytes(image.ljust(FLASH_SIZE, b"\xff"))
         shutil.copyfile(path, target / "firmware.elf")

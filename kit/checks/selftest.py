@@ -17,19 +17,19 @@ import numpy.typing as npt
 
 from kit.board import Board, LinkError, Status, link
 from kit.board.address import scheme
-from kit.board.flash import confirm
+from kit.board.flashing import confirm
 from kit.board.ports import resolve
+from kit.boards import Mcu, find_mcu
+from kit.checks.validate import compare, random_inputs, test_images
 from kit.compile import HostNetwork
 from kit.compile.firmware import mcu_of
 from kit.compile.memory import memory_use
-from kit.digits import load
+from kit.digits import load_mnist
 from kit.errors import KitError
-from kit.generate import generate
+from kit.generate import generate_network
 from kit.lesson.artifacts import MAKERS
-from kit.mcu import Mcu, find_mcu
 from kit.model import Reference
-from kit.paths import build
-from kit.validate import compare, random_inputs, test_images
+from kit.paths import build_folder
 
 BAUDS = (link.SAFE_BAUD, *reversed(link.FASTER_BAUDS))
 FRAMES = 48
@@ -76,11 +76,11 @@ class Selftest:
 Part = Callable[[Board], Iterator[Line]]
 
 
-def selftest(url: str, progress: Any = iter) -> Selftest:
+def test_board(url: str, progress: Any = iter) -> Selftest:
     """Ask a board that runs the kit's firmware everything it can be asked.
 
     The model and the program are those of the notebooks: the model file that the board names and
-    firmware.elf, both in `kit.paths.build()`.
+    firmware.elf, both in `kit.paths.build_folder()`.
 
     Args:
         url: the board, or "auto"; it is not flashed.
@@ -147,7 +147,7 @@ def _hello(board: Board) -> Iterator[Line]:
 
 def _program(board: Board) -> Iterator[Line]:
     """The program on the board is that of firmware.elf, to the last byte."""
-    elf = build() / "firmware.elf"
+    elf = build_folder() / "firmware.elf"
     confirm(board, elf)
     found, use, mcu = board.checksum(), memory_use(elf), mcu_of(elf)
     yield Line("program", f"{found.bytes:,} bytes, CRC-32 {found.crc32:#010x}, as {elf.name}", True)
@@ -228,7 +228,7 @@ def _noted(status: Status) -> tuple[int, int, int]:
 
 def _model(board: Board) -> Path:
     """The file that the network on the board was generated from."""
-    path = build() / board.hello().network
+    path = build_folder() / board.hello().network
     if not path.is_file():
         makers = {name: f"`kit run {notebook[:2]}` makes it." for name, notebook in MAKERS.items()}
         own = "the board's network was made from a model of this name: copy it there."
@@ -250,7 +250,7 @@ def _golden_vectors(board: Board) -> Iterator[Line]:
     X-CUBE-AI's network is one layer, so its output says it all.
     """
     model = _model(board)
-    network = HostNetwork(generate(model, build() / "selftest"))
+    network = HostNetwork(generate_network(model, build_folder() / "selftest"))
     inputs = np.concatenate([random_inputs(model, VECTORS), _inputs(model, VECTORS)])
     here = [network.layers(one) for one in inputs]
     watched = network.network.layers if _is_open(board) else ()
@@ -285,7 +285,7 @@ UNKNOWN = "none: what a pixel is to the network is not known (kit generate --inp
 
 def _test_images(board: Board, progress: Any) -> Iterator[Line]:
     """Images of MNIST, prepared on the chip. A network that takes others was asked enough."""
-    _, (images, labels) = load()
+    _, (images, labels) = load_mnist()
     images, labels = images[:IMAGES], labels[:IMAGES]
     hello = board.described
     why_none = UNKNOWN if hello.input_range is None else ""
@@ -307,7 +307,7 @@ def _cycles(board: Board) -> Iterator[Line]:
     if board.described.input_range is None:
         yield Line("inference time", UNKNOWN, True)
         return
-    image = load()[1][0][0]
+    image = load_mnist()[1][0][0]
     elements = board.described.input.elements
     profile = board.profile(image if elements == image.size else np.zeros(elements, np.uint8))
     unit = "estimated cycles" if profile.estimated else "cycles"

@@ -8,9 +8,9 @@ Beside each number that a program reads stands the estimate of its cycles (see t
 from collections import deque
 from typing import NamedTuple
 
-from kit.board.virtual import memory_map as m
-from kit.board.virtual.registers import Registers
-from kit.board.virtual.watcher import Watcher
+from virtual_nucleo import memory_map as m
+from virtual_nucleo.registers import Registers
+from virtual_nucleo.watcher import Watcher
 
 ESTIMATES_KEPT = 65_536
 

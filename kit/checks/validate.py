@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from kit.board import Board, flash
-from kit.compile import HostNetwork, build
-from kit.digits import load
+from kit.compile import HostNetwork, build_firmware
+from kit.digits import load_mnist
 from kit.errors import KitError
-from kit.generate import generate
-from kit.model import Range, Reference, pixels_to_input, read
-from kit.paths import build as build_folder
+from kit.generate import generate_network
+from kit.model import Range, Reference, pixels_to_input, read_model
+from kit.paths import build_folder as build_folder
 
 if TYPE_CHECKING:
     from kit.generate import xcubeai
@@ -104,8 +104,8 @@ def test_images(path: str | Path, count: int, span: Range | None = None) -> npt.
     Raises:
         KitError: an unusable model, or one that does not take 784 values.
     """
-    tensor = read(path).input
-    _, (images, _) = load()
+    tensor = read_model(path).input
+    _, (images, _) = load_mnist()
     if tensor.elements != images[0].size:
         raise KitError(
             f"{Path(path).name} does not take images of MNIST.",
@@ -118,7 +118,7 @@ def test_images(path: str | Path, count: int, span: Range | None = None) -> npt.
 
 def random_inputs(path: str | Path, count: int, seed: int = 1) -> npt.NDArray[Any]:
     """`count` random inputs for a model of any input shape, over the whole range of its dtype."""
-    tensor = read(path).input
+    tensor = read_model(path).input
     generator = np.random.default_rng(seed)
     shape = (count, *tensor.shape[1:])
     if tensor.dtype in ("int8", "uint8", "int16"):
@@ -132,7 +132,7 @@ def random_inputs(path: str | Path, count: int, seed: int = 1) -> npt.NDArray[An
     return generator.random(shape, np.float32)
 
 
-def validate(
+def validate_model(
     path: str | Path,
     inputs: npt.NDArray[Any],
     what: str,
@@ -151,14 +151,14 @@ def validate(
     Raises:
         KitError: the model cannot be turned into C, or does not fit the chip.
     """
-    network = generate(path, build_folder() / "validate")
+    network = generate_network(path, build_folder() / "validate")
     reference = Reference(path).run(inputs)
     results = [
         compare(DEFAULT, Reference(path, "default").run(inputs), reference),
         compare("the C on this computer", HostNetwork(network).run(inputs), reference),
     ]
     if board_url:
-        flash(board_url, build(network, "validate-firmware").elf)
+        flash(board_url, build_firmware(network, "validate-firmware").elf)
         with Board(board_url) as board:
             outputs = board.run(inputs, progress).reshape(reference.shape)
         results.append(compare(f"the C on {board_url}", outputs, reference))
@@ -189,7 +189,7 @@ def validate_by_st(
     """
     from kit.generate import xcubeai
 
-    done = xcubeai.validate(path, inputs, mode, board, settings)
+    done = xcubeai.validate_by_tool(path, inputs, mode, board, settings)
     comparison, remark = None, "This version of the tool writes no outputs to compare."
     if isinstance(inputs, int):
         remark = "LiteRT reads .tflite files only: hand over one to compare with it."

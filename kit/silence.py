@@ -11,7 +11,8 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
-from typing import IO, TextIO
+from importlib import import_module
+from typing import IO, Any, TextIO
 
 
 class _Aside(io.TextIOBase):
@@ -89,3 +90,19 @@ def _flush_c() -> None:
     """Empty the buffers of C's own stdio (fflush(NULL), C11 7.21.5.2)."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL("ucrtbase" if os.name == "nt" else None).fflush(None)
+
+
+def tensorflow() -> Any:
+    """TensorFlow, imported in silence, with seed 1 and deterministic operations.
+
+    Returns:
+        The module `tensorflow`.
+    """
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"  # its kernels change the last digits of weights
+    with quiet():
+        tf = import_module("tensorflow")
+        tf.get_logger().setLevel("ERROR")
+        tf.keras.utils.set_random_seed(1)
+        tf.config.experimental.enable_op_determinism()
+    return tf

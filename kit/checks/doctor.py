@@ -19,8 +19,8 @@ from rich.table import Table
 from rich.text import Text
 
 from kit.errors import KitError
-from kit.paths import ROOT, build
-from kit.programs import execute, find, system
+from kit.paths import ROOT, build_folder
+from kit.programs import find_program, run_program, system
 
 GIGABYTE = 1_000_000_000
 
@@ -170,9 +170,9 @@ def virtual_board() -> Check:
 
 def board_on_usb() -> Check:
     """The ST-LINKs that have a serial port."""
-    from kit.board.probes import PLUG_IN, probes
+    from kit.board.probes import PLUG_IN, find_probes
 
-    found = ", ".join(f"{probe.board} at {probe.port}" for probe in probes())
+    found = ", ".join(f"{probe.board} at {probe.port}" for probe in find_probes())
     detail = found or "no serial port of an ST-LINK"
     return Check("board on USB (ST-LINK)", bool(found), detail, "optional", PLUG_IN[system()])
 
@@ -189,7 +189,7 @@ def board_drive() -> Check:
 
 def flashing_tools() -> Check:
     """Programs that can flash a board, the preferred one first; the drive needs none of them."""
-    from kit.board.tools import installed
+    from kit.board.flashing.tools import installed
 
     how = "Not needed while the board shows a drive; else install STM32CubeProgrammer"
     found = installed()
@@ -244,7 +244,7 @@ def memory() -> Check:
 def disk() -> Check:
     """1 GB free where build/ is, which can be written."""
     try:
-        folder = build()
+        folder = build_folder()
     except KitError as error:
         return Check("1 GB of disk", False, error.what, "required", error.next_step)
     free = shutil.disk_usage(folder).free / GIGABYTE
@@ -266,7 +266,7 @@ def board(url: str) -> Check:
 
 
 def _program(name: str, candidates: list[str], needed: str, how: str) -> Check:
-    found = [path for candidate in candidates if (path := find(candidate, beside=True))]
+    found = [path for candidate in candidates if (path := find_program(candidate, beside=True))]
     detail = ", ".join(f"{_number(path)} {short(path)}".strip() for path in found)
     return Check(name, bool(found), detail, needed, how)
 
@@ -280,7 +280,7 @@ def _number(program: Path) -> str:
 def _printed(command: list[str]) -> str:
     """What a program prints; nothing when it fails or hangs."""
     try:
-        code, printed = execute(command, 20)
+        code, printed = run_program(command, 20)
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return printed.strip() if code == 0 else ""

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from itertools import count
 
-from kit.board.virtual import memory_map as m
-from kit.board.virtual.limits import LIMITS, MHZ, VCO_INPUT_HZ, Limits
-from kit.board.virtual.registers import Registers
-from kit.mcu import DEFAULT, Mcu
+from kit.boards import DEFAULT, Mcu
+from virtual_nucleo import memory_map as m
+from virtual_nucleo.limits import LIMITS, MHZ, VCO_INPUT_HZ, Limits
+from virtual_nucleo.registers import Registers
 
 SOURCES = (m.HSI, m.HSE, m.PLL, m.PLL)  # CFGR's SW and SWS: HSI, HSE, PLL's P, PLL's R
 READY = {at: sum(1 << each.ready for each in group) for at, group in m.RCC_SWITCHES.items()}

@@ -1,0 +1,1 @@
+"""Checks of what stands: this computer, a model on every machine, a board."""
