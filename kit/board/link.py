@@ -12,7 +12,6 @@ from cobs import cobs
 
 from kit.board.address import NETWORK, how_to_flash, scheme
 from kit.board.crash import crash_error
-from kit.board.engine_errors import explain
 from kit.errors import KitError
 
 HELLO, LAYER, RECOGNIZE, RUN, MEASURE, WATCH, RESET, BAUD, STATUS, CHECKSUM = range(1, 11)
@@ -390,8 +389,11 @@ class Link:
         """The error of an ERROR frame, raised at once when another try cannot help."""
         code = reply.payload[1] if len(reply.payload) > 1 else 0
         text = ERRORS.get(code, f"the board reported error {code}")
-        why, fix = explain(int.from_bytes(reply.payload[3:7], "little") if code == ENGINE else 0)
-        advice = fix or ADVICE.get(code, SIZES)
+        why, advice = "", ADVICE.get(code, SIZES)
+        if number := int.from_bytes(reply.payload[3:7], "little") if code == ENGINE else 0:
+            from kit.generate.xcubeai.return_codes import explain_return_code
+
+            why, advice = explain_return_code(number)
         error = LinkError(f"The board refused the request: {text}.", why, advice)
         if code in TRANSIENT:
             return error

@@ -206,7 +206,7 @@ def st_edge_ai() -> Check:
     how = "Get ST Edge AI Core from st.com and set STEDGEAI_CORE_DIR to its folder"
     search = look()
     if not search.tools:
-        places = ", ".join(one.place for one in search.looks)
+        places = ", ".join(search.places)
         return Check(name, False, f"looked at {places}", "optional", how)
     tool, others = search.tools[0], search.tools[1:]
     try:

@@ -7,21 +7,18 @@ which is then part of the names of its files, macros and functions.
 
 import math
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from kit.errors import KitError
 from kit.generate.result import TensorInfo
-from kit.generate.xcubeai.info import dtype_of
-from kit.generate.xcubeai.refusals import check_port
-from kit.generate.xcubeai.versions import OLDEST, Version, numbers, two_versions
+from kit.generate.xcubeai.description import check_port, dtype_of
+from kit.generate.xcubeai.versions import OLDEST, Version, numbers
 
 NAMES = "engine_network.h"
-AGAIN = (
-    "Generate again into an empty folder, or download the zip again: these files are not of one "
-    "run."
-)
+PARTS = (".h", "_config.h", "_data.h", "_data_params.h")
+"""The headers of a network that are read, as far as its API has them."""
+_DEFINE = r"^[ \t]*#[ \t]*define[ \t]+"
 _SPLICED = re.compile(r"\\\r?\n")
 _NO_CODE = re.compile(r"//[^\n]*|/\*.*?\*/|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'", re.DOTALL)
 
@@ -39,6 +36,7 @@ class Api:
 ST_AI = Api("st-ai", "STAI", "stai.h", (".c", ".h", "_data.c", "_data.h"))
 LEGACY = Api("legacy", "AI", "ai_platform.h", (*ST_AI.endings, "_config.h", "_data_params.c",
                                                "_data_params.h"))  # fmt: skip
+APIS = {api.name: api for api in (ST_AI, LEGACY)}
 
 
 @dataclass(frozen=True)
@@ -52,18 +50,14 @@ class Code:
 
     def macro(self, name: str) -> str:
         """What a macro of this network stands for, such as "((10))"; "" where there is none."""
-        found = re.search(
-            rf"^[ \t]*#[ \t]*define[ \t]+{self.api.prefix}_{self.name}_{name}[ \t]+(\S.*?)[ \t]*$",
-            self.headers,
-            re.MULTILINE | re.IGNORECASE,
-        )
+        line = rf"{_DEFINE}{self.api.prefix}_{self.name}_{name}[ \t]+(\S.*?)[ \t]*$"
+        found = re.search(line, self.headers, re.MULTILINE | re.IGNORECASE)
         return found[1] if found else ""
 
     def number(self, name: str) -> int:
         """The value of a macro of this network, written as 784, ((10)) or (28 * 28 * 1).
 
-        Raises:
-            KitError: it is not there, or written in another way.
+        Raises KitError: it is not there, or written in another way.
         """
         text = self.macro(name)
         if not re.fullmatch(r"[\d \t*()]+", text) or not numbers(text):
@@ -80,60 +74,31 @@ class Code:
         return self.macro("ORIGIN_MODEL_SIGNATURE").strip('"')
 
 
-def headers_in(folder: Path, pattern: str = "*.h") -> list[Path]:
-    """The headers of networks in a folder, the outermost first; with "**/*.h" also further in."""
-    found = [path for path in folder.glob(pattern) if path.is_file() and _api(path)]
-    return sorted(found, key=lambda path: (len(path.parts), path))
-
-
-def _api(header: Path) -> Api | None:
-    """The API of a network's header, which defines the number of inputs of the network that it is
-    named after."""
-    for api in (ST_AI, LEGACY):
-        wanted = rf"^[ \t]*#[ \t]*define[ \t]+{api.prefix}_{re.escape(header.stem)}_IN_NUM\b"
-        if re.search(wanted, _text(header), re.MULTILINE | re.IGNORECASE):
-            return api
-    return None
+def headers_in(folder: Path) -> dict[Path, Api]:
+    """The main headers of networks in a folder and further in, the outermost first. Each defines
+    the number of inputs of the network that it is named after."""
+    found: dict[Path, Api] = {}
+    for path in sorted(folder.rglob("*.h"), key=lambda path: (len(path.parts), path)):
+        wanted = rf"{_DEFINE}(STAI|AI)_{re.escape(path.stem)}_IN_NUM\b"
+        if prefix := re.search(wanted, _text(path), re.MULTILINE | re.IGNORECASE):
+            found[path] = ST_AI if prefix[1].upper() == ST_AI.prefix else LEGACY
+    return found
 
 
 def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
 
 
-def only(headers: list[Path], where: str) -> Path:
-    """The header of the one network; the outermost of several copies.
+def read_code(folder: Path, version: Version, where: Path | None = None) -> Code:
+    """The generated C in a folder, which for errors is `where`: the outermost of several copies.
 
-    Raises:
-        KitError: there is none, or there are several networks.
+    Raises KitError: a file that belongs to it is missing or cut off, or it is no network or
+    several.
     """
-    names = sorted({header.stem for header in headers})
-    if len(names) == 1:
-        return headers[0]
-    if names:
-        raise KitError(
-            f"{where} holds several networks: {', '.join(names)}.",
-            "The firmware takes one.",
-            "Give it a folder or a zip with the files of one network only.",
-        )
-    raise KitError(
-        f"There is no network.h of a network in {where}.",
-        "No header there has one of ST's two APIs, under this or another name.",
-        "Generate again for stm32f4, and keep all the files; in ST Edge AI Developer Cloud choose "
-        "NUCLEO-F446RE.",
-    )
-
-
-def read(folder: Path, version: Version) -> Code:
-    """The generated C in a folder; every file that belongs to it is there, to its end.
-
-    Raises:
-        KitError: a file is missing or cut off, or it is no network or several.
-    """
-    header = only(headers_in(folder), str(folder))
-    api, name = _api(header), header.stem
-    assert api is not None
+    header, api = _only(headers_in(folder), where or folder)
+    name = header.stem
     endings = [end for end in api.endings if version.cube != OLDEST or "params" not in end]
-    sources = {path.name: _text(path) for path in sorted(folder.glob(f"{name}*.[ch]"))}
+    sources = {path.name: _text(path) for path in sorted(header.parent.glob(f"{name}*.[ch]"))}
     wanted = {name + end for end in endings}
     for text in sources.values():
         wanted |= set(re.findall(rf'^[ \t]*#[ \t]*include[ \t]+"({name}\w*\.h)"', text, re.M))
@@ -143,15 +108,33 @@ def read(folder: Path, version: Version) -> Code:
             f"{version} writes {len(endings)} files; missing: {', '.join(missing)}.",
             "Generate (or download) it again, and keep all its files together.",
         )
-    for path, text in sources.items():
+    for source, text in sources.items():
         if problem := open_end(text):
             raise KitError(
                 "The network's C is cut off.",
-                f"{path}: {problem}.",
+                f"{source}: {problem}.",
                 "Check that the disk has space, and generate (or download) it again.",
             )
-    parts = (".h", "_config.h", "_data.h", "_data_params.h")
-    return Code(folder, api, name, "\n".join(sources.get(name + end, "") for end in parts))
+    return Code(header.parent, api, name, "\n".join(sources.get(name + end, "") for end in PARTS))
+
+
+def _only(headers: dict[Path, Api], where: Path) -> tuple[Path, Api]:
+    """The header of the one network."""
+    names = sorted({header.stem for header in headers})
+    if len(names) > 1:
+        raise KitError(
+            f"{where} holds several networks: {', '.join(names)}.",
+            "The firmware takes one.",
+            "Give it a folder or a zip with the files of one network only.",
+        )
+    for header, api in headers.items():
+        return header, api
+    raise KitError(
+        f"There is no network.h of a network in {where}.",
+        "No header there has one of ST's two APIs, under this or another name.",
+        "Generate again for stm32f4, and keep all the files; in ST Edge AI Developer Cloud choose "
+        "NUCLEO-F446RE.",
+    )
 
 
 def open_end(text: str) -> str:
@@ -162,41 +145,37 @@ def open_end(text: str) -> str:
     code = _NO_CODE.sub(" ", _SPLICED.sub("", text))
     if "/*" in code or '"' in code:
         return f"a {'comment' if '/*' in code else 'string'} is not closed"
-    try:
-        lines = list(_compiled(code))
-    except ValueError as error:
-        return str(error)
-    kept = "\n".join(lines)
-    for one, other in ("()", "[]", "{}"):
-        if kept.count(one) != kept.count(other):
-            return f"there are {kept.count(one)} {one} and {kept.count(other)} {other}"
-    if len(re.findall(r"_DECLARE_BEGIN\b", kept)) > len(re.findall(r"_DECLARE_END\b", kept)):
-        return "the macro word ..._DECLARE_END is not there"
-    last = kept.rstrip().rpartition("\n")[2].strip()
-    whole = last.endswith((";", "}", ")")) or re.fullmatch(r"[A-Z][A-Z0-9_]*", last)
-    if last and not whole:
-        return f"its last words are {last[-40:]!r}"
-    return "" if code.strip() else "it is empty"
-
-
-def _compiled(code: str) -> Iterator[str]:
-    """The lines between preprocessor directives, of each #if those of the first branch."""
+    lines: list[str] = []
     first: list[bool] = []  # for each #if that is open: whether this is its first branch
     for line in code.splitlines():
         directive = re.match(r"\s*#\s*(if|el|endif)?", line)
-        if directive is None and all(first):
-            yield line
-        elif directive and directive[1] == "if":
+        if directive is None:
+            lines += [line] if all(first) else []
+        elif directive[1] == "if":
             first.append(True)
-        elif directive and directive[1]:
-            if not first:
-                raise ValueError("an #endif or #else has no #if")
+        elif directive[1] and not first:
+            return "an #endif or #else has no #if"
+        elif directive[1]:
             first[-1:] = [False] if directive[1] == "el" else []
-    if first:
-        raise ValueError("an #if has no #endif")
+    kept = "\n".join(lines).rstrip()
+    last = kept.rpartition("\n")[2].strip()
+    ends = not last or last.endswith((";", "}", ")")) or re.fullmatch(r"[A-Z][A-Z0-9_]*", last)
+    problems = {
+        "an #if has no #endif": bool(first),
+        **{
+            f"there are {kept.count(one)} {one} and {kept.count(other)} {other}":
+            kept.count(one) != kept.count(other)
+            for one, other in ("()", "[]", "{}")
+        },
+        "the macro word ..._DECLARE_END is not there":
+        len(re.findall(r"_DECLARE_BEGIN\b", kept)) > len(re.findall(r"_DECLARE_END\b", kept)),
+        f"its last words are {last[-40:]!r}": not ends,
+        "it is empty": not code.strip(),
+    }  # fmt: skip
+    return next((problem for problem, found in problems.items() if found), "")
 
 
-def check(code: Code, version: Version, ports: tuple[TensorInfo, TensorInfo]) -> None:
+def check_code(code: Code, version: Version, ports: tuple[TensorInfo, TensorInfo]) -> None:
     """Raise KitError unless C is of `version`, has the input and output `ports`, and keeps its
     activations in one piece."""
     for way, name, tensor in zip(("IN", "OUT"), ("input", "output"), ports, strict=True):
@@ -210,43 +189,41 @@ def check(code: Code, version: Version, ports: tuple[TensorInfo, TensorInfo]) ->
                 "Cloud choose NUCLEO-F446RE.",
             )
     if code.api is LEGACY:
-        found = re.findall(r"define\s+AI_TOOLS_VERSION_(?:MAJOR|MINOR)\s+\(?(\d+)", code.headers)
-        if tuple(map(int, found)) != version.number[:2]:
-            raise two_versions(version, f"{code.name}_config.h of {'.'.join(found) or 'none'}")
+        version.check_header(code.headers, f"{code.name}_config.h")
 
 
 def _check_port(code: Code, way: str, name: str, tensor: TensorInfo) -> None:
-    elements = math.prod(tensor.shape)
-    check_port(name, [tensor.dtype] * code.number(f"{way}_NUM"))
+    elements, size = code.number(f"{way}_1_SIZE"), code.number(f"{way}_1_SIZE_BYTES")
     dtype = dtype_of(code.macro(f"{way}_1_FORMAT").strip("() ")) or tensor.dtype  # from 7.3 on
-    check_port(name, [dtype])
-    told = code.number(f"{way}_1_SIZE"), dtype
-    size = code.number(f"{way}_1_SIZE_BYTES")  # may be more: some kernels read beyond the end
-    if told != (elements, tensor.dtype) or size < tensor.bytes:
+    check_port(name, [dtype] * code.number(f"{way}_NUM"))
+    wanted = math.prod(tensor.shape)
+    if (elements, dtype) != (wanted, tensor.dtype) or size < tensor.bytes:  # some kernels read more
         raise KitError(
             f"{code.name}.h and the description of the network contradict each other.",
-            f"Its {name} has {told[0]:,} values of {dtype} in {size:,} bytes there, and the "
-            f"description says {elements:,} of {tensor.dtype}.",
-            AGAIN,
+            f"Its {name} has {elements:,} values of {dtype} in {size:,} bytes there, and the "
+            f"description says {wanted:,} of {tensor.dtype}.",
+            "Generate again into an empty folder, or download the zip again: these files are not "
+            "of one run.",
         )
 
 
 def write_names(code: Code, ports: tuple[TensorInfo, TensorInfo], folder: Path) -> None:
     """Write the header by which firmware/engine knows a network: its headers, the types of its
     input and output, and its names as if it were called "network"."""
-    words = ["input", "output"]
-    lines = [f'#include "{code.name}.h"']
-    lines += [f'#include "{code.name}_data.h"'] if code.api is LEGACY else []
-    lines += [
-        f"#define NETWORK_{word.upper()}_TYPE ENGINE_{tensor.dtype.upper()}"
-        for word, tensor in zip(words, ports, strict=True)
+    guard = NAMES.upper().replace(".", "_")
+    lines = [
+        "/* Written by the kit: what firmware/engine needs to know of this network. */",
+        f"#ifndef {guard}",
+        f"#define {guard}",
+        f'#include "{code.name}.h"',
+        *([f'#include "{code.name}_data.h"'] if code.api is LEGACY else []),
+        f"#define NETWORK_INPUT_TYPE ENGINE_{ports[0].dtype.upper()}",
+        f"#define NETWORK_OUTPUT_TYPE ENGINE_{ports[1].dtype.upper()}",
     ]
-    begins = rf"{code.api.prefix}_{re.escape(code.name)}_"
-    names = re.findall(rf"\b({begins})(\w+)", code.headers, re.IGNORECASE)
-    for begin, rest in sorted(set(names)) if code.name != "network" else ():
+    begins = rf"\b({code.api.prefix}_{re.escape(code.name)}_)(\w+)"
+    names = sorted(set(re.findall(begins, code.headers, re.IGNORECASE)))
+    for begin, rest in names if code.name != "network" else ():
         ours = f"{code.api.prefix}_NETWORK_"
         lines.append(f"#define {ours if begin.isupper() else ours.lower()}{rest} {begin}{rest}")
-    head = "/* Written by the kit: what firmware/engine needs to know of this network. */\n"
-    guard = NAMES.upper().replace(".", "_")
-    text = f"{head}#ifndef {guard}\n#define {guard}\n" + "\n".join(lines) + "\n#endif\n"
+    text = "\n".join([*lines, "#endif"]) + "\n"
     (folder / NAMES).write_text(text, encoding="utf-8", newline="\n")

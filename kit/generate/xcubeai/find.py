@@ -8,13 +8,13 @@ the packs of STM32CubeMX (PACKS), in its standard repository and the one that wa
 import os
 import platform
 import re
-import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from kit.errors import KitError
 from kit.generate.xcubeai.versions import numbers
+from kit.programs import find_program, system
 
 PROGRAMS = ("stedgeai", "stm32ai")
 HOW_TO_GET = (
@@ -33,13 +33,13 @@ HOMES = {
 REPOSITORY = "~/STM32Cube/Repository"
 PACKS = ("Packs/STMicroelectronics/X-CUBE-AI", "STMicroelectronics/X-CUBE-AI")
 """Within a repository of STM32CubeMX; the second as older versions had it."""
-UPDATER = ".stm32cubemx/plugins/updater/updater.ini"
+UPDATER = "~/.stm32cubemx/plugins/updater/updater.ini"
 FOLDERS = {"Windows": ("windows",), "Darwin": ("mac",), "Linux": ("linux",)}
 APPLE_SILICON = ("macarm", "mac")
 
 
 @dataclass(frozen=True)
-class Tool:
+class StTool:
     """An executable of ST's, and the installation it belongs to.
 
     `root` is the folder that holds Utilities and Middlewares, or None: the program works without,
@@ -52,33 +52,20 @@ class Tool:
 
 
 @dataclass(frozen=True)
-class Look:
-    """A place that was looked at, and what was there; "" for nothing."""
-
-    place: str
-    found: str
-
-
-@dataclass(frozen=True)
 class Search:
-    """All tools found, the preferred one first, and every place that was looked at."""
+    """All tools found, the preferred one first; and what was in each place, "" for nothing."""
 
-    tools: tuple[Tool, ...]
-    looks: tuple[Look, ...]
+    tools: tuple[StTool, ...]
+    places: dict[str, str]
 
     def __str__(self) -> str:
-        return "; ".join(f"{look.place}: {look.found or 'nothing'}" for look in self.looks)
+        return "; ".join(f"{place}: {found or 'nothing'}" for place, found in self.places.items())
 
 
-def find_tool(setting: str | Path | None = None) -> Tool:
-    """The tool to use.
+def find_tool(setting: str | Path | None = None) -> StTool:
+    """The tool to use: the preferred one, or that at `setting`, a program or an installation.
 
-    Args:
-        setting: the program, or a folder of an installation; it is used or refused, and nothing
-            else is looked at.
-
-    Raises:
-        KitError: there is none; the error lists where it was looked for.
+    Raises KitError, with every place that was looked at, when there is none.
     """
     search = look(setting)
     if search.tools:
@@ -87,34 +74,16 @@ def find_tool(setting: str | Path | None = None) -> Tool:
     raise KitError(what, f"Looked at {search}.", HOW_TO_GET)
 
 
-def look(
-    setting: str | Path | None = None,
-    environment: Mapping[str, str] | None = None,
-    home: Path | None = None,
-    system: str | None = None,
-) -> Search:
-    """Look everywhere; runs nothing. The last three arguments are for tests.
-
-    Args:
-        setting: as in `find`: the only place then.
-        environment: instead of the variables of this process.
-        home: instead of this user's home folder.
-        system: "Windows", "Darwin" or "Linux", instead of this computer's.
-    """
-    eyes = _Eyes(
-        os.environ if environment is None else environment,
-        home or Path.home(),
-        system or platform.system(),
-    )
-    places = [("the setting", Path(setting))] if setting else list(eyes.places())
-    tools: list[Tool] = []
-    looks: list[Look] = []
-    for place, path in places:
-        found = eyes.inside(path) if path else None
-        looks.append(Look(place, str(found or "")))
-        if found and found not in [tool.program for tool in tools]:
-            tools.append(Tool(found, _root(found), place))
-    return Search(tuple(tools), tuple(looks))
+def look(setting: str | Path | None = None) -> Search:
+    """Look everywhere, or only at `setting`; runs nothing."""
+    tools: dict[Path, StTool] = {}
+    places: dict[str, str] = {}
+    for place, path in [("the setting", Path(setting))] if setting else _places():
+        found = _program_in(path) if path else None
+        places[place] = str(found or "")
+        if found:
+            tools.setdefault(found, StTool(found, _root(found), place))
+    return Search(tuple(tools.values()), places)
 
 
 def _root(program: Path) -> Path | None:
@@ -123,80 +92,66 @@ def _root(program: Path) -> Path | None:
     return next((folder for folder in above if (folder / "Middlewares").is_dir()), None)
 
 
-class _Eyes:
-    """One look around on a system."""
-
-    def __init__(self, environment: Mapping[str, str], home: Path, system: str) -> None:
-        self.environment = environment
-        self.home = home
-        self.system = system if system in HOMES else "Linux"
-        arm = self.system == "Darwin" and platform.machine() == "arm64"
-        self.folders = APPLE_SILICON if arm else FOLDERS[self.system]
-
-    def places(self) -> Iterator[tuple[str, Path | None]]:
-        """Each place's name, and what to look into there, in the order of preference."""
-        for name in VARIABLES:
-            value = self.environment.get(name, "").strip(" \"'")
-            yield (f"{name}={value}", Path(value)) if value else (name, None)
-        for program in PROGRAMS:
-            place = shutil.which(program, path=self.environment.get("PATH", ""))
-            yield f"{program} on PATH", Path(place) if place else None
-        installed = [
-            f"{home}/{folder.name}"
-            for home in HOMES[self.system]
-            for folder in _newest_first(self._path(home))
-            if re.match("st_?edge_?ai", folder.name, re.IGNORECASE)
-        ]
-        packs = [f"{place}/{pack}" for place in self._repositories() for pack in PACKS]
-        for name in (*installed, *packs):
-            folder = self._path(name)
-            versions = _newest_first(folder)
-            yield from ((f"{name}/{version.name}", version) for version in versions)
-            if not versions:
-                yield name, None
-        if not installed:
-            yield f"STEdgeAI in {', '.join(HOMES[self.system])}", None
-
-    def _path(self, name: str) -> Path:
-        return Path(name.replace("~", str(self.home), 1))
-
-    def _repositories(self) -> Iterator[str]:
-        """Where STM32CubeMX keeps packs: for this user, for all of a Windows computer, and where
-        it was told to."""
-        yield REPOSITORY
-        if self.system == "Windows":
-            yield REPOSITORY.replace("~", self.environment.get("PUBLIC", "C:/Users/Public"))
-        try:
-            settings = (self.home / UPDATER).read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            return
-        chosen = re.search(r"^\s*RepositoryPath\s*=\s*(\S.*?)[\s/]*$", settings, re.MULTILINE)
-        if chosen:
-            yield chosen[1].replace("\\\\", "/").replace("\\:", ":")
-
-    def inside(self, path: Path) -> Path | None:
-        """The program at `path`: itself, or in an installation there or one folder below; `path`
-        may also be the installation's Utilities, or the folder for this system in it."""
-        if path.is_file():
-            return path.absolute()
-        within = tuple(f"Utilities/{one}" for one in self.folders)
-        folders: tuple[str, ...] = (*within, *self.folders, "")
-        for root in (path, *_newest_first(path)):
-            for folder in folders:
-                for name in self._file_names():
-                    if (program := root / folder / name).is_file():
-                        return program.absolute()
-        return None
-
-    def _file_names(self) -> list[str]:
-        endings = (".exe", ".cmd") if self.system == "Windows" else ("",)
-        return [name + ending for name in PROGRAMS for ending in endings]
+def _places() -> Iterator[tuple[str, Path | None]]:
+    """Each place's name, and what to look into there, in the order of preference."""
+    for name in VARIABLES:
+        value = os.environ.get(name, "").strip(" \"'")
+        yield (f"{name}={value}", Path(value)) if value else (name, None)
+    for program in PROGRAMS:
+        yield f"{program} on PATH", find_program(program)
+    homes = HOMES[system()]
+    installed = [
+        f"{home}/{folder.name}"
+        for home in homes
+        for folder in _newest_first(home)
+        if re.match("st_?edge_?ai", folder.name, re.IGNORECASE)
+    ]
+    packs = [f"{repository}/{pack}" for repository in _repositories() for pack in PACKS]
+    for place in (*installed, *packs):
+        versions = _newest_first(place)
+        yield from ((f"{place}/{version.name}", version) for version in versions)
+        if not versions:
+            yield place, None
+    if not installed:
+        yield f"STEdgeAI in {', '.join(homes)}", None
 
 
-def _newest_first(folder: Path) -> list[Path]:
+def _repositories() -> Iterator[str]:
+    """Where STM32CubeMX keeps packs: for this user, for all of a Windows computer, and where it
+    was told to."""
+    yield REPOSITORY
+    if system() == "Windows":
+        yield REPOSITORY.replace("~", os.environ.get("PUBLIC", "C:/Users/Public"))
+    try:
+        settings = Path(UPDATER).expanduser().read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return
+    if chosen := re.search(r"^\s*RepositoryPath\s*=\s*(\S.*?)[\s/]*$", settings, re.MULTILINE):
+        yield chosen[1].replace("\\\\", "/").replace("\\:", ":")
+
+
+def _program_in(path: Path) -> Path | None:
+    """The program at `path`: itself, or in an installation there or one folder below; `path` may
+    also be the installation's Utilities, or the folder for this system in it."""
+    if path.is_file():
+        return path.absolute()
+    on_arm = system() == "Darwin" and platform.machine() == "arm64"
+    folders = APPLE_SILICON if on_arm else FOLDERS[system()]
+    endings = (".exe", ".cmd") if system() == "Windows" else ("",)
+    programs = (
+        root / folder / f"{name}{ending}"
+        for root in (path, *_newest_first(path))
+        for folder in (*(f"Utilities/{one}" for one in folders), *folders, "")
+        for name in PROGRAMS
+        for ending in endings
+    )
+    return next((program.absolute() for program in programs if program.is_file()), None)
+
+
+def _newest_first(folder: str | Path) -> list[Path]:
     """The folders in a folder, by the numbers in their names."""
     try:
-        inside = [path for path in folder.iterdir() if path.is_dir()]
+        inside = [path for path in Path(folder).expanduser().iterdir() if path.is_dir()]
     except OSError:
         return []
     return sorted(inside, key=lambda path: (numbers(path.name), path.name), reverse=True)

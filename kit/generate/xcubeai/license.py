@@ -27,13 +27,9 @@ def write_note(folder: Path, tool: str) -> None:
 
 
 def check_may_run_on(url: str) -> None:
-    """Whether a network of this engine may be executed there.
+    """Raise KitError where a network of this engine may not be executed: on the virtual board.
 
-    Args:
-        url: the address of a board, such as COM5, /dev/ttyACM0 or virtual://.
-
-    Raises:
-        KitError: it is the virtual board.
+    `url` is the address of a board, such as COM5, /dev/ttyACM0 or virtual://.
     """
     if re.match("virtual:", url, re.IGNORECASE):
         raise KitError(

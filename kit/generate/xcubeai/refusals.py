@@ -1,4 +1,4 @@
-"""What ST's tool says when it fails, what it means for a learner, and what the firmware refuses.
+"""Which models are taken, and what ST's tool says when it fails: what it means, and what to do.
 
 Its exit code is not enough: some versions end with 0 after an error.
 """
@@ -6,24 +6,25 @@ Its exit code is not enough: some versions end with 0 after an error.
 import json
 import re
 import zipfile
-from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
 from kit.errors import KitError
+from kit.generate.xcubeai.description import check_port
+from kit.model import Model, read_model
 
-TAKEN = ("int8", "float32")
-
+KERAS = (".keras", ".h5")
 HAND_OVER = (
     "Hand over the int8 .tflite of notebook 02-quantize (build/digits_int8.tflite): a .tflite does "
     "not depend on a version of Keras."
 )
 _COLOR = re.compile(r"\x1b\[[\d;?]*[A-Za-z]")
-_LINE = re.compile(
+_SAID = re.compile(
     r"^\s*(?:\[(?i:error)\].*|(?:E\d{3}(?:\s*\(\w+\))?|NOT IMPLEMENTED|INTERNAL ERROR|TOOL ERROR|"
     r"LOAD ERROR)\s*:.*)$",
     re.M,
 )
+_LOADING = re.compile(r"E010|LOAD ERROR|TOOL ERROR|INTERNAL ERROR")
 _KERAS = re.compile(
     r"quantization_config|[Uu]nrecognized keyword|[Uu]nknown layer|DTypePolicy|batch_shape|"
     r"deserializ|Keras|keras"
@@ -80,67 +81,57 @@ _MEANINGS = (
         f"{HAND_OVER} If it is one, try another --optimization or a newer version of the tool, "
         "or use the portable engine.",
     ),
+    (
+        "",
+        "The kit does not know this error.",
+        "Look it up in the documentation of the tool.",
+    ),
 )
+"""What the tool may say, what it means, and what to do: the first row that is found counts."""
 
 
-def check_port(way: str, dtypes: Sequence[str]) -> None:
-    """Whether the firmware takes a network with such inputs or outputs.
+def described_model(path: Path) -> Model | None:
+    """The description of a .tflite; None for a Keras file, which only the tool reads.
 
-    Args:
-        way: "input" or "output".
-        dtypes: of each of them.
-
-    Raises:
-        KitError: there is not exactly one, or it is neither int8 nor float32.
+    Raises KitError: the file is missing, unusable, or of another kind, or the firmware does not
+    take such a network.
     """
-    if len(dtypes) != 1:
+    if path.suffix.lower() == ".onnx":
         raise KitError(
-            f"The network has {len(dtypes)} {way}s.",
-            f"One {way} is needed: the program on the board takes one image and gives one answer.",
-            f"Make a model with one {way}, and generate again.",
+            f"{path.name} is an ONNX file.",
+            "The kit takes .tflite, .keras and .h5 files: it compares ST's result with LiteRT, "
+            "which does not read ONNX.",
+            "Convert it to a .tflite (the Python package onnx2tf does), or train the network in "
+            "notebook 01-train.",
         )
-    if dtypes[0] not in TAKEN:
+    if path.suffix.lower() not in KERAS:
+        model = read_model(path)
+        check_port("input", [tensor.dtype for tensor in model.inputs])
+        check_port("output", [tensor.dtype for tensor in model.outputs])
+        return model
+    if not path.is_file():
         raise KitError(
-            f"The network's {way} is {dtypes[0]}.",
-            f"The program on the board takes {' and '.join(TAKEN)}; it would prepare the image "
-            "wrongly for any other type.",
-            f"Convert the model with inference_{way}_type = tf.int8, as notebook 02-quantize does, "
-            f"leave the type of the {way} to ST's tool, and generate again.",
+            f"There is no file {path}.",
+            next_step="Check the name, or make the model with notebook 01-train.",
         )
+    return None
 
 
-def explain(printed: str, code: int, verb: str, model: Path) -> tuple[str, str] | None:
-    """Cause and way out of a failure.
-
-    Args:
-        printed: everything the tool printed.
-        code: its exit code.
-        verb: what it was asked to do.
-        model: the model it was given.
-
-    Returns:
-        None when it neither said that it failed nor ended with a code other than 0.
-    """
+def failure(printed: str, code: int, model: Path) -> tuple[str, str] | None:
+    """Cause and way out, from what the tool printed about `model` and its exit code; None when it
+    neither said that it failed nor ended with a code other than 0."""
     printed = _COLOR.sub("", printed)
-    said = [found[0].strip() for found in _LINE.finditer(printed)]
+    said = " / ".join(found[0].strip() for found in _SAID.finditer(printed))
     if not said and code == 0:
         return None
     if not said:
         tail = printed.strip()[-1500:] or "nothing"
         why = f"It ended with exit code {code} and said: {tail}"
         return why, "Run `kit doctor`; try the same in a terminal, and read what it says."
-    why, next_step = _meaning("\n".join(said), printed, model)
-    return f"It says: {' / '.join(said)}\n{why}", next_step
-
-
-def _meaning(said: str, printed: str, model: Path) -> tuple[str, str]:
-    loading = re.search(r"E010|LOAD ERROR|TOOL ERROR|INTERNAL ERROR", said)
-    if model.suffix != ".tflite" and loading and _KERAS.search(printed):
-        return _keras_trap(model), HAND_OVER
-    for pattern, why, next_step in _MEANINGS:
-        if re.search(pattern, said):
-            return why, next_step
-    return "The kit does not know this error.", "Look it up in the documentation of the tool."
+    why, next_step = next(row[1:] for row in _MEANINGS if re.search(row[0], said))
+    if model.suffix in KERAS and _LOADING.search(said) and _KERAS.search(printed):
+        why, next_step = _keras_trap(model), HAND_OVER
+    return f"It says: {said}\n{why}", next_step
 
 
 def _keras_trap(model: Path) -> str:

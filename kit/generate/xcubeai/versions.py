@@ -9,34 +9,37 @@ from dataclasses import dataclass
 
 from kit.errors import KitError
 
-CORE = "ST Edge AI Core"
-STM32AI = "stm32ai"
+CORE, STM32AI = "ST Edge AI Core", "stm32ai"
 OLDEST = (7, 1)
 """The first X-CUBE-AI whose generated C has the API that firmware/engine knows as "legacy"."""
-
+CUBES: dict[tuple[int, ...], tuple[int, ...]] = {
+    (1, 0): (9, 1), (2, 0): (10, 0), (2, 1): (10, 1), (2, 2): (10, 2), (3, 0): (11, 0),
+    (4, 0): (12, 0), (9, 0): (9, 0),
+}  # fmt: skip
+"""X-CUBE-AI's number for each ST Edge AI Core that is known; the first still counted as it did."""
 SAME_ROOT = (
     "Install one version whole (its folder holds Utilities and Middlewares), or download the zip "
     "again, and generate again: ST promises no compatibility between the files of two versions."
 )
-CUBES = {(1, 0): (9, 1), (2, 0): (10, 0), (2, 1): (10, 1), (2, 2): (10, 2), (3, 0): (11, 0),
-         (4, 0): (12, 0), (9, 0): (9, 0)}  # fmt: skip
-"""X-CUBE-AI's number for each ST Edge AI Core that is known; the first still counted as it did."""
 
-_CORE = re.compile(r"ST ?Edge ?AI ?Core v(\d+(?:\.\d+)+)(\S*(?: [0-9a-f]{9,})?)")
-_STM32AI = re.compile(r"\((?:stm\.ai|AI tools) v(\d+(?:\.\d+)+)([^)]*)\)", re.IGNORECASE)
-_RUNTIME = re.compile(r"STM32CubeAI (\d+(?:\.\d+)+)")
-_LIBRARY = re.compile(r"NetworkRuntime(\d+)(\d)(\d)_")
+_BANNERS = {
+    CORE: re.compile(r"ST ?Edge ?AI ?Core v(\d+(?:\.\d+)+\S*(?: [0-9a-f]{9,})?)"),
+    STM32AI: re.compile(r"\((?:stm\.ai|AI tools) v(\d+(?:\.\d+)+[^)]*)\)", re.IGNORECASE),
+}
+_CUBE = re.compile(r"STM32CubeAI (\d+)\.(\d+)")
+_LIBRARY = re.compile(r"NetworkRuntime(\d+)(\d)\d_")
 
 
 @dataclass(frozen=True)
 class Version:
-    """A version of the tool. `text` is the whole of it, such as "4.0.1-20581 7ed50de05"."""
+    """A version of `tool` (CORE or STM32AI); `text` is the whole of it: "4.0.1-20581 7ed50de05".
+
+    `told_cube` is the X-CUBE-AI that it says it belongs to, where it says one.
+    """
 
     tool: str
-    number: tuple[int, ...]
     text: str
-    cube: tuple[int, int] | None
-    """The X-CUBE-AI it belongs to, by which the runtime library is named; None: not known."""
+    told_cube: tuple[int, ...] | None = None
 
     def __str__(self) -> str:
         return f"{self.tool} {self.text}"
@@ -47,69 +50,56 @@ class Version:
         return self.tool == CORE
 
     @property
-    def too_old(self) -> bool:
-        """Whether its generated C is older than both APIs that the firmware has an adapter for."""
-        return self.cube is not None and self.cube < OLDEST
+    def number(self) -> tuple[int, ...]:
+        """Without what follows the number: (4, 0, 1)."""
+        return numbers(re.split(r"[^\d.]", self.text)[0])
 
+    @property
+    def cube(self) -> tuple[int, ...] | None:
+        """The X-CUBE-AI by which the runtime library is named; None: not known."""
+        return self.told_cube or (CUBES.get(self.number[:2]) if self.is_core else self.number[:2])
 
-def numbers(text: str) -> tuple[int, ...]:
-    """The numbers of a dotted version: "10.2.0" is (10, 2, 0)."""
-    return tuple(map(int, re.findall(r"\d+", text)))
+    def check_age(self) -> None:
+        """Raise KitError where the firmware has no adapter for the API of its C."""
+        if self.cube and self.cube < OLDEST:
+            raise KitError(
+                f"{self} is too old.",
+                "Its generated C has an older API than that of X-CUBE-AI 7.1.",
+                "Install ST Edge AI Core from st.com, or use ST Edge AI Developer Cloud, and "
+                "generate again.",
+            )
 
+    def check_header(self, text: str, name: str, silent: bool = False) -> None:
+        """Raise KitError unless a header of ST's, in which `silent` need say none, is of it."""
+        told = re.findall(r"define\s+(?:ST)?AI_TOOLS_VERSION_(?:MAJOR|MINOR)\s+\(?(\d+)", text)
+        if (told or not silent) and tuple(map(int, told)) != self.number[:2]:
+            raise self.differs(f"{name} of {'.'.join(told) or 'none'}")
 
-def parse(text: str) -> Version | None:
-    """The version in what `--version` prints, or in the first lines of a report.
-
-    Returns:
-        None where no known banner is found.
-    """
-    runtime = _RUNTIME.search(text)
-    cube = numbers(runtime[1])[:2] if runtime else None
-    if found := _CORE.search(text):
-        return of(CORE, found[1] + found[2], cube)
-    if found := _STM32AI.search(text):
-        return of(STM32AI, found[1] + found[2])
-    return None
-
-
-def of(tool: str, text: str, cube: tuple[int, ...] | None = None) -> Version:
-    """A version from its tool's name and its own text, such as "8.1.0-19520".
-
-    Args:
-        tool: CORE or STM32AI.
-        text: the version, with what follows its number.
-        cube: the X-CUBE-AI it belongs to, where that was read.
-    """
-    dotted = re.match(r"[\d.]*", text)
-    assert dotted is not None
-    number = numbers(dotted[0])
-    if tool == CORE:
-        pair = (cube[0], cube[1]) if cube else CUBES.get((number[0], number[1]))
-        return Version(tool, number, text, pair)
-    return Version(tool, number, text, (number[0], number[1]))
-
-
-def check_age(version: Version) -> None:
-    """Raise KitError for a version whose C has an API that the firmware has no adapter for."""
-    if version.too_old:
-        raise KitError(
-            f"{version} is too old.",
-            "Its generated C has an older API than that of X-CUBE-AI 7.1.",
-            "Install ST Edge AI Core from st.com, or use ST Edge AI Developer Cloud, and generate "
-            "again.",
+    def differs(self, other: str) -> KitError:
+        """The error for a file, `other`, of another version."""
+        return KitError(
+            f"Generated code and runtime are of two versions: {self} and {other}.",
+            "Linked together they may give wrong answers without a word.",
+            SAME_ROOT,
         )
 
 
-def two_versions(version: Version, other: str) -> KitError:
-    """The error for a file, `other`, of another version than `version`."""
-    return KitError(
-        f"Generated code and runtime are of two versions: {version} and {other}.",
-        "Linked together they may give wrong answers without a word.",
-        SAME_ROOT,
-    )
+def numbers(text: str) -> tuple[int, ...]:
+    """The numbers in a text: "10.2.0" has (10, 2, 0)."""
+    return tuple(map(int, re.findall(r"\d+", text)))
 
 
-def library_version(name: str) -> tuple[int, int] | None:
+def version_in(text: str) -> Version | None:
+    """The version in what `--version` prints or in a report; None where no banner is known."""
+    cube = _CUBE.search(text)
+    for tool, banner in _BANNERS.items():
+        if found := banner.search(text):
+            said = tool == CORE and cube
+            return Version(tool, found[1], (int(said[1]), int(said[2])) if said else None)
+    return None
+
+
+def library_version(name: str) -> tuple[int, ...] | None:
     """The X-CUBE-AI that a library's name carries: NetworkRuntime1020_CM4_GCC.a is (10, 2)."""
     found = _LIBRARY.match(name)
     return (int(found[1]), int(found[2])) if found else None

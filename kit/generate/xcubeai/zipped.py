@@ -1,50 +1,79 @@
 """The zip that ST Edge AI Developer Cloud gives: generated C, headers and library in one."""
 
+import hashlib
+import re
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from kit.errors import KitError
-from kit.generate.xcubeai.files import IN_A_ZIP
+from kit.generate.result import Runtime
+from kit.generate.xcubeai.c_code import Code, headers_in, read_code
+from kit.generate.xcubeai.figures import Figures, gather_figures
+from kit.generate.xcubeai.refusals import described_model
+from kit.generate.xcubeai.runtime import IN_A_ZIP, make_runtime, pick_library
+from kit.generate.xcubeai.tool import Settings, work_folder
 
 LARGEST = 256 * 1024 * 1024  # bytes unpacked; a real one has some 20 MB
 KEPT = {".c", ".h", ".a", ".json", ".txt", ".md", ".pdf", ".html", ""}
-RUNTIME = "runtime"
 
 
-def unpack(path: Path, folder: Path) -> None:
-    """Unpack a zip into a folder, which must exist.
+@contextmanager
+def open_zip(
+    path: Path, zip_file: Path, settings: Settings
+) -> Iterator[tuple[Figures, Code, Runtime]]:
+    """What a zip made of the model at `path` holds, unpacked for as long as the block runs.
 
-    Raises:
-        KitError: it is not such a zip, is damaged, or is larger than any real one.
+    Raises KitError: it is not such a zip, is not whole, or was made from another model; or there
+    are settings that cannot change what is in it.
+    """
+    model = described_model(path)
+    if settings.compression or settings.optimization or settings.tool:
+        raise KitError(
+            "A zip is already made.",
+            "--compression, --optimization and --tool cannot change what is in it.",
+            "Choose them in ST Edge AI Developer Cloud, or leave out --from-zip.",
+        )
+    with work_folder() as work:
+        unpack_zip(zip_file, work)
+        beside = [header.parent for header in headers_in(work)][:1]
+        figures = gather_figures([*beside, work], "generate", model)
+        if figures.version is None:
+            raise KitError(
+                f"{zip_file} does not say which version of ST's tool made it.",
+                "The report in it has no banner that is known.",
+                "Download it again from ST Edge AI Developer Cloud.",
+            )
+        code = read_code(work, figures.version, zip_file)
+        header = min(
+            work.rglob(code.api.header), key=lambda one: (len(one.parts), one), default=None
+        )
+        if header is None:
+            raise _not_usable(zip_file, f"There is no {code.api.header} in it.")
+        library = pick_library(work, figures.library, zipped=True)
+        remark = _compared(path, zip_file, code, figures)
+        yield figures, code, make_runtime(code.api.name, figures.version, header.parent, library,
+                                          figures.library, remark)  # fmt: skip
+
+
+def unpack_zip(path: Path, folder: Path) -> None:
+    """Unpack a zip into a folder, which must exist: only files of the kinds that belong there, only
+    below it, and not endlessly.
+
+    Raises KitError: it is not such a zip, is damaged, or is larger than any real one.
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            _extract(archive, folder)
+            members = [member for member in archive.infolist() if not member.is_dir()]
+            kept = [m for m in members if PurePosixPath(m.filename).suffix.lower() in KEPT]
+            if sum(member.file_size for member in kept) > LARGEST:
+                raise ValueError(f"unpacked it would have more than {LARGEST:,} bytes")
+            for member in kept:
+                archive.extract(member, folder)  # which drops "..", drives and a leading slash
     except (OSError, ValueError, EOFError, NotImplementedError, RuntimeError,
             zipfile.BadZipFile) as error:  # fmt: skip
         raise _not_usable(path, f"It is damaged or not a zip: {error}.") from error
-
-
-def _extract(archive: zipfile.ZipFile, folder: Path) -> None:
-    """Only files of the kinds that belong there, only below `folder`, and not endlessly."""
-    members = [member for member in archive.infolist() if not member.is_dir()]
-    kept = [m for m in members if PurePosixPath(m.filename).suffix.lower() in KEPT]
-    if sum(member.file_size for member in kept) > LARGEST:
-        raise ValueError(f"unpacked it would have more than {LARGEST:,} bytes")
-    for member in kept:
-        archive.extract(member, folder)  # which drops "..", drives and a leading slash
-
-
-def holder(path: Path, folder: Path, name: str) -> Path:
-    """The folder in an unpacked zip that holds a file of this name; the outermost, where several.
-
-    Raises:
-        KitError: there is no such file.
-    """
-    found = [place for place in folder.rglob(name) if place.is_file()]
-    if not found:
-        raise _not_usable(path, f"There is no {name} in it.")
-    return min(found, key=lambda place: (len(place.parts), place)).parent
 
 
 def _not_usable(path: Path, why: str) -> KitError:
@@ -53,3 +82,24 @@ def _not_usable(path: Path, why: str) -> KitError:
         why,
         f"Upload the .tflite there. {IN_A_ZIP}",
     )
+
+
+def _compared(path: Path, zip_file: Path, code: Code, figures: Figures) -> str:
+    """ "" for a zip that was made from this model, a remark where it does not say from which.
+
+    The st-ai API carries the MD5 of the model's file in the C, and from Core 9.0 on the report
+    does. (What the older reports have under this name is not that.)
+    """
+    known = figures.version is not None and figures.version.is_core
+    told = code.model_hash or (figures.model_hash if known else None) or ""
+    if not re.fullmatch(r"0x(?!0+$)[\da-f]{32}", told, re.IGNORECASE):
+        return (f"It was not compared whether {zip_file.name} was made from {path.name}: "
+                "it does not say the MD5 of its model.")  # fmt: skip
+    own = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+    if told[2:].lower() != own:
+        raise KitError(
+            f"{zip_file.name} was not made from {path.name}.",
+            f"The MD5 of its model is {told[2:].lower()}, and that of {path.name} is {own}.",
+            "Name the very file that was uploaded, or upload this one and generate again.",
+        )
+    return ""

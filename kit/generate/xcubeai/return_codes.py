@@ -72,18 +72,17 @@ LEGACY_CODES = {
 }
 
 
-def explain(number: int) -> tuple[str, str]:
+def explain_return_code(number: int) -> tuple[str, str]:
     """What the number in an ERROR frame means, and what to do; ("", "") for 0, no number.
 
-    Args:
-        number: `engine_error()` of the firmware: the return code of the st-ai API, or type and
-            code of the legacy API, type in the upper 8 bits.
+    `number` is the firmware's `engine_error()`: the return code of the st-ai API, or type and code
+    of the legacy API, type in the upper 8 bits.
     """
-    if number in OURS:
-        return OURS[number], REGENERATE
     kind, code = number >> 24, number & 0xFFFFFF
     if not number:
         return "", ""
+    if number in OURS:
+        return OURS[number], REGENERATE
     if not kind:
         words, advice = ST_AI.get(code, ("a code that the kit does not know", REGENERATE))
         return f"ST's runtime returned {code:#08x}: {words}.", advice

@@ -1,0 +1,158 @@
+"""The runtime that generated C is linked with: headers and library of the same installation."""
+
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+
+from elftools.common.exceptions import ELFError
+from elftools.elf.elffile import ELFFile
+
+from kit.errors import KitError
+from kit.generate.result import Generated, Runtime
+from kit.generate.xcubeai.c_code import APIS, NAMES, ST_AI, check_code, read_code
+from kit.generate.xcubeai.find import HOW_TO_GET, StTool
+from kit.generate.xcubeai.versions import SAME_ROOT, Version, library_version
+
+LIBRARIES = Path("Middlewares/ST/AI/Lib/GCC/ARMCortexM4")
+HEADERS = Path("Middlewares/ST/AI/Inc")
+CORTEX_M4 = "_CM4_"
+ELF = b"\x7fELF"  # how each object in an archive begins
+ARCH, FPU, HARD_FLOAT = "TAG_CPU_ARCH", "TAG_FP_ARCH", "TAG_ABI_VFP_ARGS"
+IN_A_ZIP = (
+    "In ST Edge AI Developer Cloud choose NUCLEO-F446RE, generate, and download the code again."
+)
+
+
+def installed_runtime(tool: StTool, version: Version, api: str, measured: str | None) -> Runtime:
+    """Headers and library for C of an API ("st-ai" or "legacy") from the tool's installation.
+
+    `measured` is the library that the tool's report names, if it names one. Raises KitError: the
+    installation lacks them, or they are of another version or another core.
+    """
+    if tool.root is None:
+        raise KitError(
+            f"{tool.program} stands alone.",
+            "No folder above it holds Middlewares, where ST's headers and library are.",
+            SAME_ROOT,
+        )
+    library = pick_library(tool.root / LIBRARIES, measured)
+    return make_runtime(api, version, tool.root / HEADERS, library, measured)
+
+
+def pick_library(folder: Path, measured: str | None = None, zipped: bool = False) -> Path:
+    """The runtime library for the Cortex-M4 in a folder, or further in, as STM32Cube AI Studio
+    leaves it; not the position-independent one.
+
+    Raises KitError: there is none, or there are several and the report names none of them.
+    """
+    inside = {path.name: path for path in sorted(folder.rglob("*.a")) if path.is_file()}
+    fitting = [name for name in inside if CORTEX_M4 in name and "_PIC" not in name]
+    if len(fitting) == 1 or measured in fitting:
+        return inside[fitting[0] if len(fitting) == 1 else str(measured)]
+    advice = IN_A_ZIP if zipped else SAME_ROOT
+    raise KitError(
+        "The runtime library for the Cortex-M4 was not found.",
+        f"In {'the zip' if zipped else folder} there is {', '.join(inside) or 'no library at all'}"
+        "; wanted is NetworkRuntime..._CM4_GCC.a.",
+        advice if inside or zipped else f"{advice} {HOW_TO_GET}",
+    )
+
+
+def make_runtime(
+    api: str, version: Version, include: Path, library: Path, measured: str | None, remark: str = ""
+) -> Runtime:
+    """Headers and a library as the runtime of what `version` generated; raises KitError unless
+    they are there, of that version, and for this core."""
+    made = Runtime(api, version.tool, version.text, include, library, version.cube, remark)
+    _check_runtime(made, measured)
+    return made
+
+
+def version_of_runtime(runtime: Runtime) -> Version:
+    """The version of the tool that made what is linked with a runtime."""
+    return Version(runtime.tool, runtime.version, runtime.cube)
+
+
+def check_linkable(made: Generated) -> None:
+    """Check once more, before compiling, what `generate` checked: files may have changed since.
+
+    Raises KitError: the network was not made by this engine; its C is not whole; or headers and
+    library are gone, or of another version or core.
+    """
+    runtime = made.runtime
+    if runtime is None:
+        raise KitError(
+            f"{made.folder} was not made by X-CUBE-AI.",
+            f"It was made by the {made.engine} engine, and needs no runtime of ST.",
+            "Generate it with --engine xcubeai.",
+        )
+    if not (made.folder / NAMES).is_file():
+        raise KitError(
+            f"{made.folder} is not complete.",
+            f"{NAMES}, which the kit writes beside ST's files, is not there.",
+            "Generate the network again.",
+        )
+    version = version_of_runtime(runtime)
+    code = read_code(made.folder, version)
+    if not runtime.library.is_file():
+        raise KitError(
+            f"{runtime.library} is gone.",
+            f"{made.model} was generated with {version}, whose library it needs.",
+            "Install that version again, or generate the network again with the one there is.",
+        )
+    check_code(code, version, (made.input, made.output))
+    _check_runtime(replace(runtime, api=code.api.name))
+
+
+def _check_runtime(runtime: Runtime, measured: str | None = None) -> None:
+    version, name = version_of_runtime(runtime), runtime.library.name
+    header = APIS[runtime.api].header
+    if not (runtime.include / header).is_file():
+        raise KitError(
+            f"The header {header} was not found.",
+            f"The generated C has the {runtime.api} API and needs it from {runtime.include}.",
+            SAME_ROOT,
+        )
+    carried = library_version(name)
+    if measured not in (None, name) or (version.cube and carried not in (None, version.cube)):
+        raise version.differs(name)
+    if runtime.api == ST_AI.name:
+        text = (runtime.include / header).read_text(encoding="utf-8", errors="replace")
+        version.check_header(text, header, silent=True)
+    if problem := wrong_core(runtime.library):
+        raise KitError(
+            f"{name} is not for the Cortex-M4 with its FPU.",
+            problem,
+            "Take the library of the folder ARMCortexM4, or a zip that was made for the "
+            "NUCLEO-F446RE.",
+        )
+
+
+def wrong_core(library: Path) -> str:
+    """Why a library does not fit, from the attributes of its objects; "" when it fits.
+
+    Source: Addenda to the ABI for the Arm Architecture (ADDENDA32), public "aeabi" attributes:
+    Tag_CPU_arch 13 is v7E-M, Tag_FP_arch 6 is VFPv4-D16 (the FPU of the Cortex-M4; 8 is that of
+    the Cortex-M7), Tag_ABI_VFP_args 1 is hard float. An object without a float says less.
+    """
+    try:
+        head, *objects = library.read_bytes().split(ELF)
+        if not head.startswith(b"!<arch>\n") or not objects:
+            raise ValueError("it does not begin with !<arch>, or holds no object")
+        found = [_attributes(ELFFile(BytesIO(ELF + one))) for one in objects]
+    except (ELFError, OSError, ValueError, KeyError) as error:
+        return f"It cannot be read as an archive of objects for Arm: {error}."
+    most = {tag: max(one.get(tag, 0) for one in found) for tag in (ARCH, FPU, HARD_FLOAT)}
+    if most[ARCH] != 13 or most[FPU] > 6:
+        return "Its objects are for another core."
+    return "" if most[HARD_FLOAT] == 1 else "It was built without hard float."
+
+
+def _attributes(one: ELFFile) -> dict[str, int]:
+    section = one.get_section_by_name(".ARM.attributes")
+    return {
+        attribute.tag: attribute.value
+        for subsection in (section.iter_subsections() if section else ())
+        for group in subsection.iter_subsubsections()
+        for attribute in group.iter_attributes()
+    }

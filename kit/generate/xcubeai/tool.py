@@ -1,0 +1,240 @@
+"""Running ST's tool so that it can neither hang nor leave half a result.
+
+It gets no keyboard (its question about statistics would wait for an answer for ever), a time limit
+for it and everything it starts, and a work folder whose path is plain ASCII: Core 4.0.1 on Windows
+crashes on others.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from kit.errors import KitError
+from kit.generate.xcubeai.figures import Figures, gather_figures
+from kit.generate.xcubeai.find import StTool, find_tool
+from kit.generate.xcubeai.refusals import described_model, failure
+from kit.generate.xcubeai.versions import Version, version_in
+from kit.model import Model, Range
+from kit.paths import build_folder
+from kit.programs import run_program
+
+SHORT = 120  # seconds for --version and --help: the tool unpacks itself when it starts
+LIMITS = {"analyze": 600, "generate": 600, "validate": 3600}  # seconds
+TARGET = "stm32f4"
+FIRST_ST_AI = (2, 2)
+"""The first ST Edge AI Core that can generate the st-ai API for an STM32F4."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What can be chosen for this engine; None leaves the tool's own choice.
+
+    `compression` is none, lossless, low, medium or high, `optimization` time, ram or balanced, as
+    far as the version has them. `tool` is the program or its installation, `from_zip` a zip of ST
+    Edge AI Developer Cloud instead. `watch` is called with each line that the tool prints.
+    `input_range` is what a pixel of 0 and one of 255 are to the network; None: as its input tells.
+    """
+
+    compression: str | None = None
+    optimization: str | None = None
+    tool: str | Path | None = None
+    from_zip: str | Path | None = None
+    watch: Callable[[str], None] | None = None
+    input_range: Range | None = None
+
+
+@dataclass(frozen=True)
+class AskedTool:
+    """A tool that was asked for its version and options, each with what it can be set to, if it
+    says that."""
+
+    tool: StTool
+    version: Version
+    options: dict[str, tuple[str, ...]]
+
+    def chosen(self, settings: Settings) -> list[str]:
+        """The options for what was chosen; raises KitError where this version lacks them."""
+        words: list[str] = []
+        for name in ("compression", "optimization"):
+            option, value = f"--{name}", getattr(settings, name)
+            offers = self.options.get(option)
+            if value is not None and (offers is None or value not in (offers or (value,))):
+                raise KitError(
+                    f"{self.version} has no {option} {value}.",
+                    f"It offers {', '.join(offers)}." if offers else
+                    "It does not have this option at all.",
+                    f"Leave {option} out, or choose what it offers.",
+                )  # fmt: skip
+            words += [option, value] if value is not None else []
+        return words
+
+
+def version_of(tool: StTool) -> Version:
+    """The version of a tool, as it says itself.
+
+    Raises KitError: it does not run, or says nothing that is known.
+    """
+    said = _say(tool, "--version")
+    if version := version_in(said):
+        return version
+    raise KitError(
+        f"{tool.program} does not say a version that is known.",
+        f"It says: {said.strip()[:300] or 'nothing'}",
+        "Check that it is ST's stedgeai or stm32ai, and that it starts in a terminal.",
+    )
+
+
+def ask_tool(tool: StTool) -> AskedTool:
+    """Ask a tool for its version and options, once for each state of its file.
+
+    Raises KitError: it does not run, says nothing that is known, or is older than 7.1.
+    """
+    return _ask(tool, tool.program.stat().st_mtime_ns if tool.program.is_file() else 0)
+
+
+@cache
+def _ask(tool: StTool, _stamp: int) -> AskedTool:
+    version = version_of(tool)
+    version.check_age()
+    shown = _say(tool, "--help")
+    options: dict[str, tuple[str, ...]] = {}
+    for name, choices in re.findall(r"(--[a-z][a-z0-9-]*)(?: \[?([\w-]+(?:\|[\w-]+)+))?", shown):
+        options[name] = tuple(choices.split("|")) if choices else options.get(name, ())
+    if "--model" not in options:
+        raise KitError(
+            f"{version} does not say which options it has.",
+            f"Asked for --help it says: {shown.strip()[:300] or 'nothing'}",
+            f"Try `{tool.program} --help` in a terminal, and install the tool again.",
+        )
+    return AskedTool(tool, version, options)
+
+
+def _say(tool: StTool, option: str) -> str:
+    with work_folder() as folder:
+        return _run([tool.program, option], folder, SHORT)[1]
+
+
+@dataclass
+class StJob:
+    """A model in a work folder of its own, under a plain name, and the tool that works on it.
+
+    `described` is what the kit knows of the model itself, None for a Keras file; `printed` is all
+    that the last command printed.
+    """
+
+    asked: AskedTool
+    settings: Settings
+    model: Path
+    described: Model | None
+    folder: Path
+    printed: str = ""
+
+    @property
+    def output(self) -> Path:
+        """The folder of what the tool made."""
+        return self.folder / "output"
+
+    def run(self, verb: str, *more: str) -> Figures:
+        """Let the tool "analyze", "generate" or "validate", with further options.
+
+        Raises KitError: it fails, says that it failed, or takes too long, with its words, what they
+        mean and what to do; or its files do not describe this network.
+        """
+        asked, line = self.asked, [*self._command(verb), *self.asked.chosen(self.settings), *more]
+        code, self.printed = _run(line, self.folder, LIMITS[verb], self.settings.watch)
+        if problem := failure(self.printed, code, self.model):
+            raise KitError(f"{asked.version} could not {verb} {self.model.name}.", *problem)
+        places = [self.output, self.folder / "workspace"]
+        return gather_figures(places, verb, self.described, asked.version)
+
+    def _command(self, verb: str) -> list[str | Path]:
+        """The command line, with the options that the version has."""
+        options, kind = self.asked.options, "tflite" if self.described else "keras"
+        wanted = {"--target": TARGET, "--series": TARGET, "--quiet": ""}
+        if "--no-inputs-allocation" not in options:  # then it is not what goes without saying
+            wanted |= {"--allocate-inputs": "", "--allocate-outputs": ""}
+        if self.asked.version.number >= FIRST_ST_AI:
+            wanted["--c-api"] = "st-ai"
+        words: list[str | Path] = [self.asked.tool.program, verb, "--model", self.model]
+        words += ["--type", kind, "--name", "network", "--workspace", self.folder / "workspace"]
+        words += ["--output", self.output]
+        for name in filter(options.__contains__, wanted):
+            words += filter(None, (name, wanted[name]))
+        return words
+
+
+@contextmanager
+def open_job(path: Path, settings: Settings) -> Iterator[StJob]:
+    """A model made ready for the tool.
+
+    Raises KitError: there is no tool, it is too old, or the model is none that can be taken.
+    """
+    described, asked = described_model(path), ask_tool(find_tool(settings.tool))
+    with work_folder() as folder:
+        copy = folder / f"{safe_name(path.stem)}{path.suffix.lower()}"
+        shutil.copyfile(path, copy)
+        yield StJob(asked, settings, copy, described, folder)
+
+
+def safe_name(name: str) -> str:
+    """A name that every tool takes: ASCII letters, digits, dot, dash and underscore."""
+    return re.sub(r"[^A-Za-z0-9._-]", "_", name) or "model"
+
+
+@contextmanager
+def work_folder() -> Iterator[Path]:
+    """A temporary folder whose path holds no letter outside ASCII; KitError where none can be
+    made."""
+    candidates = [Path(tempfile.gettempdir()), build_folder(), Path.home()]
+    if sys.platform == "win32":
+        candidates += [Path(os.environ.get("PUBLIC", "C:/Users/Public")), Path("C:/")]
+    else:
+        candidates += [Path("/tmp"), Path("/var/tmp")]
+    for place in filter(lambda place: str(place).isascii(), candidates):
+        with suppress(OSError):
+            folder = tempfile.TemporaryDirectory("", "kit-", place, ignore_cleanup_errors=True)
+            break
+    else:
+        raise KitError(
+            "There is no place for ST's tool to work in.",
+            "It cannot work in a folder whose path has letters outside ASCII, and the folders "
+            f"without such letters cannot be written: {', '.join(map(str, candidates))}.",
+            "Set the variable TMPDIR (Windows: TMP) to a folder such as C:/temp.",
+        )
+    with folder as name:
+        yield Path(name)
+
+
+def _run(
+    line: Sequence[str | Path],
+    folder: Path,
+    seconds: float,
+    watch: Callable[[str], None] | None = None,
+) -> tuple[int, str]:
+    """Run the tool without what is meant for this Python: it brings one of its own."""
+    ours = {name: text for name, text in os.environ.items() if not name.startswith("PYTHON")}
+    try:
+        return run_program(line, seconds, folder, ours, watch)
+    except OSError as error:
+        raise KitError(
+            f"{line[0]} cannot be started.",
+            str(error),
+            "Check that the file is there and may be executed; `kit doctor` shows what was found.",
+        ) from error
+    except subprocess.TimeoutExpired as error:
+        said = str(error.output or "").strip()[-1500:]
+        raise KitError(
+            f"{Path(line[0]).name} did not end within {seconds:g} seconds, so it was stopped.",
+            f"The last it said: {said or 'nothing'}",
+            "Run it once by hand in a terminal: it may ask a question (about statistics, a "
+            "license) that has to be answered once. The command was: "
+            f"{subprocess.list2cmdline(map(str, line))}",
+        ) from error
