@@ -23,7 +23,7 @@ from kit.board.crash import CFSR, HFSR, CrashError, crash_error
 from kit.board.link import Frame, Link, encode
 from kit.compile import build_firmware
 from kit.compile import firmware as firmware_module
-from kit.compile.firmware import flash_image
+from kit.compile.program import Program
 from kit.digits import load_mnist
 from kit.generate import generate_network
 from kit.model import Reference, pixels_to_input, read_model
@@ -195,7 +195,7 @@ def test_the_checksum_is_that_of_the_file(program):
     """Worked out by the chip over its own flash: the ELF's image, to the last byte."""
     _, elf = program
     flash(URL, elf)
-    image = flash_image(elf)
+    image = Program(elf).flash_image
     with Board(URL) as board:
         found = board.checksum()
     assert (found.bytes, found.crc32) == (len(image), binascii.crc32(image))

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from kit.boards import Mcu
-from kit.compile.memory import FLASH
+from kit.boards import DEFAULT, Mcu
+from kit.compile.program import memories
 from kit.errors import KitError
 from kit.programs import find_program, system
 
@@ -22,7 +22,7 @@ CUBE_FOLDERS = (
     "STM32CubeProgrammer.app/Contents/MacOs/bin",
     str(Path.home() / "STMicroelectronics/STM32Cube/STM32CubeProgrammer/bin"),
 )
-START = f"{FLASH.start:#010x}"
+START = f"{memories(DEFAULT)[0].start:#010x}"
 DRIVE = "drive"
 """The name of the way that needs no tool."""
 
