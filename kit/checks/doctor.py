@@ -4,7 +4,6 @@ import importlib.metadata
 import platform
 import re
 import shutil
-import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterable
@@ -279,11 +278,8 @@ def _number(program: Path) -> str:
 
 def _printed(command: list[str]) -> str:
     """What a program prints; nothing when it fails or hangs."""
-    try:
-        code, printed = run_program(command, 20)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return printed.strip() if code == 0 else ""
+    done = run_program(command, 20)
+    return "" if done.code or done.trouble else done.printed.strip()
 
 
 def short(path: Path) -> str:

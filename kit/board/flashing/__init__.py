@@ -200,22 +200,13 @@ def _chosen(name: str | None) -> tuple[Tool, Path] | None:
 def _run(tool: Tool, command: list[str], mcu: Mcu) -> tuple[str, str]:
     shown = subprocess.list2cmdline(command)
     print(f"Flashing with {tool.name}: {shown}", file=sys.stderr)
-    try:
-        code, said = run_program(command, TIME_LIMIT)
-    except subprocess.TimeoutExpired as error:
-        said = _decoded(error.stdout) + f"\n(timed out: no end within {TIME_LIMIT} seconds)"
-        code = -1
-    except OSError as error:
-        code, said = -1, str(error)
-    if code != 0 or not re.search(tool.done, said):
+    done = run_program(command, TIME_LIMIT)
+    said = done.printed + (f"\n({done.trouble})" if done.trouble else "")
+    if done.code or done.trouble or not re.search(tool.done, said):
         plugged_in = bool(probes.find_probes())
         raise explain(tool.name, said, shown, mcu, plugged_in, _alternatives(tool))
     _check_chip(said, mcu, tool.name)
     return f"{tool.name} wrote it and compared it: {shown}", shown
-
-
-def _decoded(output: bytes | str | None) -> str:
-    return output.decode(errors="replace") if isinstance(output, bytes) else output or ""
 
 
 def _alternatives(tool: Tool) -> str:
