@@ -81,7 +81,7 @@ def test_each_chip_runs_at_its_full_speed(program):
         assert board.hello().mcu == chip.name and board.hello().core_hz == chip.core_hz
     assert (status.clock_source, status.core_hz) == ("PLL from HSE", chip.core_hz)
     assert status.apb1_hz == chip.apb1_hz
-    assert status.flash_wait_states == -(-chip.core_hz // 30_000_000) - 1  # one for each 30 MHz
+    assert status.flash_wait_states == chip.flash_wait_states
 
 
 def test_without_the_st_links_clock_the_internal_one_feeds_the_pll(board, monkeypatch):

@@ -19,12 +19,14 @@ from networks import Spec, make
 from kit import cli
 from kit.board import Board, confirm, flash, ports, probes
 from kit.board.flashing import tools
-from kit.boards import STM32F401RE, STM32F446RE
+from kit.boards import MCUS
 from kit.compile import Program, build_firmware
 from kit.compile.toolchain import run_tool, zig
 from kit.errors import KitError
 from kit.generate import generate_network
 
+STM32F401RE = MCUS["stm32f401re"]
+STM32F446RE = MCUS["stm32f446re"]
 FLASH = import_module("kit.board.flashing")  # the package gives the function of that name
 PORT = "COM5"  # any real port: the ST-LINK is found by the tool
 REQUIRE = ports.require

@@ -179,10 +179,11 @@ def board_on_usb() -> Check:
 def board_drive() -> Check:
     """The drive that a NUCLEO shows; a .bin copied there is flashed."""
     from kit.board.probes import probe_drives
+    from kit.boards import DEFAULT
 
     places = [drive.path for drive in probe_drives()]
     detail = ", ".join(map(str, places))
-    how = "Plug in a NUCLEO-F446RE: it shows as the drive NODE_F446RE"
+    how = f"Plug in a {DEFAULT.board}: it shows as the drive {DEFAULT.drive}"
     return Check("drive of the board", bool(places), detail, "optional", how)
 
 

@@ -172,9 +172,9 @@ def _clock(board: Board) -> Iterator[Line]:
 
 
 def _full_speed(status: Status, mcu: Mcu) -> bool:
-    """One wait state for every 30 MHz, at 2.7 to 3.6 V: RM0390 and RM0368, section 3.4.1."""
-    clocks = (status.core_hz, status.apb1_hz) == (mcu.core_hz, mcu.apb1_hz)
-    return clocks and status.flash_wait_states == (status.core_hz - 1) // 30_000_000
+    """Whether clocks and wait states are those of the board's table."""
+    found = (status.core_hz, status.apb1_hz, status.flash_wait_states)
+    return found == (mcu.core_hz, mcu.apb1_hz, mcu.flash_wait_states)
 
 
 def _stack(board: Board) -> Iterator[Line]:

@@ -2,12 +2,13 @@
 
 import math
 import shutil
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from kit.boards import DEFAULT, Mcu
-from kit.compile.program import MemoryUse, Program, check_room, memories
+from kit.compile.program import MemoryUse, Program, check_room
 from kit.compile.toolchain import GET_GCC, find_gcc, gcc, run_tool, zig
 from kit.errors import KitError
 from kit.generate import Generated, load_network
@@ -85,6 +86,7 @@ def _compile(network: Generated, folder: Path, mcu: Mcu, compiler: str, sources:
         f"-DCMAKE_MAKE_PROGRAM={_tool('ninja')}",
         *_toolchain(compiler),
         f"-DBOARD={mcu.folder}",
+        f"-DPython3_EXECUTABLE={sys.executable}",
         f"-DNETWORK_DIR={network.folder.resolve().as_posix()}",
     ]
     run_tool(configure, "Preparing the firmware's build")
@@ -169,7 +171,7 @@ def _check_c_library() -> None:
 
 def _check_size(network: Generated, mcu: Mcu) -> None:
     """Say in terms of the network what the linker would say in terms of sections."""
-    flash, ram = memories(mcu)
+    flash, ram = mcu.flash[0], mcu.ram[0]
     who, dtype = str(network.model), network.input.dtype
     check_room(who, "its weights take", network.weights_bytes, flash, mcu, dtype)
     check_room(who, "its tensors take", network.arena_bytes, ram, mcu, dtype)

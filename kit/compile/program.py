@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kit.boards import DEFAULT, MCUS, Mcu, find_mcu
+from kit.boards import DEFAULT, MCUS, Mcu, Memory, find_mcu
 from kit.errors import KitError
 from virtual_nucleo.errors import VirtualError
 from virtual_nucleo.program import Location, Section
@@ -17,25 +17,9 @@ REBUILD = (
 )
 
 
-@dataclass(frozen=True)
-class Memory:
-    """One memory of a chip: its first address, and its size in bytes."""
-
-    name: str
-    start: int
-    size: int
-
-    def __contains__(self, address: int) -> bool:
-        return self.start <= address < self.start + self.size
-
-
-def memories(mcu: Mcu) -> tuple[Memory, Memory]:
-    """Flash and RAM of a chip; every STM32F4 has them at these addresses (RM0390 section 2.2.2,
-    RM0368 section 2.3)."""
-    return (
-        Memory("flash", 0x08000000, mcu.flash_bytes),
-        Memory("RAM", 0x20000000, mcu.ram_bytes),
-    )
+def memories(mcu: Mcu) -> tuple[Memory, ...]:
+    """All memories of a chip; the first is the flash that programs are written to."""
+    return (*mcu.flash, *mcu.ram)
 
 
 @dataclass(frozen=True)

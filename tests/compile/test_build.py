@@ -88,7 +88,7 @@ def test_a_compiler_that_is_not_there(network, monkeypatch, tmp_path):
 @pytest.mark.parametrize("mcu", MCUS.values(), ids=lambda mcu: mcu.name)
 def test_a_network_too_large_for_the_chip(network, tmp_path, mcu):
     """Said in terms of the network, before any compiling, with the size of the chip's memory."""
-    flash, ram = memories(mcu)
+    flash, ram = memories(mcu)[0], mcu.ram[0]
     for memory, size in ((flash, "weights_bytes"), (ram, "arena_bytes")):
         large = replace(network, **{size: memory.size + 1})
         with pytest.raises(KitError, match=f"{mcu.name.upper()} has {memory.size:,}") as error:
