@@ -1,56 +1,84 @@
-"""The chips a program can be built for, each on its Nucleo board."""
+"""The boards a program can be built for: what firmware/boards/*/board.toml say, read once."""
 
-from dataclasses import dataclass
+import tomllib
+from dataclasses import dataclass, fields
+from pathlib import Path
 
 from kit.errors import KitError
+from kit.paths import FIRMWARE
 
-KIB = 1024
+
+@dataclass(frozen=True)
+class Memory:
+    """One memory of a chip: its first address, and its size in bytes."""
+
+    name: str
+    start: int
+    size: int
+
+    def __contains__(self, address: int) -> bool:
+        return self.start <= address < self.start + self.size
 
 
 @dataclass(frozen=True)
 class Mcu:
-    """A microcontroller and its board. Sizes in bytes, frequencies in Hz.
+    """A microcontroller and its board; frequencies in Hz.
 
-    `folder` is its part of firmware/board/, `drive` the label of the drive that its ST-LINK shows,
-    `device_id` the low 12 bits of DBGMCU_IDCODE. Sources: RM0390 sections 2.2.2, 6.2 and 33.6.1
-    (STM32F446); RM0368 sections 2.3, 6.2 and 23.6.1 (STM32F401).
+    `folder` is its part of firmware/boards/, `drive` the label of the drive that its ST-LINK shows
+    and `mbed_code` what that drive's MBED.HTM says, `device_id` the low 12 bits of DBGMCU_IDCODE,
+    `openocd` OpenOCD's file and `pyocd` pyOCD's name for it. A program lies in the first of `flash`
+    and of `ram`.
     """
 
     name: str
     board: str
     folder: str
+    family: str
     drive: str
+    mbed_code: str
     device_id: int
-    flash_bytes: int
-    ram_bytes: int
+    openocd: str
+    pyocd: str
+    flash: tuple[Memory, ...]
+    ram: tuple[Memory, ...]
     core_hz: int
     apb1_hz: int
     apb2_hz: int
+    flash_wait_states: int
+    has_virtual: bool
+
+    @property
+    def flash_bytes(self) -> int:
+        """The size of the memory that programs are written to."""
+        return self.flash[0].size
+
+    @property
+    def ram_bytes(self) -> int:
+        """The size of the memory that a program's variables are in."""
+        return self.ram[0].size
 
 
-STM32F446RE = Mcu(
-    "stm32f446re", "NUCLEO-F446RE", "nucleo_f446re", "NODE_F446RE", 0x421,
-    512 * KIB, 128 * KIB, 180_000_000, 45_000_000, 90_000_000,
-)  # fmt: skip
-STM32F401RE = Mcu(
-    "stm32f401re", "NUCLEO-F401RE", "nucleo_f401re", "NODE_F401RE", 0x433,
-    512 * KIB, 96 * KIB, 84_000_000, 42_000_000, 84_000_000,
-)  # fmt: skip
-MCUS = {mcu.name: mcu for mcu in (STM32F446RE, STM32F401RE)}
-DEFAULT = STM32F446RE
+def _read(path: Path) -> Mcu:
+    table = tomllib.loads(path.read_text("utf-8"))
+    memories = {k: tuple(Memory(**each) for each in all) for k, all in table["memories"].items()}
+    here = {"folder": path.parent.name, "has_virtual": "virtual" in table}
+    facts = table | table["chip"] | table["clock"] | memories | here
+    return Mcu(**{field.name: facts[field.name] for field in fields(Mcu)})
+
+
+MCUS = {mcu.name: mcu for mcu in map(_read, sorted(FIRMWARE.glob("boards/*/board.toml")))}
+DEFAULT = MCUS["stm32f446re"]
 
 
 def find_mcu(name: str) -> Mcu:
     """The chip of a name such as "stm32f446re", in small or capital letters.
 
-    Raises:
-        KitError: the kit has no board support for it.
+    Raises KitError where the kit has no board support for it.
     """
-    try:
+    if name.lower() in MCUS:
         return MCUS[name.lower()]
-    except KeyError:
-        raise KitError(
-            f"There is no board support for {name!r}.",
-            f"The kit builds for {', '.join(MCUS)}.",
-            'firmware/README.md says how to add a board, under "Another Nucleo".',
-        ) from None
+    raise KitError(
+        f"There is no board support for {name!r}.",
+        f"The kit builds for {', '.join(MCUS)}.",
+        'firmware/README.md says how to add a board, under "Another Nucleo".',
+    )

@@ -2,8 +2,12 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
+from string import Template
+
+from kit.programs import system
 
 COMMAND = re.compile("`kit (?=[a-z])")
 EVERYWHERE = f"`{'py' if os.name == 'nt' else 'python3'} workshop.py "
@@ -11,12 +15,8 @@ EVERYWHERE = f"`{'py' if os.name == 'nt' else 'python3'} workshop.py "
 
 
 class KitError(Exception):
-    """An error a learner can act on.
-
-    Args:
-        what: what happened, in one sentence.
-        why: the cause, as far as it is known.
-        next_step: what to do about it.
+    """An error a learner can act on: what happened, in one sentence, why, as far as it is known,
+    and what to do about it.
 
     In a notebook it shows as its text, not as a stack; the `kit` command prints it and exits 1.
     """
@@ -28,12 +28,8 @@ class KitError(Exception):
         self.next_step = next_step
 
     def __str__(self) -> str:
-        lines = [self.what]
-        if self.why:
-            lines.append(f"Why: {self.why}")
-        if self.next_step:
-            lines.append(f"Next: {self.next_step}")
-        return "\n".join(lines)
+        labeled = (("Why: ", self.why), ("Next: ", self.next_step))
+        return "\n".join([self.what, *(label + text for label, text in labeled if text)])
 
     def _render_traceback_(self) -> list[str]:
         """IPython calls this instead of printing a stack."""
@@ -41,11 +37,7 @@ class KitError(Exception):
 
 
 def one_of(value: str, choices: Sequence[str]) -> str:
-    """`value`, which must be one of `choices`.
-
-    Raises:
-        KitError: it is none of them; the one that is most like it is named.
-    """
+    """`value`, which must be one of `choices`; else KitError names the one that is most like it."""
     if value in choices:
         return value
     like = get_close_matches(str(value).lower(), choices, 1)
@@ -53,3 +45,33 @@ def one_of(value: str, choices: Sequence[str]) -> str:
         f"{value!r} is not one of the choices: {', '.join(map(repr, choices))}.",
         next_step=f"Did you mean {like[0]!r}?" if like else "Write one of them.",
     )
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """A row of a table that says what the words of a tool mean, the first fitting row counting.
+
+    `pattern` is a regular expression, in small or capital letters; `$name` in the texts stands for
+    a word that is filled in, and the advice for this system follows `next`.
+    """
+
+    pattern: str
+    what: str = ""
+    why: str = ""
+    next: str = ""
+    windows: str = ""
+    darwin: str = ""
+    linux: str = ""
+
+    def error(self, **words: str) -> KitError:
+        """The row as an error, with its words filled in."""
+        steps = (self.next, getattr(self, system().lower()))
+        texts = (self.what, self.why, " ".join(filter(None, steps)))
+        return KitError(*(Template(text).safe_substitute(words) for text in texts))
+
+
+def explain(said: str, patterns: Iterable[Pattern], **words: str) -> KitError:
+    """The error for what a tool said: the first of `patterns` that it fits; the last should fit
+    everything (`""`)."""
+    rows = (row for row in patterns if re.search(row.pattern, said, re.IGNORECASE))
+    return next(rows).error(**words)

@@ -5,14 +5,27 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, NamedTuple
 
 import psutil
 
-GRACE = 5  # seconds for what a program printed, after it was ended
+GRACE = 5  # seconds for what a program printed, after it ended
+LOOK_SECONDS = 0.1
+Watch = Callable[[str], object]
+
+
+class Done(NamedTuple):
+    """What became of a program: its exit code, all that it printed, and why it was not run to its
+    end, where it was not."""
+
+    code: int
+    printed: str
+    trouble: str = ""
 
 
 def find_program(name: str, folders: Iterable[str] = (), beside: bool = False) -> Path | None:
@@ -32,46 +45,66 @@ def run_program(
     seconds: float,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
-) -> tuple[int, str]:
-    """Run a program to its end, without input; its exit code, and all that it printed.
+    watch: Watch = str,
+) -> Done:
+    """Run a program without input; `watch` gets each line that it prints, as it comes.
 
-    When it is not waited for any longer, it is ended with all that it started.
-
-    Raises:
-        OSError: it cannot be started.
-        subprocess.TimeoutExpired: it took longer than `seconds`; with all that it printed.
+    After `seconds`, on Ctrl-C, or when `watch` raises, it is ended with all that it started.
     """
-    with subprocess.Popen(
-        [str(word) for word in command],
-        cwd=cwd,
-        env=env,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        errors="replace",
-    ) as process:
-        try:
-            printed, _ = process.communicate(timeout=seconds)
-        except subprocess.TimeoutExpired as error:
-            end(process)
+    try:
+        process = subprocess.Popen(
+            [str(word) for word in command],
+            cwd=cwd,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # without a terminal, nothing can be asked there
+        )
+    except OSError as error:
+        return Done(-1, "", str(error))
+    lines: list[str] = []
+    seen, trouble, deadline = 0, "", time.monotonic() + seconds
+    reader = threading.Thread(target=_read, args=(process.stdout, lines), daemon=True)
+    reader.start()
+    try:
+        while process.poll() is None and not trouble:
             with suppress(subprocess.TimeoutExpired):
-                error.output, _ = process.communicate(timeout=GRACE)
-            raise
-        except BaseException:  # Ctrl-C
-            end(process)
-            raise
-    return process.returncode, printed
+                process.wait(LOOK_SECONDS)
+            seen = _show(lines, seen, watch)
+            if time.monotonic() > deadline:
+                trouble = f"timed out: no end within {seconds:g} seconds"
+    finally:
+        end(process)
+        reader.join(GRACE)  # so long only where a child outlives it and keeps the pipe open
+    _show(lines, seen, watch)
+    return Done(process.returncode, "".join(lines), trouble)
 
 
-def end(process: "subprocess.Popen[Any]") -> None:
-    """End a program, and everything it started, at once."""
-    with suppress(psutil.NoSuchProcess):
-        mother = psutil.Process(process.pid)
-        for member in (*mother.children(recursive=True), mother):
-            with suppress(psutil.NoSuchProcess):
-                member.kill()
-    process.wait()
+def _read(pipe: "IO[bytes]", lines: list[str]) -> None:
+    """Collect lines as they come; of one that a progress bar redraws, the fullest."""
+    for raw in iter(pipe.readline, b""):
+        drawn = raw.decode("utf-8", "replace").rstrip("\r\n").split("\r")
+        lines.append(max(reversed(drawn), key=lambda text: len(text.strip())) + "\n")
+
+
+def _show(lines: list[str], seen: int, watch: Watch) -> int:
+    """Hand over the lines that came since; how many were handed over in all."""
+    fresh = lines[seen:]
+    for line in filter(str.strip, fresh):
+        watch(line.rstrip())
+    return seen + len(fresh)
+
+
+def end(process: "subprocess.Popen[bytes]") -> None:
+    """End a program that runs, and everything it started, at once."""
+    if process.poll() is None:
+        with suppress(psutil.NoSuchProcess):
+            mother = psutil.Process(process.pid)
+            for member in (*mother.children(recursive=True), mother):
+                with suppress(psutil.NoSuchProcess):
+                    member.kill()
+        process.wait()
 
 
 def system() -> str:

@@ -27,8 +27,7 @@ from kit.board import Board, LinkError, confirm, flash, link
 from kit.board.engine_errors import explain
 from kit.checks import selftest
 from kit.cli import main
-from kit.compile import HostNetwork, build_firmware, firmware, toolchain
-from kit.compile.firmware import has_runtime_of_st
+from kit.compile import HostNetwork, Program, build_firmware, firmware, toolchain
 from kit.compile.toolchain import find_gcc, run_tool
 from kit.digits import load_mnist as load_digits
 from kit.errors import KitError
@@ -641,7 +640,7 @@ def test_sts_runtime_never_runs_on_the_virtual_board(networks, model, tmp_path, 
     portable = build_firmware(
         generate_network(model, tmp_path / "open"), tmp_path / "open built"
     ).elf
-    assert [has_runtime_of_st(elf) for elf in (ours, theirs, portable)] == [False, True, False]
+    assert [Program(elf).has_st_runtime for elf in (ours, theirs, portable)] == [False, True, False]
     flash(URL, portable)
     for put in (flash, lambda url, elf: flash_store.program("adapters", elf)):
         with pytest.raises(KitError, match="does not run on the virtual board") as error:

@@ -359,8 +359,10 @@ def test_04_2_blink(lesson):
 @pytest.mark.deep
 def test_04_3_wait(lesson):
     """The virtual board says that the flash is read too fast, where, and what to do."""
-    chip = "board/nucleo_f446re/chip.h"
-    source = run_copy(lesson("04"), "wait", chip, "STATES 5U", "STATES 2U", "board.hello()")
+    chip = "boards/nucleo_f446re/board.toml"
+    source = run_copy(
+        lesson("04"), "wait", chip, "wait_states = 5", "wait_states = 2", "board.hello()"
+    )
     said = lesson("04").refused(source)
     assert "wait state" in said and "clock.c" in said and "Next: " in said
 

@@ -23,7 +23,7 @@ from kit.board.crash import CFSR, HFSR, CrashError, crash_error
 from kit.board.link import Frame, Link, encode
 from kit.compile import build_firmware
 from kit.compile import firmware as firmware_module
-from kit.compile.firmware import flash_image
+from kit.compile.program import Program
 from kit.digits import load_mnist
 from kit.generate import generate_network
 from kit.model import Reference, pixels_to_input, read_model
@@ -81,7 +81,7 @@ def test_each_chip_runs_at_its_full_speed(program):
         assert board.hello().mcu == chip.name and board.hello().core_hz == chip.core_hz
     assert (status.clock_source, status.core_hz) == ("PLL from HSE", chip.core_hz)
     assert status.apb1_hz == chip.apb1_hz
-    assert status.flash_wait_states == -(-chip.core_hz // 30_000_000) - 1  # one for each 30 MHz
+    assert status.flash_wait_states == chip.flash_wait_states
 
 
 def test_without_the_st_links_clock_the_internal_one_feeds_the_pll(board, monkeypatch):
@@ -195,7 +195,7 @@ def test_the_checksum_is_that_of_the_file(program):
     """Worked out by the chip over its own flash: the ELF's image, to the last byte."""
     _, elf = program
     flash(URL, elf)
-    image = flash_image(elf)
+    image = Program(elf).flash_image
     with Board(URL) as board:
         found = board.checksum()
     assert (found.bytes, found.crc32) == (len(image), binascii.crc32(image))

@@ -19,13 +19,14 @@ from networks import Spec, make
 from kit import cli
 from kit.board import Board, confirm, flash, ports, probes
 from kit.board.flashing import tools
-from kit.boards import STM32F401RE, STM32F446RE
-from kit.compile import build_firmware
-from kit.compile.firmware import build_id_of, flash_image
+from kit.boards import MCUS
+from kit.compile import Program, build_firmware
 from kit.compile.toolchain import run_tool, zig
 from kit.errors import KitError
 from kit.generate import generate_network
 
+STM32F401RE = MCUS["stm32f401re"]
+STM32F446RE = MCUS["stm32f446re"]
 FLASH = import_module("kit.board.flashing")  # the package gives the function of that name
 PORT = "COM5"  # any real port: the ST-LINK is found by the tool
 REQUIRE = ports.require
@@ -172,8 +173,9 @@ def test_a_stripped_program_is_one(computer, elf, line, tmp_path):
     """Without symbols it tells neither build nor names; it is flashed and compared by content."""
     add_tool(computer, "st-flash")
     stripped = strip(elf, tmp_path / "stripped.elf")
-    assert build_id_of(stripped) == "" and flash_image(stripped) == flash_image(elf)
-    assert flash(line(stripped), stripped).hello.build_id == build_id_of(elf)
+    whole, bare = Program(elf), Program(stripped)
+    assert bare.build_id == "" and bare.flash_image == whole.flash_image
+    assert flash(line(stripped), bare).hello.build_id == whole.build_id
 
 
 # --- By a tool ------------------------------------------------------------------------------------
@@ -523,7 +525,7 @@ def test_the_board_says_hello_after_flashing(computer, elf, line):
     """The whole way: a tool writes, and the board that answers has the program."""
     add_tool(computer, "st-flash")
     done = flash(line(elf), elf)
-    assert done.hello.build_id == build_id_of(elf)
+    assert done.hello.build_id == Program(elf).build_id
     assert done.url.startswith("socket://") and "st-flash" in done.how
 
 
@@ -563,7 +565,7 @@ def test_confirm_compares_build_and_content(elf, other_elf, tmp_path):
     content[content.index(elf.with_suffix(".bin").read_bytes()[:64]) + 32] ^= 1
     damaged.write_bytes(content)
     with Board("virtual://confirmed") as board:
-        assert confirm(board, elf).build_id == build_id_of(elf) == build_id_of(damaged)
+        assert confirm(board, elf).build_id == Program(elf).build_id == Program(damaged).build_id
         for wrong in (other_elf, damaged):
             with pytest.raises(KitError, match="another program"):
                 confirm(board, wrong)

@@ -20,7 +20,7 @@ from kit.paths import ROOT, build_folder, locked, replacing
 
 WRITER = """
 import sys
-from kit.paths import making
+from kit.paths import replacing as making
 
 for turn in range(150):
     with making(sys.argv[1]) as path:

@@ -15,7 +15,7 @@ from networks import Spec, make
 from test_virtual_board import SOURCES, ask, board, compiler, word  # noqa: F401
 
 from kit.board import Board, flash
-from kit.boards import MCUS, STM32F401RE, STM32F446RE
+from kit.boards import MCUS
 from kit.compile import build_firmware
 from kit.errors import KitError
 from kit.generate import generate_network
@@ -24,6 +24,8 @@ from virtual_nucleo.clocks import Rcc
 from virtual_nucleo.faults import BoardFault
 from virtual_nucleo.options import parse
 
+STM32F401RE = MCUS["stm32f401re"]
+STM32F446RE = MCUS["stm32f446re"]
 SOURCE = (SOURCES / "rules.c").read_text()
 CODES = {
     name: code

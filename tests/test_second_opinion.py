@@ -21,8 +21,7 @@ from networks import make, specs
 from kit.board import Board, flash
 from kit.boards import MCUS
 from kit.checks import validate
-from kit.compile import HostNetwork, build_firmware
-from kit.compile.firmware import mcu_of
+from kit.compile import HostNetwork, Program, build_firmware
 from kit.compile.toolchain import find_gcc
 from kit.digits import load_mnist
 from kit.errors import KitError
@@ -145,5 +144,5 @@ def test_another_chip_gives_the_same_scores(road, images, reference, tmp_path, c
     """The STM32F401RE's program, on a virtual board with that chip's limits."""
     mcu = MCUS["stm32f401re"]
     made = build_firmware(road["build"] / "network", tmp_path, mcu, compiler)
-    assert made.mcu == mcu_of(made.elf) == mcu
+    assert made.mcu == Program(made.elf).mcu == mcu
     np.testing.assert_array_equal(scores_on_virtual(made.elf, images), reference)

@@ -13,7 +13,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from PIL import Image
 
 from kit.board import LayerProfile, Profile
-from kit.compile.memory import Region
+from kit.compile import Region
 from kit.digits import load_mnist
 from kit.lesson import show
 from kit.paths import ROOT

@@ -12,11 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from kit.boards import STM32F401RE, STM32F446RE
+from kit.boards import MCUS
 from kit.paths import FIRMWARE, ROOT
 from virtual_nucleo import memory_map as m
 from virtual_nucleo.limits import LIMITS
 
+STM32F401RE = MCUS["stm32f401re"]
+STM32F446RE = MCUS["stm32f446re"]
 SVD = Path(os.environ.get("KIT_SVD") or ROOT / "build" / "svd")
 CHIPS = {STM32F446RE: "STM32F446x.svd", STM32F401RE: "STM32F401xE.svd"}
 ONLY_F446 = re.compile(r"STM32F446 only")
@@ -86,7 +88,7 @@ def add_field(fields, name, mask):
 
 def headers():
     """The text of all headers that say where registers are."""
-    texts = [path.read_text() for path in sorted((FIRMWARE / "board").glob("**/*.h"))]
+    texts = [path.read_text() for path in sorted((FIRMWARE / "boards").glob("**/*.h"))]
     return "\n".join(text for text in texts if "REGISTER(0x" in text)
 
 

@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from kit.board import probes
 from kit.board.flashing import tools
 from kit.board.flashing.tools import FAILURES, NAMES, TOOLS, Job, explain, meaning
-from kit.boards import DEFAULT, STM32F401RE
+from kit.boards import DEFAULT, MCUS
 from kit.checks.doctor import dependencies, locked_versions
 
+STM32F401RE = MCUS["stm32f401re"]
 BY_PROGRAM = {tool.program: tool for tool in TOOLS}
 
 # The name of what it is, the tool, where the words come from, and the words

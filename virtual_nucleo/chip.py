@@ -46,15 +46,15 @@ from unicorn.arm_const import (
 )
 
 from kit.boards import DEFAULT, Mcu
-from kit.compile.memory import opened
-from kit.errors import KitError
 from virtual_nucleo import exceptions, faults
 from virtual_nucleo import memory_map as m
 from virtual_nucleo.clocks import Rcc
 from virtual_nucleo.counter import Dwt
+from virtual_nucleo.errors import VirtualError
 from virtual_nucleo.exceptions import BRANCH_TO_SELF, THUMB
 from virtual_nucleo.faults import BoardFault, Problem, board_fault
 from virtual_nucleo.peripherals import NO_INTERRUPTS, Gpio, SystemControl, SysTick
+from virtual_nucleo.program import Program, Section
 from virtual_nucleo.registers import Bus, Place, Registers
 from virtual_nucleo.usart import Usart, UsartBus
 from virtual_nucleo.watcher import Time, Watcher
@@ -148,11 +148,11 @@ def variables_and_stack(elf: Path, ram_bytes: int) -> tuple[int, int]:
 
     Both are 0 when the program's ELF is not there.
     """
-    sections = {}
-    with suppress(KitError), opened(elf) as file:
-        sections = {s.name: s.header for s in file.iter_sections()}
-    stack = sections.pop(".stack", {"sh_size": 0})["sh_size"]
-    ends = [header["sh_addr"] + header["sh_size"] for header in sections.values()]
+    sections: list[Section] = []
+    with suppress(VirtualError):
+        sections = Program(elf).sections
+    stack = sum(section.bytes for section in sections if section.name == ".stack")
+    ends = [section.address + section.bytes for section in sections if section.name != ".stack"]
     return max((end for end in ends if 0 <= end - m.RAM_BASE <= ram_bytes), default=0), stack
 
 

@@ -4,7 +4,7 @@ A broken rule is reported (see registers.py). What then happens is what silicon 
 ignores the write. Section numbers are the same in RM0390 and RM0368 unless one is named.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from itertools import count
 
@@ -374,7 +374,7 @@ class Power(_Ruled):
         super().__init__(rcc.limits, {m.PWR_CR: rcc.limits.vos_at_reset << 14})
         self.rcc = rcc
 
-    def scale(self) -> tuple[int, int, int]:
+    def scale(self) -> Sequence[int]:
         """The voltage scale, and the highest HCLK in it; scale 3 while the PLL is off (5.1.3)."""
         pll_on = self.rcc.values[m.RCC_CR] >> m.PLL.on & 1
         return self.limits.scales[self.values[m.PWR_CR] >> 14 & 0b11 if pll_on else 1]

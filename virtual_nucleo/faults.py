@@ -1,12 +1,14 @@
 """What a program did wrong, told with the function and line of its C source."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import serial
 
-from kit.compile.location import Location, locate
 from kit.errors import KitError
+from virtual_nucleo.errors import VirtualError
+from virtual_nucleo.program import Location, Program
 
 
 class BoardFault(KitError, serial.SerialException):  # type: ignore[misc]
@@ -68,7 +70,10 @@ def board_fault(problem: Problem, elf: Path, address: int, link: int) -> BoardFa
     """
     if problem.jumped:
         address, link = (link & ~1) - 2, 0
-    location, caller = locate(elf, address), locate(elf, (link & ~1) - 2)
+    location = caller = Location()
+    with suppress(VirtualError):
+        program = Program(elf)
+        location, caller = program.locate(address), program.locate((link & ~1) - 2)
     place = str(location) or f"code at 0x{address:08x}, of which the source is not known"
     text = f"The program on the virtual board {problem.what}, in {place}"
     if caller.function and caller.function != location.function:

@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 
 from kit.boards import DEFAULT, Mcu
-from kit.compile.firmware import flash_image, has_runtime_of_st, mcu_of
+from kit.compile.program import Program
 from kit.paths import build_folder, locked, replacing
 from virtual_nucleo.memory_map import FLASH_SIZE
 from virtual_nucleo.options import parse
@@ -36,7 +36,7 @@ def source(name: str) -> Path:
 def mcu(name: str) -> Mcu:
     """The chip that a board has: the one its program was built for."""
     with locked(folder(name)):
-        return mcu_of(source(name)) if source(name).exists() else DEFAULT
+        return Program(source(name)).mcu if source(name).exists() else DEFAULT
 
 
 def read(name: str) -> bytes:
@@ -51,17 +51,18 @@ def program(name: str, elf_path: str | Path) -> int:
     """Put the program of an ELF file into the flash of a board; everything else is erased.
 
     Returns the bytes programmed. Raises KitError, leaving the flash as it was, when the file is no
-    program for the chip (`flash_image`), or has ST's runtime in it, which may not run on an
+    program for the chip, or has ST's runtime in it, which may not run on an
     emulator.
     """
-    path = Path(elf_path)
-    image = flash_image(path)
-    if has_runtime_of_st(path):
+    program = Program(elf_path)
+    program.check_fits()
+    image = program.flash_image
+    if program.has_st_runtime:
         from kit.generate.xcubeai import check_may_run_on
 
         check_may_run_on(f"virtual://{name}")
     with replacing(folder(name)) as target:
         target.mkdir()
         (target / "flash.bin").write_bytes(image.ljust(FLASH_SIZE, b"\xff"))
-        shutil.copyfile(path, target / "firmware.elf")
+        shutil.copyfile(program.path, target / "firmware.elf")
     return len(image)

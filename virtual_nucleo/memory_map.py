@@ -7,6 +7,8 @@ ARMv7-M Architecture Reference Manual, UM1724 the manual of the Nucleo-64 boards
 
 from dataclasses import dataclass
 
+from virtual_nucleo.limits import LIMITS
+
 # Memories: RM0390 section 2.2 "Memory organization", section 2.3 (SRAM), section 3 (flash).
 FLASH_BASE = 0x0800_0000
 FLASH_SIZE = 512 * 1024
@@ -168,8 +170,7 @@ MODELED = {
     "SCS": Peripheral(SCS),
 }
 
-# The other peripherals, by the start of their KB: RM0390 table 1, and those of them that the
-# STM32F401xE lacks: RM0368 table 1.
+# The other peripherals of the STM32F446, by the start of their KB: RM0390 table 1.
 _OTHERS = {
     0x4000_0000: "TIM2 TIM3 TIM4 TIM5 TIM6 TIM7 TIM12 TIM13 TIM14 - RTC WWDG IWDG - SPI2 SPI3 "
     "SPDIFRX USART2 USART3 UART4 UART5 I2C1 I2C2 I2C3 FMPI2C1 CAN1 CAN2 CEC PWR DAC",
@@ -180,21 +181,17 @@ _OTHERS = {
     0x5005_0000: "DCMI",
     0xA000_0000: "FMC - - - QUADSPI",
 }
-_NOT_ON_F401 = (
-    "TIM6 TIM7 TIM12 TIM13 TIM14 SPDIFRX USART3 UART4 UART5 FMPI2C1 CAN1 CAN2 CEC DAC TIM8 SAI1 "
-    "SAI2 GPIOF GPIOG DCMI FMC QUADSPI USB-OTG-HS BKPSRAM"
-)
-_ONLY_ON_F401 = {0x4000_3400: "I2S2ext", 0x4000_4000: "I2S3ext"}
 _USB = ((0x4004_0000, 0x4008_0000, "USB-OTG-HS"), (0x5000_0000, 0x5004_0000, "USB-OTG-FS"))
 
 
 def peripheral_at(address: int, mcu_name: str) -> str:
     """The peripheral that the real chip has at an address, or "" where it has none."""
-    f401 = mcu_name == "stm32f401re"
+    limits = LIMITS[mcu_name]
     found = next((name for low, high, name in _USB if low <= address < high), "-")
     for start, names in _OTHERS.items():
         if 0 <= address - start < len(names.split()) << 10:
             found = names.split()[address - start >> 10]
-    if f401:
-        found = _ONLY_ON_F401.get(address & ~0x3FF, "-" if found in _NOT_ON_F401.split() else found)
+    if found in limits.lacks.split():
+        found = "-"
+    found = next((name for name, at in limits.adds.items() if at == address & ~0x3FF), found)
     return "" if found == "-" else found

@@ -1,6 +1,7 @@
 """A program for a Cortex-M, read once from its ELF file: its image, symbols and source lines."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
@@ -106,12 +107,17 @@ class Program:
         return bytes(image)
 
     def _sections(self) -> Iterator[Section]:
-        kept = {s["p_vaddr"]: s["p_paddr"] for s in self._elf.iter_segments("PT_LOAD")}
+        segments = [segment.header for segment in self._elf.iter_segments("PT_LOAD")]
         for section in self._elf.iter_sections():
             address, size = section["sh_addr"], section["sh_size"]
             if section["sh_flags"] & 2 and size:  # SHF_ALLOC
+                shifts = (
+                    segment.p_paddr - segment.p_vaddr
+                    for segment in segments
+                    if segment.p_vaddr <= address < segment.p_vaddr + segment.p_filesz
+                )
                 has_content = section["sh_type"] == "SHT_PROGBITS"
-                loaded_at = kept.get(address, address) if has_content else None
+                loaded_at = address + next(shifts, 0) if has_content else None
                 yield Section(section.name, address, size, loaded_at)
 
     def _symbols(self) -> Iterator[Symbol]:
@@ -138,13 +144,11 @@ class Program:
         Inlined functions are named by themselves. For an address outside the program the Location
         is empty.
         """
-        for unit in self._units:
-            try:
+        with suppress(Exception):  # damaged debug information: the symbols are left
+            for unit in self._units:
                 file, line = _line(self._dwarf, unit, address)
                 if line:
                     return Location(_function(self._dwarf, unit, address), file, line)
-            except Exception:  # damaged debug information: the symbols are left
-                break
         inside = (
             symbol.name
             for symbol in self.symbols

@@ -1,7 +1,7 @@
-# zig from PyPI as a C compiler for the Cortex-M4.
+# zig from PyPI as a C compiler for Cortex-M.
 # ZIG is the zig executable; by default the one in the project's .venv.
 set(CMAKE_SYSTEM_NAME Generic)
-set(CMAKE_SYSTEM_PROCESSOR cortex-m4)
+set(CMAKE_SYSTEM_PROCESSOR arm)
 set(CMAKE_TRY_COMPILE_PLATFORM_VARIABLES ZIG)
 
 if(NOT ZIG)
@@ -14,5 +14,5 @@ if(NOT ZIG)
 endif()
 
 set(CMAKE_C_COMPILER "${ZIG}" cc)
-set(CMAKE_C_FLAGS_INIT "-target thumb-freestanding-eabihf -mcpu=cortex_m4+vfp4d16sp -fno-sanitize=undefined")
+set(CMAKE_C_FLAGS_INIT "-target thumb-freestanding-eabihf -fno-sanitize=undefined")
 set(CMAKE_C_COMPILER_WORKS TRUE) # there is no operating system to link a test program for

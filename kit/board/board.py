@@ -2,7 +2,7 @@
 
 import contextlib
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +16,7 @@ from kit.board import link
 from kit.board.address import how_to_flash
 from kit.board.crash import CrashError, crash_error, parse
 from kit.board.ports import open_port, resolve
-from kit.compile.firmware import build_id_of
+from kit.compile.program import Program
 from kit.digits import check_image
 from kit.digits.prepare import SIDE
 from kit.errors import KitError
@@ -452,14 +452,16 @@ def _crash_error(payload: bytes) -> KitError:
     build_id = crash.build_id if crash else ""
     candidates = [path for top in (".", "virtual/[!.]*", "exercises", "exercises/[!.]*")
                   for path in build_folder().glob(f"{top}/firmware.elf")]  # fmt: skip
-    return crash_error(payload, next((f for f in candidates if _is_build(f, build_id)), None))
+    return crash_error(payload, next(_programs_of(build_id, candidates), None))
 
 
-def _is_build(elf: Path, build_id: str) -> bool:
-    """Whether this is the program of a build; a file that is damaged is not."""
-    with contextlib.suppress(KitError):
-        return build_id != "" and build_id_of(elf) == build_id
-    return False
+def _programs_of(build_id: str, files: list[Path]) -> Iterator[Program]:
+    """The programs of a build among files, some of which may be damaged."""
+    for file in files if build_id else ():
+        with contextlib.suppress(KitError):
+            program = Program(file)
+            if program.build_id == build_id:
+                yield program
 
 
 def _pixels(image: Any, tensor: BoardTensor) -> bytes:

@@ -2,12 +2,11 @@
 
 import struct
 from dataclasses import dataclass
-from pathlib import Path
 
-from kit.compile.location import Location, locate
-from kit.compile.memory import FLASH
+from kit.compile.program import Program
 from kit.errors import KitError
 from virtual_nucleo.faults import BFARVALID, CFSR, EXCEPTIONS, HFSR, MMARVALID
+from virtual_nucleo.program import Location
 
 SVCALL = 11
 ENTRY = "Reset_Handler"  # the function that calls main() and ends in an undefined instruction
@@ -64,18 +63,18 @@ def parse(payload: bytes) -> Crash | None:
     return Crash(build_id, *form.unpack_from(payload))
 
 
-def crash_error(payload: bytes, elf: Path | None = None) -> KitError:
+def crash_error(payload: bytes, program: Program | None = None) -> KitError:
     """The error for a FAULT frame.
 
     Args:
         payload: of the frame.
-        elf: the program on the board with its source lines, where it is at hand.
+        program: the one on the board with its source lines, where it is at hand.
     """
     crash = parse(payload)
     if crash is None:
         return KitError("The program on the board crashed.", "", "Press the black reset button.")
     name, what, fix = _diagnosis(crash)
-    location, caller = _places(crash, elf, name)
+    location, caller = _places(crash, program, name)
     if location.function == ENTRY and name == "UNDEFINSTR":
         what, fix = "returned from main()", "There is nothing to return to: end main() in a loop."
     text = f"The program on the board {what}{_where(crash, location, caller)}."
@@ -98,19 +97,16 @@ def _diagnosis(crash: Crash) -> tuple[str, str, str]:
     return name, what.format(**address), fix
 
 
-def _places(crash: Crash, elf: Path | None, name: str) -> tuple[Location, Location]:
+def _places(crash: Crash, program: Program | None, name: str) -> tuple[Location, Location]:
     """Where it happened, and the caller as far as lr tells."""
-    caller = _locate(elf, (crash.lr & ~1) - 2)
+    if program is None:
+        return Location(), Location()
+    caller = program.locate((crash.lr & ~1) - 2)
     if name in WITHOUT_PC:
         return caller, Location()
-    location = _locate(elf, crash.pc - 2 * (crash.exception == SVCALL))  # which returns after it
+    location = program.locate(crash.pc - 2 * (crash.exception == SVCALL))  # which returns after it
     distinct = caller.function not in ("", location.function)
     return location, caller if distinct and location.function != ENTRY else Location()
-
-
-def _locate(elf: Path | None, address: int) -> Location:
-    """Where an address in flash is; debug information knows of removed functions at address 0."""
-    return locate(elf, address) if elf and address >= FLASH.start else Location()
 
 
 def _where(crash: Crash, location: Location, caller: Location) -> str:

@@ -34,7 +34,6 @@ PROBES = {  # USB product numbers of the ST-LINKs that have a serial port: ST TN
     0x3757: "ST-LINK/V3",
 }
 WITHOUT_DRIVE = (0x3752, 0x3753, 0x3754)
-MBED_CODES = {"0777": "NUCLEO-F446RE", "0720": "NUCLEO-F401RE"}  # in MBED.HTM: ?code=0777…
 SYSFS = Path("/sys/class/block")
 PLUG_IN = {
     "Windows": "Plug in the board with a data cable; Windows 10 and later have the driver",
@@ -180,8 +179,8 @@ def _drive(place: Path, htm: str) -> Drive:
     named = re.search(r"nucleo[-_](\w+)", htm, re.IGNORECASE) or re.match(
         r"NODE?_(\w+)", place.name
     )
-    labels = {mcu.drive: mcu.board for mcu in MCUS.values()}
-    name = MBED_CODES.get(code[1] if code else "") or labels.get(place.name)
+    known = {word: mcu.board for mcu in MCUS.values() for word in (mcu.mbed_code, mcu.drive)}
+    name = known.get(code[1] if code else "") or known.get(place.name)
     if not name and named:
         name = f"NUCLEO-{named[1].upper()}"
     return Drive(place, name or "", " ".join((_text(place / "DETAILS.TXT") or "").split()))

@@ -4,7 +4,6 @@ import importlib.metadata
 import platform
 import re
 import shutil
-import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterable
@@ -180,10 +179,11 @@ def board_on_usb() -> Check:
 def board_drive() -> Check:
     """The drive that a NUCLEO shows; a .bin copied there is flashed."""
     from kit.board.probes import probe_drives
+    from kit.boards import DEFAULT
 
     places = [drive.path for drive in probe_drives()]
     detail = ", ".join(map(str, places))
-    how = "Plug in a NUCLEO-F446RE: it shows as the drive NODE_F446RE"
+    how = f"Plug in a {DEFAULT.board}: it shows as the drive {DEFAULT.drive}"
     return Check("drive of the board", bool(places), detail, "optional", how)
 
 
@@ -279,11 +279,8 @@ def _number(program: Path) -> str:
 
 def _printed(command: list[str]) -> str:
     """What a program prints; nothing when it fails or hangs."""
-    try:
-        code, printed = run_program(command, 20)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return printed.strip() if code == 0 else ""
+    done = run_program(command, 20)
+    return "" if done.code or done.trouble else done.printed.strip()
 
 
 def short(path: Path) -> str:

@@ -22,8 +22,7 @@ from kit.board.ports import resolve
 from kit.boards import Mcu, find_mcu
 from kit.checks.validate import compare, random_inputs, test_images
 from kit.compile import HostNetwork
-from kit.compile.firmware import mcu_of
-from kit.compile.memory import memory_use
+from kit.compile.program import Program
 from kit.digits import load_mnist
 from kit.errors import KitError
 from kit.generate import generate_network
@@ -148,9 +147,14 @@ def _hello(board: Board) -> Iterator[Line]:
 def _program(board: Board) -> Iterator[Line]:
     """The program on the board is that of firmware.elf, to the last byte."""
     elf = build_folder() / "firmware.elf"
-    confirm(board, elf)
-    found, use, mcu = board.checksum(), memory_use(elf), mcu_of(elf)
-    yield Line("program", f"{found.bytes:,} bytes, CRC-32 {found.crc32:#010x}, as {elf.name}", True)
+    program = Program(elf)
+    confirm(board, program)
+    found, use, mcu = board.checksum(), program.memory, program.mcu
+    yield Line(
+        "program",
+        f"{found.bytes:,} bytes, CRC-32 {found.crc32:#010x}, as {elf.name}",
+        True,
+    )
     fits = use.flash_bytes <= mcu.flash_bytes and use.ram_bytes <= mcu.ram_bytes
     yield Line("memory", f"{use.flash_bytes:,} of {mcu.flash_bytes:,} bytes of flash, "
                f"{use.ram_bytes:,} of {mcu.ram_bytes:,} of RAM", fits)  # fmt: skip
@@ -168,9 +172,9 @@ def _clock(board: Board) -> Iterator[Line]:
 
 
 def _full_speed(status: Status, mcu: Mcu) -> bool:
-    """One wait state for every 30 MHz, at 2.7 to 3.6 V: RM0390 and RM0368, section 3.4.1."""
-    clocks = (status.core_hz, status.apb1_hz) == (mcu.core_hz, mcu.apb1_hz)
-    return clocks and status.flash_wait_states == (status.core_hz - 1) // 30_000_000
+    """Whether clocks and wait states are those of the board's table."""
+    found = (status.core_hz, status.apb1_hz, status.flash_wait_states)
+    return found == (mcu.core_hz, mcu.apb1_hz, mcu.flash_wait_states)
 
 
 def _stack(board: Board) -> Iterator[Line]:

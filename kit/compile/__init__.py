@@ -2,15 +2,14 @@
 
 from kit.compile.firmware import Firmware, build_firmware
 from kit.compile.host import HostNetwork
-from kit.compile.memory import FLASH, RAM, MemoryUse, memories, memory_use
+from kit.compile.program import MemoryUse, Program, Region, memories
 
 __all__ = [
-    "FLASH",
-    "RAM",
     "Firmware",
     "HostNetwork",
     "MemoryUse",
+    "Program",
+    "Region",
     "build_firmware",
     "memories",
-    "memory_use",
 ]

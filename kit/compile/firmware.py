@@ -2,20 +2,13 @@
 
 import math
 import shutil
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from kit.boards import DEFAULT, MCUS, Mcu, find_mcu
-from kit.compile.memory import (
-    MemoryUse,
-    advice,
-    check_fits,
-    checked_image,
-    memories,
-    memory_use,
-    opened,
-)
+from kit.boards import DEFAULT, Mcu
+from kit.compile.program import MemoryUse, Program, check_room
 from kit.compile.toolchain import GET_GCC, find_gcc, gcc, run_tool, zig
 from kit.errors import KitError
 from kit.generate import Generated, load_network
@@ -23,8 +16,6 @@ from kit.paths import FIRMWARE, locked, replacing
 from kit.programs import find_program, system
 from kit.provenance import note
 
-OF_ST = ("stai_", "ai_platform_", "ai_network_")  # how functions of ST's runtime begin
-STAND_IN = "stand_in_for_tests"  # the tests' own runtime, no line of which is ST's, has this symbol
 SPECS = "nano.specs"
 PIXELS, DIGITS = 28 * 28, 10
 COMPILERS = {  # where it is, its toolchain file, and what that file calls the program
@@ -95,73 +86,12 @@ def _compile(network: Generated, folder: Path, mcu: Mcu, compiler: str, sources:
         f"-DCMAKE_MAKE_PROGRAM={_tool('ninja')}",
         *_toolchain(compiler),
         f"-DBOARD={mcu.folder}",
+        f"-DPython3_EXECUTABLE={sys.executable}",
         f"-DNETWORK_DIR={network.folder.resolve().as_posix()}",
     ]
     run_tool(configure, "Preparing the firmware's build")
     run_tool([_tool("cmake"), "--build", folder], "Compiling the firmware")
     return folder / "firmware.elf"
-
-
-def flash_image(elf_path: str | Path) -> bytes:
-    """What an ELF file puts into flash, from its first address on; gaps are 0xFF (erased).
-
-    Raises:
-        KitError: it is no program for its chip (`checked_image`), or the kit does not know the
-            chip.
-    """
-    return checked_image(elf_path, mcu_of(elf_path))
-
-
-def mcu_of(elf_path: str | Path) -> Mcu:
-    """The chip that a program was built for; STM32F446RE when it does not say.
-
-    Raises:
-        KitError: the file is missing or no ELF file, or the kit does not know the chip.
-    """
-    name = _text_at(elf_path, "board_mcu") or _chip_named_in(elf_path)
-    return find_mcu(name) if name else DEFAULT
-
-
-def _chip_named_in(elf_path: str | Path) -> str:
-    """In a stripped program the chip's name has no symbol, but is there; else empty."""
-    with opened(elf_path) as elf:
-        if elf.get_section_by_name(".symtab"):
-            return ""
-        content = b"".join(s.data() for s in elf.iter_segments("PT_LOAD") if s["p_filesz"])
-    return next((name for name in MCUS if f"{name}\0".encode() in content), "")
-
-
-def build_id_of(elf_path: str | Path) -> str:
-    """The build id that a program says in its HELLO; empty for a program without.
-
-    Raises:
-        KitError: the file is missing or no ELF file.
-    """
-    return _text_at(elf_path, "build_id")
-
-
-def has_runtime_of_st(elf_path: str | Path) -> bool:
-    """Whether ST's runtime is in a program, whose license keeps it to ST's devices.
-
-    Raises:
-        KitError: the file is missing or no ELF file.
-    """
-    with opened(elf_path) as elf:
-        table = elf.get_section_by_name(".symtab")
-        names = {symbol.name for symbol in table.iter_symbols()} if table else set()
-    return STAND_IN not in names and any(name.startswith(OF_ST) for name in names)
-
-
-def _text_at(elf_path: str | Path, name: str) -> str:
-    """The NUL-terminated text at a symbol; empty without the symbol."""
-    with opened(elf_path) as elf:
-        table = elf.get_section_by_name(".symtab")
-        for symbol in (table and table.get_symbol_by_name(name)) or ():
-            section = elf.get_section(symbol["st_shndx"])
-            start = symbol["st_value"] - section["sh_addr"]
-            text: bytes = section.data()[start:].split(b"\0")[0]
-            return text.decode("ascii", "replace")
-    return ""
 
 
 def build_firmware(
@@ -193,13 +123,13 @@ def build_firmware(
     with tempfile.TemporaryDirectory(prefix="kit-") as folder:
         with locked(network.folder.absolute()):
             elf = _compile(network, Path(folder), mcu, compiler, sources)
-        use = memory_use(elf)
-        check_fits(use, mcu, network.input.dtype)
+        program = Program(elf)
+        program.check_fits(network.input.dtype)
         remark = remark_on(math.prod(network.input.shape), math.prod(network.output.shape))
-        kept = _keep(elf, Path(out))
+        kept = _keep(program, Path(out))
     for file in kept:
         note(file, network.folder, sources)
-    return Firmware(*kept, use, mcu, remark)
+    return Firmware(*kept, program.memory, mcu, remark)
 
 
 def _compiler_for(network: Generated, wanted: str | None) -> str:
@@ -241,24 +171,16 @@ def _check_c_library() -> None:
 
 def _check_size(network: Generated, mcu: Mcu) -> None:
     """Say in terms of the network what the linker would say in terms of sections."""
-    flash, ram = memories(mcu)
-    needs = (
-        ("weights", network.weights_bytes, flash),
-        ("tensors", network.arena_bytes, ram),
-    )
-    for what, size, memory in needs:
-        if size > memory.size:
-            raise KitError(
-                f"{network.model} does not fit: its {what} take {size:,} bytes, and the "
-                f"{mcu.name.upper()} has {memory.size:,} bytes of {memory.name}.",
-                *advice(memory, network.input.dtype),
-            )
+    flash, ram = mcu.flash[0], mcu.ram[0]
+    who, dtype = str(network.model), network.input.dtype
+    check_room(who, "its weights take", network.weights_bytes, flash, mcu, dtype)
+    check_room(who, "its tensors take", network.arena_bytes, ram, mcu, dtype)
 
 
-def _keep(elf: Path, out: Path) -> tuple[Path, Path]:
+def _keep(program: Program, out: Path) -> tuple[Path, Path]:
     with replacing(out / "firmware.elf") as kept_elf:
-        shutil.copyfile(elf, kept_elf)
+        shutil.copyfile(program.path, kept_elf)
     with replacing(out / "firmware.bin") as kept_bin:
-        kept_bin.write_bytes(flash_image(elf))
+        kept_bin.write_bytes(program.flash_image)
     folder = kept_elf.parent
     return folder / "firmware.elf", folder / "firmware.bin"

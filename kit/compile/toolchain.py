@@ -2,7 +2,6 @@
 
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -107,18 +106,17 @@ def run_tool(command: Sequence[str | Path], what: str, cwd: Path | None = None) 
         KitError: it failed, could not be started, or took longer than TIME_LIMIT.
     """
     name = Path(command[0]).name
-    try:
-        code, printed = run_program(command, TIME_LIMIT, cwd, environment())
-    except (OSError, subprocess.TimeoutExpired) as error:
+    done = run_program(command, TIME_LIMIT, cwd, environment())
+    if done.trouble:
         raise KitError(
             f"{what} failed.",
-            f"{name} could not be run to its end: {error}",
+            f"{name} could not be run to its end: {done.trouble}",
             "Try again; if it stays so, run `kit doctor`: it says whether the compiler works.",
-        ) from error
-    if code != 0:
+        )
+    if done.code:
         raise KitError(
             f"{what} failed.",
-            f"{name} says:\n{printed.strip()[-4000:]}",
+            f"{name} says:\n{done.printed.strip()[-4000:]}",
             "If you changed C, look at the line named above.",
         )
-    return printed
+    return done.printed

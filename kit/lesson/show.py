@@ -322,7 +322,7 @@ def memory_map(
     """Flash and RAM to scale, and below each the same parts enlarged, with their bytes.
 
     Args:
-        regions: `kit.compile.memory.Region`s, or mappings with its fields: name, memory ("flash"
+        regions: `kit.compile.Region`s, or mappings with its fields: name, memory ("flash"
             or "RAM"), address and bytes.
         mcu: the chip, such as that of a `kit.compile.Firmware`.
     """

@@ -1,7 +1,7 @@
 """Gives the stand-in's installation a runtime that computes: both APIs on the open kernels.
 
 It is ours, every line of it, and says so in the program (`stand_in_for_tests`), so that the virtual
-board may run it, which ST's own runtime may not (kit.compile.firmware.has_runtime_of_st).
+board may run it, which ST's own runtime may not (kit.compile.program.Program).
 """
 
 import shutil

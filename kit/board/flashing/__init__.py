@@ -20,8 +20,7 @@ from kit.board.flashing import tools
 from kit.board.flashing.tools import Job, Tool, explain, wrong_chip
 from kit.board.ports import require, resolve
 from kit.boards import MCUS, Mcu
-from kit.compile.firmware import build_id_of, flash_image, mcu_of
-from kit.compile.memory import check_fits, memory_use
+from kit.compile.program import Program
 from kit.errors import KitError
 from kit.programs import run_program, system
 from virtual_nucleo import flash_store
@@ -49,7 +48,7 @@ class Mismatch(KitError):
     """The board runs another program than the one that was to be written."""
 
 
-def flash(url: str, elf: str | Path, tool: str | None = None) -> Flashed:
+def flash(url: str, program: Program | str | Path, tool: str | None = None) -> Flashed:
     """Put a program into a board's flash, and see that it is there.
 
     Args:
@@ -58,7 +57,7 @@ def flash(url: str, elf: str | Path, tool: str | None = None) -> Flashed:
             serial line: nothing is written, the board must run the program already. Any other URL
             means a real board on an ST-LINK: the first tool found of STM32CubeProgrammer, OpenOCD,
             st-flash and pyOCD writes it, else it is copied to the board's drive.
-        elf: the program, as `kit.compile.build_firmware` leaves it.
+        program: an ELF file, as `kit.compile.build_firmware` leaves it.
         tool: one of `kit.board.flashing.tools.NAMES` to use that one.
 
     Raises:
@@ -66,21 +65,22 @@ def flash(url: str, elf: str | Path, tool: str | None = None) -> Flashed:
             board is not there, the tool fails (its own words are in it), or the board does not run
             the program afterwards.
     """
-    elf, url, mcu = Path(elf), resolve(url), mcu_of(elf)
-    image = flash_image(elf)
-    check_fits(memory_use(elf), mcu)
+    program, url = Program.of(program), resolve(url)
+    program.check_fits()
     if scheme(url) == "virtual":
-        written = flash_store.program(flash_store.board_name(url), elf)
+        written = flash_store.program(flash_store.board_name(url), program.path)
         return Flashed(f"{written:,} bytes written to the flash of {url}", url)
     if scheme(url) == "replay":
         played = recording.read(recording.file_of(url))
         return Flashed(f"nothing is written: {url} is a recording ({played})", url)
     if scheme(url) in NETWORK:
-        return Flashed(f"nothing is written: {url} runs it already", url, hello=_there(url, elf))
+        return Flashed(
+            f"nothing is written: {url} runs it already", url, hello=_there(url, program)
+        )
     require(url)
-    with _flat(elf, image) as flat:
-        how, command = _write(url, elf, flat, mcu, tool)
-    return Flashed(how, url, command, _greet(url, elf, how))
+    with _flat(program.path, program.flash_image) as flat:
+        how, command = _write(url, program.path, flat, program.mcu, tool)
+    return Flashed(how, url, command, _greet(url, program, how))
 
 
 @contextmanager
@@ -97,7 +97,7 @@ def _flat(elf: Path, content: bytes) -> Iterator[Path]:
         yield image
 
 
-def confirm(board: Board, elf: str | Path) -> Hello:
+def confirm(board: Board, program: Program | str | Path) -> Hello:
     """Who answers, after comparing the program on a board with an ELF file: by the build id, which
     a stripped file does not tell, and by the CRC-32 that the board works out over its flash.
 
@@ -105,13 +105,13 @@ def confirm(board: Board, elf: str | Path) -> Hello:
         Mismatch: it is another program.
         KitError: the board does not answer.
     """
-    elf, hello = Path(elf), board.hello()
-    image, there = flash_image(elf), board.checksum()
-    same_build = build_id_of(elf) in (hello.build_id, "")
+    program, hello, there = Program.of(program), board.hello(), board.checksum()
+    image = program.flash_image
+    same_build = program.build_id in (hello.build_id, "")
     if same_build and (there.bytes, there.crc32) == (len(image), binascii.crc32(image)):
         return hello
     raise Mismatch(
-        f"The board on {board.url} runs another program than {elf.name}.",
+        f"The board on {board.url} runs another program than {program.path.name}.",
         f"It says build {hello.build_id}, {there.bytes:,} bytes, CRC-32 {there.crc32:#010x}; the "
         f"file has {len(image):,} bytes, CRC-32 {binascii.crc32(image):#010x}.",
         f"{how_to_flash(board.url)} If that was just done, press the black button, and see with "
@@ -119,26 +119,26 @@ def confirm(board: Board, elf: str | Path) -> Hello:
     )
 
 
-def _there(url: str, elf: Path) -> Hello:
+def _there(url: str, program: Program) -> Hello:
     """Who answers behind a network, when it runs the program already."""
     try:
         with Board(url) as board:
-            return confirm(board, elf)
+            return confirm(board, program)
     except Mismatch as error:
         raise KitError(
             f"The board behind {url} cannot be flashed from here.",
             f"Only its serial line is there, and it runs another program. {error.why}",
-            f"Who runs that board flashes it, or starts its emulator, with {elf}.",
+            f"Who runs that board flashes it, or starts its emulator, with {program.path}.",
         ) from error
 
 
-def _greet(url: str, elf: Path, how: str) -> Hello:
+def _greet(url: str, program: Program, how: str) -> Hello:
     """Confirm as soon as the board answers: its port may be away for a moment after flashing."""
     deadline = time.monotonic() + BACK_SECONDS
     while True:
         try:
             with Board(url) as board:
-                return confirm(board, elf)
+                return confirm(board, program)
         except Mismatch:
             raise
         except KitError as error:
@@ -200,22 +200,13 @@ def _chosen(name: str | None) -> tuple[Tool, Path] | None:
 def _run(tool: Tool, command: list[str], mcu: Mcu) -> tuple[str, str]:
     shown = subprocess.list2cmdline(command)
     print(f"Flashing with {tool.name}: {shown}", file=sys.stderr)
-    try:
-        code, said = run_program(command, TIME_LIMIT)
-    except subprocess.TimeoutExpired as error:
-        said = _decoded(error.stdout) + f"\n(timed out: no end within {TIME_LIMIT} seconds)"
-        code = -1
-    except OSError as error:
-        code, said = -1, str(error)
-    if code != 0 or not re.search(tool.done, said):
+    done = run_program(command, TIME_LIMIT)
+    said = done.printed + (f"\n({done.trouble})" if done.trouble else "")
+    if done.code or done.trouble or not re.search(tool.done, said):
         plugged_in = bool(probes.find_probes())
         raise explain(tool.name, said, shown, mcu, plugged_in, _alternatives(tool))
     _check_chip(said, mcu, tool.name)
     return f"{tool.name} wrote it and compared it: {shown}", shown
-
-
-def _decoded(output: bytes | str | None) -> str:
-    return output.decode(errors="replace") if isinstance(output, bytes) else output or ""
 
 
 def _alternatives(tool: Tool) -> str:

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from kit.boards import Mcu
-from kit.compile.memory import FLASH
+from kit.boards import DEFAULT, Mcu
+from kit.compile.program import memories
 from kit.errors import KitError
 from kit.programs import find_program, system
 
@@ -22,7 +22,7 @@ CUBE_FOLDERS = (
     "STM32CubeProgrammer.app/Contents/MacOs/bin",
     str(Path.home() / "STMicroelectronics/STM32Cube/STM32CubeProgrammer/bin"),
 )
-START = f"{FLASH.start:#010x}"
+START = f"{memories(DEFAULT)[0].start:#010x}"
 DRIVE = "drive"
 """The name of the way that needs no tool."""
 
@@ -60,7 +60,7 @@ def _openocd(job: Job) -> list[str]:
     number = job.serial_number
     choice = f"if {{[catch {{adapter serial {number}}}]}} {{hla_serial {number}}}"
     return [
-        *("-f", "board/st_nucleo_f4.cfg"),
+        *("-f", job.mcu.openocd),
         *(("-c", choice) if number else ()),
         *("-c", f"program {{{job.elf.as_posix()}}} verify reset exit"),
     ]
@@ -73,7 +73,7 @@ def _st_flash(job: Job) -> list[str]:
 
 def _pyocd(job: Job) -> list[str]:
     probe = ["--uid", job.serial_number] if job.serial_number else []
-    return ["load", "--no-wait", *probe, "--target", f"{job.mcu.name}tx", str(job.elf)]
+    return ["load", "--no-wait", *probe, "--target", job.mcu.pyocd, str(job.elf)]
 
 
 TOOLS = (  # in the order of preference
@@ -287,7 +287,7 @@ def explain(
     failure = meaning(said)
     if failure is NO_PROBE and plugged_in:
         failure = UNREACHABLE
-    words = {"tool": tool, "target": f"{mcu.name}tx"}
+    words = {"tool": tool, "target": mcu.pyocd}
     text = {
         field.name: string.Template(getattr(failure, field.name)).safe_substitute(words)
         for field in fields(Failure)

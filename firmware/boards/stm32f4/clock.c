@@ -14,7 +14,9 @@
 #define HSI_HZ 16000000U
 #define HSE_HZ 8000000U  /* the ST-LINK's MCO output: UM1724 section 6.7.1 */
 #define USB_HZ 48000000U /* the limit of the PLL's output Q, which is not used */
-#define CORE_HZ (CHIP_VCO_HZ / CHIP_PLL_P)
+#define VCO_HZ (CHIP_CORE_HZ * CHIP_PLL_P)
+#define APB1_DIVIDER (CHIP_CORE_HZ / CHIP_APB1_HZ)
+#define APB2_DIVIDER (CHIP_CORE_HZ / CHIP_APB2_HZ)
 #define WAIT_LIMIT 200000U /* looks at a register: some 0.1 s at 16 MHz */
 
 #define PLL_FIELDS                                                                                 \
@@ -54,8 +56,8 @@ static bool start_hse(void)
 static void configure_pll(bool from_hse)
 {
     const uint32_t m = (from_hse ? HSE_HZ : HSI_HZ) / CHIP_PLL_INPUT_HZ;
-    const uint32_t n = CHIP_VCO_HZ / CHIP_PLL_INPUT_HZ;
-    const uint32_t q = (CHIP_VCO_HZ + USB_HZ - 1) / USB_HZ;
+    const uint32_t n = VCO_HZ / CHIP_PLL_INPUT_HZ;
+    const uint32_t q = (VCO_HZ + USB_HZ - 1) / USB_HZ;
     set_field(&RCC_PLLCFGR, PLL_FIELDS,
               m << RCC_PLLCFGR_PLLM_POS | n << RCC_PLLCFGR_PLLN_POS |
                   (CHIP_PLL_P / 2 - 1) << RCC_PLLCFGR_PLLP_POS | q << RCC_PLLCFGR_PLLQ_POS |
@@ -112,7 +114,7 @@ static bool run_on_pll(bool from_hse)
     if (!enter_over_drive() || !set_flash_wait_states()) {
         return false;
     }
-    set_bus_dividers(CHIP_APB1_DIVIDER, CHIP_APB2_DIVIDER);
+    set_bus_dividers(APB1_DIVIDER, APB2_DIVIDER);
     return becomes(&RCC_CR, RCC_CR_PLLRDY, RCC_CR_PLLRDY) && switch_to(SW_PLL);
 }
 
@@ -154,12 +156,12 @@ board_clock_source clock_source(void)
 
 uint32_t clock_core_hz(void)
 {
-    return on_pll() ? CORE_HZ : HSI_HZ;
+    return on_pll() ? CHIP_CORE_HZ : HSI_HZ;
 }
 
 uint32_t clock_apb1_hz(void)
 {
-    return on_pll() ? CORE_HZ / CHIP_APB1_DIVIDER : HSI_HZ;
+    return on_pll() ? CHIP_APB1_HZ : HSI_HZ;
 }
 
 uint32_t clock_flash_wait_states(void)
