@@ -26,7 +26,7 @@ LABELS = {"macc": "macs", "weights (ro)": "weights_bytes", "activations (rw)": "
 COUNT = r"\d{1,3}(?:,\d{3})+|\d+"
 TYPE = r"(?:ai_)?(?:(?:u?int|[usi])(?:8|16|32)|f(?:loat)?(?:16|32)|float)"
 _FORMAT = re.compile(r"(?:^|_)(?:(float|f)(16|32|64)?|(u?int|[usi])(8|16|32|64))$", re.I)
-_LINE = re.compile(r"^\s*(\S[^:|\n]*?)\s*:\s+(\S.*?)\s*$", re.M)
+_LINE = re.compile(r"^[ \t]*(\S[^:|\n]*?)[ \t]*:[ \t]+(\S.*?)[ \t]*$", re.M)
 _SHAPES = [  # int8(1x14), 14 Bytes; older: ai_i8, …, (1, 1, 14)
     re.compile(rf"\b({TYPE})\(([\dx]+)\)", re.I),
     re.compile(rf"\b({TYPE})\b.*\(([\d, ]+)\)", re.I),

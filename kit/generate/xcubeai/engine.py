@@ -36,9 +36,9 @@ def generate_by_st(path: Path, out: Path, settings: Settings | None = None) -> G
         with open_zip(path, Path(chosen.from_zip), chosen) as (figures, code, runtime):
             return _keep(path, out, code, figures, runtime, chosen.input_range, brought=True)
     with open_job(path, chosen) as job:
-        figures, version = job.run("generate"), job.asked.version
-        code = read_code(job.output, version)
-        runtime = installed_runtime(job.asked.tool, version, code.api.name, figures.library)
+        figures = job.run("generate")
+        code = read_code(job.output, job.version)
+        runtime = installed_runtime(job.tool, job.version, code.api.name, figures.library)
         return _keep(path, out, code, figures, runtime, chosen.input_range)
 
 

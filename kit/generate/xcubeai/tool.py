@@ -11,26 +11,41 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from kit.errors import KitError
+from kit.errors import KitError, Pattern, explain
 from kit.generate.xcubeai.figures import Figures, gather_figures
 from kit.generate.xcubeai.find import StTool, find_tool
 from kit.generate.xcubeai.refusals import described_model, failure
 from kit.generate.xcubeai.versions import Version, version_in
 from kit.model import Model, Range
 from kit.paths import build_folder
-from kit.programs import run_program
+from kit.programs import Done, Watch, run_program
 
 SHORT = 120  # seconds for --version and --help: the tool unpacks itself when it starts
 LIMITS = {"analyze": 600, "generate": 600, "validate": 3600}  # seconds
 TARGET = "stm32f4"
 FIRST_ST_AI = (2, 2)
 """The first ST Edge AI Core that can generate the st-ai API for an STM32F4."""
+TROUBLES = [
+    Pattern(
+        "^timed out",
+        "$name did not end within $seconds seconds, so it was stopped.",
+        "The last it said: $last",
+        "Run it once by hand in a terminal: it may ask a question (about statistics, a license) "
+        "that has to be answered once. The command was: $command",
+    ),
+    Pattern(
+        "",
+        "$program cannot be started.",
+        "$trouble",
+        "Check that the file is there and may be executed; `kit doctor` shows what was found.",
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -47,90 +62,22 @@ class Settings:
     optimization: str | None = None
     tool: str | Path | None = None
     from_zip: str | Path | None = None
-    watch: Callable[[str], None] | None = None
+    watch: Watch = str
     input_range: Range | None = None
-
-
-@dataclass(frozen=True)
-class AskedTool:
-    """A tool that was asked for its version and options, each with what it can be set to, if it
-    says that."""
-
-    tool: StTool
-    version: Version
-    options: dict[str, tuple[str, ...]]
-
-    def chosen(self, settings: Settings) -> list[str]:
-        """The options for what was chosen; raises KitError where this version lacks them."""
-        words: list[str] = []
-        for name in ("compression", "optimization"):
-            option, value = f"--{name}", getattr(settings, name)
-            offers = self.options.get(option)
-            if value is not None and (offers is None or value not in (offers or (value,))):
-                raise KitError(
-                    f"{self.version} has no {option} {value}.",
-                    f"It offers {', '.join(offers)}." if offers else
-                    "It does not have this option at all.",
-                    f"Leave {option} out, or choose what it offers.",
-                )  # fmt: skip
-            words += [option, value] if value is not None else []
-        return words
-
-
-def version_of(tool: StTool) -> Version:
-    """The version of a tool, as it says itself.
-
-    Raises KitError: it does not run, or says nothing that is known.
-    """
-    said = _say(tool, "--version")
-    if version := version_in(said):
-        return version
-    raise KitError(
-        f"{tool.program} does not say a version that is known.",
-        f"It says: {said.strip()[:300] or 'nothing'}",
-        "Check that it is ST's stedgeai or stm32ai, and that it starts in a terminal.",
-    )
-
-
-def ask_tool(tool: StTool) -> AskedTool:
-    """Ask a tool for its version and options, once for each state of its file.
-
-    Raises KitError: it does not run, says nothing that is known, or is older than 7.1.
-    """
-    return _ask(tool, tool.program.stat().st_mtime_ns if tool.program.is_file() else 0)
-
-
-@cache
-def _ask(tool: StTool, _stamp: int) -> AskedTool:
-    version = version_of(tool)
-    version.check_age()
-    shown = _say(tool, "--help")
-    options: dict[str, tuple[str, ...]] = {}
-    for name, choices in re.findall(r"(--[a-z][a-z0-9-]*)(?: \[?([\w-]+(?:\|[\w-]+)+))?", shown):
-        options[name] = tuple(choices.split("|")) if choices else options.get(name, ())
-    if "--model" not in options:
-        raise KitError(
-            f"{version} does not say which options it has.",
-            f"Asked for --help it says: {shown.strip()[:300] or 'nothing'}",
-            f"Try `{tool.program} --help` in a terminal, and install the tool again.",
-        )
-    return AskedTool(tool, version, options)
-
-
-def _say(tool: StTool, option: str) -> str:
-    with work_folder() as folder:
-        return _run([tool.program, option], folder, SHORT)[1]
 
 
 @dataclass
 class StJob:
     """A model in a work folder of its own, under a plain name, and the tool that works on it.
 
+    `options` has the options of this version, each with what it can be set to, where it says that;
     `described` is what the kit knows of the model itself, None for a Keras file; `printed` is all
     that the last command printed.
     """
 
-    asked: AskedTool
+    tool: StTool
+    version: Version
+    options: dict[str, tuple[str, ...]]
     settings: Settings
     model: Path
     described: Model | None
@@ -148,27 +95,46 @@ class StJob:
         Raises KitError: it fails, says that it failed, or takes too long, with its words, what they
         mean and what to do; or its files do not describe this network.
         """
-        asked, line = self.asked, [*self._command(verb), *self.asked.chosen(self.settings), *more]
-        code, self.printed = _run(line, self.folder, LIMITS[verb], self.settings.watch)
-        if problem := failure(self.printed, code, self.model):
-            raise KitError(f"{asked.version} could not {verb} {self.model.name}.", *problem)
+        line = [*self._command(verb), *more]
+        done = _run(line, self.folder, LIMITS[verb], self.settings.watch)
+        self.printed = done.printed
+        what = f"{self.version} could not {verb} {self.model.name}."
+        if error := failure(what, done.printed, done.code, self.model):
+            raise error
         places = [self.output, self.folder / "workspace"]
-        return gather_figures(places, verb, self.described, asked.version)
+        return gather_figures(places, verb, self.described, self.version)
 
     def _command(self, verb: str) -> list[str | Path]:
         """The command line, with the options that the version has."""
-        options, kind = self.asked.options, "tflite" if self.described else "keras"
-        wanted = {"--target": TARGET, "--series": TARGET, "--quiet": ""}
-        if "--no-inputs-allocation" not in options:  # then it is not what goes without saying
-            wanted |= {"--allocate-inputs": "", "--allocate-outputs": ""}
-        if self.asked.version.number >= FIRST_ST_AI:
-            wanted["--c-api"] = "st-ai"
-        words: list[str | Path] = [self.asked.tool.program, verb, "--model", self.model]
-        words += ["--type", kind, "--name", "network", "--workspace", self.folder / "workspace"]
+        kind = "tflite" if self.described else "keras"
+        words: list[str | Path] = [self.tool.program, verb, "--model", self.model, "--type", kind]
+        words += ["--name", "network", "--workspace", self.folder / "workspace"]
         words += ["--output", self.output]
-        for name in filter(options.__contains__, wanted):
+        wanted = {"--target": TARGET, "--series": TARGET, "--quiet": ""} | self._chosen()
+        if "--no-inputs-allocation" not in self.options:  # then it does not go without saying
+            wanted |= {"--allocate-inputs": "", "--allocate-outputs": ""}
+        if self.version.number >= FIRST_ST_AI:
+            wanted["--c-api"] = "st-ai"
+        for name in filter(self.options.__contains__, wanted):
             words += filter(None, (name, wanted[name]))
         return words
+
+    def _chosen(self) -> dict[str, str]:
+        """The options for what was chosen; KitError where this version lacks them."""
+        chosen = {"--compression": self.settings.compression,
+                  "--optimization": self.settings.optimization}  # fmt: skip
+        given = {option: value for option, value in chosen.items() if value is not None}
+        for option, value in given.items():
+            offers = self.options.get(option)
+            if offers is None or (offers and value not in offers):
+                raise KitError(
+                    f"{self.version} has no {option} {value}.",
+                    f"It offers {', '.join(offers)}."
+                    if offers
+                    else "It does not have this option at all.",
+                    f"Leave {option} out, or choose what it offers.",
+                )
+        return given
 
 
 @contextmanager
@@ -177,16 +143,78 @@ def open_job(path: Path, settings: Settings) -> Iterator[StJob]:
 
     Raises KitError: there is no tool, it is too old, or the model is none that can be taken.
     """
-    described, asked = described_model(path), ask_tool(find_tool(settings.tool))
+    described, tool = described_model(path), find_tool(settings.tool)
+    version, options = ask_tool(tool)
     with work_folder() as folder:
         copy = folder / f"{safe_name(path.stem)}{path.suffix.lower()}"
         shutil.copyfile(path, copy)
-        yield StJob(asked, settings, copy, described, folder)
+        yield StJob(tool, version, options, settings, copy, described, folder)
 
 
 def safe_name(name: str) -> str:
     """A name that every tool takes: ASCII letters, digits, dot, dash and underscore."""
     return re.sub(r"[^A-Za-z0-9._-]", "_", name) or "model"
+
+
+def version_of(tool: StTool) -> Version:
+    """The version of a tool, as it says itself; KitError when it does not run or says nothing that
+    is known."""
+    said = _say(tool, "--version")
+    if version := version_in(said):
+        return version
+    raise KitError(
+        f"{tool.program} does not say a version that is known.",
+        f"It says: {said or 'nothing'}",
+        "Check that it is ST's stedgeai or stm32ai, and that it starts in a terminal.",
+    )
+
+
+def ask_tool(tool: StTool) -> tuple[Version, dict[str, tuple[str, ...]]]:
+    """The version of a tool and its options, asked once for each state of its file.
+
+    Raises KitError: it does not run, says nothing that is known, or is older than 7.1.
+    """
+    return _ask(tool, tool.program.stat().st_mtime_ns if tool.program.is_file() else 0)
+
+
+@cache
+def _ask(tool: StTool, _stamp: int) -> tuple[Version, dict[str, tuple[str, ...]]]:
+    version = version_of(tool)
+    version.check_age()
+    shown = _say(tool, "--help")
+    options: dict[str, tuple[str, ...]] = {}
+    for name, choices in re.findall(r"(--[a-z][a-z0-9-]*)(?: \[?([\w-]+(?:\|[\w-]+)+))?", shown):
+        options[name] = tuple(choices.split("|")) if choices else options.get(name, ())
+    if "--model" not in options:
+        raise KitError(
+            f"{version} does not say which options it has.",
+            f"Asked for --help it says: {shown[:300] or 'nothing'}",
+            f"Try `{tool.program} --help` in a terminal, and install the tool again.",
+        )
+    return version, options
+
+
+def _say(tool: StTool, option: str) -> str:
+    with work_folder() as folder:
+        return _run([tool.program, option], folder, SHORT).printed.strip()
+
+
+def _run(line: Sequence[str | Path], folder: Path, seconds: float, watch: Watch = str) -> Done:
+    """Run the tool without what is meant for this Python: it brings one of its own."""
+    ours = {name: text for name, text in os.environ.items() if not name.startswith("PYTHON")}
+    done = run_program(line, seconds, folder, ours, watch)
+    if done.trouble:
+        raise explain(
+            done.trouble,
+            TROUBLES,
+            program=str(line[0]),
+            name=Path(line[0]).name,
+            trouble=done.trouble,
+            seconds=f"{seconds:g}",
+            last=done.printed.strip()[-1500:] or "nothing",
+            command=subprocess.list2cmdline(map(str, line)),
+        )
+    return done
 
 
 @contextmanager
@@ -211,30 +239,3 @@ def work_folder() -> Iterator[Path]:
         )
     with folder as name:
         yield Path(name)
-
-
-def _run(
-    line: Sequence[str | Path],
-    folder: Path,
-    seconds: float,
-    watch: Callable[[str], None] | None = None,
-) -> tuple[int, str]:
-    """Run the tool without what is meant for this Python: it brings one of its own."""
-    ours = {name: text for name, text in os.environ.items() if not name.startswith("PYTHON")}
-    try:
-        return run_program(line, seconds, folder, ours, watch)
-    except OSError as error:
-        raise KitError(
-            f"{line[0]} cannot be started.",
-            str(error),
-            "Check that the file is there and may be executed; `kit doctor` shows what was found.",
-        ) from error
-    except subprocess.TimeoutExpired as error:
-        said = str(error.output or "").strip()[-1500:]
-        raise KitError(
-            f"{Path(line[0]).name} did not end within {seconds:g} seconds, so it was stopped.",
-            f"The last it said: {said or 'nothing'}",
-            "Run it once by hand in a terminal: it may ask a question (about statistics, a "
-            "license) that has to be answered once. The command was: "
-            f"{subprocess.list2cmdline(map(str, line))}",
-        ) from error

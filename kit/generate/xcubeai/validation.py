@@ -77,7 +77,7 @@ def validate_by_tool(
     with open_job(Path(path), settings or Settings()) as job:
         rows, version, more = (
             inputs if isinstance(inputs, int) else len(inputs),
-            job.asked.version,
+            job.version,
             [],
         )
         if not isinstance(inputs, int):

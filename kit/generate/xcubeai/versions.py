@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from kit.errors import KitError
 
-CORE, STM32AI = "ST Edge AI Core", "stm32ai"
+CORE = "ST Edge AI Core"
 OLDEST = (7, 1)
 """The first X-CUBE-AI whose generated C has the API that firmware/engine knows as "legacy"."""
 CUBES: dict[tuple[int, ...], tuple[int, ...]] = {
@@ -21,18 +21,15 @@ SAME_ROOT = (
     "Install one version whole (its folder holds Utilities and Middlewares), or download the zip "
     "again, and generate again: ST promises no compatibility between the files of two versions."
 )
-
 _BANNERS = {
     CORE: re.compile(r"ST ?Edge ?AI ?Core v(\d+(?:\.\d+)+\S*(?: [0-9a-f]{9,})?)"),
-    STM32AI: re.compile(r"\((?:stm\.ai|AI tools) v(\d+(?:\.\d+)+[^)]*)\)", re.IGNORECASE),
+    "stm32ai": re.compile(r"\((?:stm\.ai|AI tools) v(\d+(?:\.\d+)+[^)]*)\)", re.IGNORECASE),
 }
-_CUBE = re.compile(r"STM32CubeAI (\d+)\.(\d+)")
-_LIBRARY = re.compile(r"NetworkRuntime(\d+)(\d)\d_")
 
 
 @dataclass(frozen=True)
 class Version:
-    """A version of `tool` (CORE or STM32AI); `text` is the whole of it: "4.0.1-20581 7ed50de05".
+    """A version of `tool` (CORE or "stm32ai"), whose `text` is such as "4.0.1-20581 7ed50de05".
 
     `told_cube` is the X-CUBE-AI that it says it belongs to, where it says one.
     """
@@ -91,15 +88,14 @@ def numbers(text: str) -> tuple[int, ...]:
 
 def version_in(text: str) -> Version | None:
     """The version in what `--version` prints or in a report; None where no banner is known."""
-    cube = _CUBE.search(text)
     for tool, banner in _BANNERS.items():
         if found := banner.search(text):
-            said = tool == CORE and cube
-            return Version(tool, found[1], (int(said[1]), int(said[2])) if said else None)
+            cube = re.search(r"STM32CubeAI (\d+\.\d+)", text) if tool == CORE else None
+            return Version(tool, found[1], numbers(cube[1]) if cube else None)
     return None
 
 
 def library_version(name: str) -> tuple[int, ...] | None:
     """The X-CUBE-AI that a library's name carries: NetworkRuntime1020_CM4_GCC.a is (10, 2)."""
-    found = _LIBRARY.match(name)
+    found = re.match(r"NetworkRuntime(\d+)(\d)\d_", name)
     return (int(found[1]), int(found[2])) if found else None

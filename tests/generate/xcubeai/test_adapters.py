@@ -24,7 +24,6 @@ from test_flash import add_tool, line  # noqa: F401
 
 from kit import paths
 from kit.board import Board, LinkError, confirm, flash, link
-from kit.board.engine_errors import explain
 from kit.checks import selftest
 from kit.cli import main
 from kit.compile import HostNetwork, Program, build_firmware, firmware, toolchain
@@ -32,6 +31,7 @@ from kit.compile.toolchain import find_gcc, run_tool
 from kit.digits import load_mnist as load_digits
 from kit.errors import KitError
 from kit.generate import generate_network, load_network
+from kit.generate.xcubeai.return_codes import explain_return_code
 from kit.model import Reference, pixels_to_input, read_model
 from kit.paths import FIRMWARE
 from virtual_nucleo import flash_store
@@ -500,7 +500,7 @@ def test_the_button_without_an_engine(wrong, monkeypatch):
 @given(st.integers(0, 2**32 - 1))
 def test_every_number_is_told(number):
     """Known or not: the number itself, and what to do."""
-    why, fix = explain(number)
+    why, fix = explain_return_code(number)
     assert bool(number) == bool(why) == bool(fix)
     if number >> 24 and number not in (0xFF000001, 0xFF000002):
         assert f"type {number >> 24:#04x}" in why and f"code {number & 0xFFFFFF:#04x}" in why

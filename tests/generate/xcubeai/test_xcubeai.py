@@ -28,13 +28,14 @@ from kit.generate import generate_network, load_network, xcubeai
 from kit.generate.xcubeai import (
     Settings,
     c_code,
-    drive,
-    files,
     license,
     refusals,
+    runtime,
+    tool,
     validation,
     zipped,
 )
+from kit.generate.xcubeai.find import find_tool
 from kit.model import Reference, read_model
 from kit.paths import FIRMWARE
 
@@ -234,7 +235,7 @@ def test_the_runtime_is_not_executed_on_an_emulator(url):
 
 def test_the_stand_in_waits_for_an_answer(installed):
     """What makes the next test mean something: with a keyboard and without --quiet it hangs."""
-    program = xcubeai.find_tool(installed("Core 4.0")).program
+    program = find_tool(installed("Core 4.0")).program
     with subprocess.Popen(
         [program, "--version"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
@@ -246,8 +247,8 @@ def test_the_stand_in_waits_for_an_answer(installed):
 
 def test_no_question_can_hang_it(installed):
     """--version has no --quiet: only the missing keyboard keeps it from waiting."""
-    driven = drive.ask(xcubeai.find_tool(installed("8.1")))
-    assert driven.version.number == (8, 1, 0) and "--optimization" in driven.options
+    version, options = tool.ask_tool(find_tool(installed("8.1")))
+    assert version.number == (8, 1, 0) and "--optimization" in options
 
 
 @pytest.mark.deep
@@ -257,7 +258,7 @@ def test_a_program_that_hangs_is_ended_with_its_children(
     """The error tells what it said last; nothing of it runs on."""
     marker = tmp_path.parent / f"{tmp_path.name}.child"
     root = installed("Core 4.0", hang=str(marker))
-    monkeypatch.setitem(drive.LIMITS, "generate", 3)
+    monkeypatch.setitem(tool.LIMITS, "generate", 3)
     with assert_refused(out, "within 3 seconds", "Compiling the C model", "ask a question"):
         by_st(model, out, root)
     assert_gone(int(marker.read_text()))
@@ -321,9 +322,9 @@ def test_the_work_folder_is_ascii(monkeypatch, tmp_path):
     """Core 4.0.1 on Windows crashes on other letters, and a user's name may have them."""
     user = tmp_path / "Jörg"
     user.mkdir()
-    monkeypatch.setattr(drive.tempfile, "gettempdir", lambda: str(user))
-    monkeypatch.setattr(drive, "build", lambda: user)
-    with drive.work_folder() as folder:
+    monkeypatch.setattr(tool.tempfile, "gettempdir", lambda: str(user))
+    monkeypatch.setattr(tool, "build_folder", lambda: user)
+    with tool.work_folder() as folder:
         assert str(folder).isascii() and folder.is_dir()
     assert not folder.exists()
 
@@ -334,8 +335,8 @@ def test_a_computer_without_an_ascii_folder(monkeypatch, tmp_path):
     def refuse(*_, **__):
         raise OSError("read-only")
 
-    monkeypatch.setattr(drive.tempfile, "TemporaryDirectory", refuse)
-    with pytest.raises(KitError, match="TMPDIR"), drive.work_folder():
+    monkeypatch.setattr(tool.tempfile, "TemporaryDirectory", refuse)
+    with pytest.raises(KitError, match="TMPDIR"), tool.work_folder():
         pass
 
 
@@ -367,7 +368,8 @@ FAILURES = [
 @pytest.mark.parametrize("code", [1, 0])
 def test_each_error_is_explained(tmp_path, line, said, code):
     """The tool's own words, what they mean, and a way out; even with exit code 0."""
-    why, next_step = refusals.explain(f"banner\n{line}\n", code, "generate", tmp_path / "m.tflite")
+    error = refusals.failure("It failed.", f"banner\n{line}\n", code, tmp_path / "m.tflite")
+    why, next_step = error.why, error.next_step
     assert re.sub(r"\x1b\[\d+m", "", line).strip() in why and "\x1b" not in why
     assert said in why + next_step and next_step
 
@@ -389,11 +391,13 @@ def test_a_failure_leaves_nothing_behind(installed, model, out, behavior, said):
 
 def test_a_wrong_option_is_refused_by_the_stand_in(installed, model, tmp_path):
     """The stand-in is as strict as ST's help: otherwise the tests above would prove nothing."""
-    driven = drive.ask(xcubeai.find_tool(installed("Core 4.0")))
-    shutil.copyfile(model, tmp_path / "m.tflite")
+    settings = Settings(tool=installed("Core 4.0"))
     for more in (["--device", "x"], ["--mode", "x86"], ["--optimization", "fast"], ["--quiet"]):
-        with pytest.raises(KitError, match=r"E102\(CliArgumentError\)"):
-            drive.perform(driven, "analyze", tmp_path / "m.tflite", tmp_path, more)
+        with (
+            pytest.raises(KitError, match=r"E102\(CliArgumentError\)"),
+            tool.open_job(model, settings) as job,
+        ):
+            job.run("analyze", *more)
 
 
 @pytest.fixture(scope="module")
@@ -421,8 +425,8 @@ def test_a_keras_file_that_the_tool_cannot_read(installed, keras_files, out):
     root = installed("Core 4.0")
     with assert_refused(out, "quantization_config", f"Keras {keras.__version__}", "int8 .tflite"):
         by_st(keras_files["keras"], out, root)
-    assert refusals.keras_version(keras_files["h5"]) == keras.__version__
-    assert refusals.keras_version(out / "network.json") == ""
+    assert refusals.keras_version(keras_files["h5"]) == f"Keras {keras.__version__}"
+    assert refusals.keras_version(out / "network.json") == "another version of Keras"
 
 
 def test_an_h5_file_is_accepted(installed, keras_files, out):
@@ -524,7 +528,7 @@ def test_a_library_of_the_wrong_core(fresh, model, out, kind, said):
 def test_a_library_that_is_none(tmp_path, content):
     """Every damaged file has its reason, and no stack."""
     (tmp_path / "x.a").write_bytes(content)
-    assert "cannot be read as an archive" in files.wrong_core(tmp_path / "x.a")
+    assert "cannot be read as an archive" in runtime.wrong_core(tmp_path / "x.a")
 
 
 @pytest.mark.parametrize(
@@ -673,12 +677,12 @@ def test_a_zip_cannot_write_elsewhere_or_fill_the_disk(tmp_path, monkeypatch):
         archive.writestr("../../outside.c", "x" * 100)
     inside = tmp_path / "a" / "b"
     inside.mkdir(parents=True)
-    zipped.unpack(path, inside)
+    zipped.unpack_zip(path, inside)
     assert [p.name for p in tmp_path.rglob("outside.c")] == ["outside.c"]
     assert (inside / "outside.c").is_file()
     monkeypatch.setattr(zipped, "LARGEST", 99)
     with pytest.raises(KitError, match="more than 99 bytes"):
-        zipped.unpack(path, inside)
+        zipped.unpack_zip(path, inside)
 
 
 # --- ST's own validation -------------------------------------------------------------------------
@@ -727,20 +731,13 @@ def test_a_version_that_writes_no_outputs(installed, model, inputs):
 def test_outputs_that_are_none(model):
     """Too few, or no multiples of the scale: an error, not a comparison."""
     tensor = read_model(model).output
-    info = validation.Figures(output=_info(tensor))
     for values, said in (
         (np.zeros((3, 9), np.int8), "27 values"),
         (np.full((3, 10), tensor.scale / 2, np.float32), "not multiples"),
         (np.full((3, 10), tensor.scale * 900, np.float32), "not multiples"),
     ):
         with pytest.raises(KitError, match=said):
-            validation.stored(values, info, 3)
-
-
-def _info(tensor):
-    from kit.generate import TensorInfo
-
-    return TensorInfo(tensor.shape, tensor.dtype, tensor.scale, tensor.zero_point, tensor.bytes)
+            validation.as_stored(values, tensor, 3)
 
 
 def test_validation_on_a_board(installed, model, inputs):
@@ -748,8 +745,6 @@ def test_validation_on_a_board(installed, model, inputs):
     root = installed("Core 4.0")
     done = xcubeai.validate_by_tool(model, inputs, "target", "COM6", Settings(tool=root))
     np.testing.assert_array_equal(done.outputs, Reference(model).run(inputs))
-    assert validation.description("COM6") == "serial:COM6:115200"
-    assert validation.description(None) == "serial:115200"
     with pytest.raises(KitError, match="emulator"):
         xcubeai.validate_by_tool(model, inputs, "target", "virtual://", Settings(tool=root))
 
@@ -806,8 +801,8 @@ def test_settings_are_compared(installed, model):
     trials = xcubeai.compare_settings(model, ["none", "extreme"], ["time"], settings)
     assert [(trial.compression, trial.optimization) for trial in trials] == [
         ("none", "time"), ("extreme", "time")]  # fmt: skip
-    assert trials[0].figures.flash_bytes == describe(model).weights + 8287
-    assert trials[0].figures.ram_bytes == describe(model).activations + 1344
+    assert trials[0].figures.weights_bytes == describe(model).weights
+    assert trials[0].figures.activations_bytes == describe(model).activations
     assert trials[1].figures is None and "extreme" in trials[1].refusal
 
 
