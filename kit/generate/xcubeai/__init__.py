@@ -1,8 +1,5 @@
-"""ST's X-CUBE-AI (ST Edge AI Core) as an engine: found, driven, its results read.
-
-A user has it or not; nothing here needs it until it is asked for. The road: find → tool → figures
-(info, report) → c_code → runtime → engine; zipped is its other entrance.
-"""
+"""ST's X-CUBE-AI (ST Edge AI Core) as an engine, which a user has or not: found, driven, read.
+The road: find → tool → figures (description) → c_code → runtime → engine."""
 
 from kit.generate.xcubeai.engine import Trial, compare_settings, generate_by_st
 from kit.generate.xcubeai.find import look
@@ -11,15 +8,5 @@ from kit.generate.xcubeai.runtime import check_linkable
 from kit.generate.xcubeai.tool import Settings, version_of
 from kit.generate.xcubeai.validation import Metrics, validate_by_tool
 
-__all__ = [
-    "Metrics",
-    "Settings",
-    "Trial",
-    "check_linkable",
-    "check_may_run_on",
-    "compare_settings",
-    "generate_by_st",
-    "look",
-    "validate_by_tool",
-    "version_of",
-]
+__all__ = ["Metrics", "Settings", "Trial", "check_linkable", "check_may_run_on", "compare_settings",
+           "generate_by_st", "look", "validate_by_tool", "version_of"]  # fmt: skip

@@ -1,5 +1,4 @@
-"""The C that the tool wrote: which network, which of the two APIs, whole, and one that the firmware
-can use.
+"""The C that the tool wrote: which network, which API, whole, and one that the firmware can use.
 
 The network is called "network" where the kit runs the tool; in a zip it may have another name,
 which is then part of the names of its files, macros and functions.
@@ -13,7 +12,7 @@ from pathlib import Path
 from kit.errors import KitError
 from kit.generate.result import TensorInfo
 from kit.generate.xcubeai.description import check_port, dtype_of
-from kit.generate.xcubeai.versions import OLDEST, Version, numbers
+from kit.generate.xcubeai.versions import AGAIN, FOR_F446, OLDEST, Version, numbers
 
 NAMES = "engine_network.h"
 PARTS = (".h", "_config.h", "_data.h", "_data_params.h")
@@ -55,23 +54,16 @@ class Code:
         return found[1] if found else ""
 
     def number(self, name: str) -> int:
-        """The value of a macro of this network, written as 784, ((10)) or (28 * 28 * 1).
-
-        Raises KitError: it is not there, or written in another way.
-        """
+        """The value of a macro of this network, written as 784, ((10)) or (28 * 28 * 1); raises
+        KitError where it is not."""
         text = self.macro(name)
         if not re.fullmatch(r"[\d \t*()]+", text) or not numbers(text):
             raise KitError(
                 "A generated header cannot be read.",
                 f"It does not define {self.api.prefix}_{self.name.upper()}_{name} as a number.",
-                "Generate again; if it stays so, use ST Edge AI Core 1.0 to 4.0.",
+                AGAIN,
             )
         return math.prod(numbers(text))
-
-    @property
-    def model_hash(self) -> str:
-        """The MD5 of the model that it was made from, as the st-ai API has it; "" without."""
-        return self.macro("ORIGIN_MODEL_SIGNATURE").strip('"')
 
 
 def headers_in(folder: Path) -> dict[Path, Api]:
@@ -89,12 +81,12 @@ def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
 
 
-def read_code(folder: Path, version: Version, where: Path | None = None) -> Code:
+def read_code(
+    folder: Path, version: Version, where: Path | None = None, and_ours: str = ""
+) -> Code:
     """The generated C in a folder, which for errors is `where`: the outermost of several copies.
-
-    Raises KitError: a file that belongs to it is missing or cut off, or it is no network or
-    several.
-    """
+    Raises KitError: a file that belongs to it, or `and_ours` beside it, is missing or cut off, or
+    it is no network or several."""
     header, api = _only(headers_in(folder), where or folder)
     name = header.stem
     endings = [end for end in api.endings if version.cube != OLDEST or "params" not in end]
@@ -102,19 +94,19 @@ def read_code(folder: Path, version: Version, where: Path | None = None) -> Code
     wanted = {name + end for end in endings}
     for text in sources.values():
         wanted |= set(re.findall(rf'^[ \t]*#[ \t]*include[ \t]+"({name}\w*\.h)"', text, re.M))
-    if missing := sorted(wanted - set(sources)):
+    missing = sorted(wanted - set(sources))
+    if and_ours and not (folder / and_ours).is_file():
+        missing.append(f"{and_ours}, which the kit writes beside them")
+    cut = {source: end for source, text in sources.items() if (end := open_end(text))}
+    if missing or cut:
+        told = [f"{version} writes {len(endings)} files; missing: {', '.join(missing)}"]
+        told = told if missing else [f"{source} is cut off: {end}" for source, end in cut.items()]
         raise KitError(
-            "The network's C is not complete.",
-            f"{version} writes {len(endings)} files; missing: {', '.join(missing)}.",
-            "Generate (or download) it again, and keep all its files together.",
+            "The network's C is not whole.",
+            f"{'; '.join(told)}.",
+            "Generate (or download) it again, on a disk with space, and keep all its files "
+            "together.",
         )
-    for source, text in sources.items():
-        if problem := open_end(text):
-            raise KitError(
-                "The network's C is cut off.",
-                f"{source}: {problem}.",
-                "Check that the disk has space, and generate (or download) it again.",
-            )
     return Code(header.parent, api, name, "\n".join(sources.get(name + end, "") for end in PARTS))
 
 
@@ -132,8 +124,7 @@ def _only(headers: dict[Path, Api], where: Path) -> tuple[Path, Api]:
     raise KitError(
         f"There is no network.h of a network in {where}.",
         "No header there has one of ST's two APIs, under this or another name.",
-        "Generate again for stm32f4, and keep all the files; in ST Edge AI Developer Cloud choose "
-        "NUCLEO-F446RE.",
+        f"{FOR_F446} Keep all the files.",
     )
 
 
@@ -158,21 +149,17 @@ def open_end(text: str) -> str:
         elif directive[1]:
             first[-1:] = [False] if directive[1] == "el" else []
     kept = "\n".join(lines).rstrip()
+    if first:
+        return "an #if has no #endif"
+    for one, other in ("()", "[]", "{}"):
+        if kept.count(one) != kept.count(other):
+            return f"there are {kept.count(one)} {one} and {kept.count(other)} {other}"
+    if len(re.findall(r"_DECLARE_BEGIN\b", kept)) > len(re.findall(r"_DECLARE_END\b", kept)):
+        return "the macro word ..._DECLARE_END is not there"
     last = kept.rpartition("\n")[2].strip()
-    ends = not last or last.endswith((";", "}", ")")) or re.fullmatch(r"[A-Z][A-Z0-9_]*", last)
-    problems = {
-        "an #if has no #endif": bool(first),
-        **{
-            f"there are {kept.count(one)} {one} and {kept.count(other)} {other}":
-            kept.count(one) != kept.count(other)
-            for one, other in ("()", "[]", "{}")
-        },
-        "the macro word ..._DECLARE_END is not there":
-        len(re.findall(r"_DECLARE_BEGIN\b", kept)) > len(re.findall(r"_DECLARE_END\b", kept)),
-        f"its last words are {last[-40:]!r}": not ends,
-        "it is empty": not code.strip(),
-    }  # fmt: skip
-    return next((problem for problem, found in problems.items() if found), "")
+    if last and not re.search(r"[;})]$|^[A-Z][A-Z0-9_]*$", last):
+        return f"its last words are {last[-40:]!r}"
+    return "" if code.strip() else "it is empty"
 
 
 def check_code(code: Code, version: Version, ports: tuple[TensorInfo, TensorInfo]) -> None:
@@ -185,8 +172,7 @@ def check_code(code: Code, version: Version, ports: tuple[TensorInfo, TensorInfo
             raise KitError(
                 f"This network splits its activations into {code.number(name)} pools.",
                 "The firmware gives it one: the chip's RAM is in one piece.",
-                "Generate for stm32f4 without a file of memory pools; in ST Edge AI Developer "
-                "Cloud choose NUCLEO-F446RE.",
+                f"{FOR_F446} Leave out a file of memory pools.",
             )
     if code.api is LEGACY:
         version.check_header(code.headers, f"{code.name}_config.h")
@@ -202,8 +188,7 @@ def _check_port(code: Code, way: str, name: str, tensor: TensorInfo) -> None:
             f"{code.name}.h and the description of the network contradict each other.",
             f"Its {name} has {elements:,} values of {dtype} in {size:,} bytes there, and the "
             f"description says {wanted:,} of {tensor.dtype}.",
-            "Generate again into an empty folder, or download the zip again: these files are not "
-            "of one run.",
+            AGAIN,
         )
 
 

@@ -9,7 +9,7 @@ contradict each other, and numbers written in another way, are errors.
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import numpy as np
 
 from kit.errors import KitError
 from kit.generate.result import Layer, TensorInfo
-from kit.generate.xcubeai.versions import CORE, Version, version_in
+from kit.generate.xcubeai.versions import AGAIN, CORE, FOR_F446, Version, version_in
 
 SCHEMA = "2.0"
 TAKEN = ("int8", "float32")
@@ -37,16 +37,12 @@ _LINEAR = re.compile(  # QLinear(0.19,-8,int8); older: scale=0.19, zero=-8
 _TOTAL = re.compile(rf"^\s*RT total\s+({COUNT})\s+[\d.]+%\s+({COUNT})\s+[\d.]+%", re.M)
 _LIBRARY = re.compile(r"^\s*(NetworkRuntime\w+\.a)\s", re.M)
 _ROW = re.compile(rf"^\s*\d+\s+(\S+)\s+\d+\s+(\S+)\s+({COUNT})\s+({COUNT})\s+I:", re.M)
-_OUTPUT = re.compile(r"^\s*O:\s+\S+\s+(.*?)\s*$", re.M)
 
 
 def read_description(path: Path) -> dict[str, Any]:
     """The figures in one of the two files, by the names of the fields of `Figures`; without what it
-    omits.
-
-    Raises KitError: it cannot be read, has another schema or layout, lacks or contradicts
-    something, the version is too old, or the firmware does not take such a network.
-    """
+    omits. Raises KitError: it cannot be read, has another layout, lacks or contradicts something,
+    the version is too old, or the firmware does not take such a network."""
     parse = parse_info if path.suffix == ".json" else parse_report
     try:
         return parse(path.read_text(encoding="utf-8", errors="replace"))
@@ -55,8 +51,7 @@ def read_description(path: Path) -> dict[str, Any]:
         raise KitError(
             f"{path.name} cannot be read.",
             f"It is damaged, or lacks or garbles something: {told}.",
-            "Generate again; if it stays so, use ST Edge AI Core 1.0 to 4.0, or the portable "
-            "engine.",
+            AGAIN,
         ) from error
 
 
@@ -68,10 +63,8 @@ def dtype_of(name: str) -> str:
 
 
 def check_port(way: str, dtypes: Sequence[str]) -> None:
-    """Whether the firmware takes a network with inputs or outputs (`way`) of such dtypes.
-
-    Raises KitError: there is not exactly one, or it is neither int8 nor float32.
-    """
+    """Raise KitError where the firmware does not take a network with inputs or outputs (`way`) of
+    such dtypes: there is not exactly one, or it is neither int8 nor float32."""
     if len(dtypes) != 1:
         raise KitError(
             f"The network has {len(dtypes)} {way}s.",
@@ -99,7 +92,7 @@ def parse_info(text: str) -> dict[str, Any]:
             "This network was made for another target.",
             "Its description has no graph that a processor computes, as those for the Neural-ART "
             "accelerator of the STM32N6.",
-            "Generate it for stm32f4; in ST Edge AI Developer Cloud choose NUCLEO-F446RE.",
+            FOR_F446,
         )
     graph, sizes = content["graphs"][0], content["memory_footprint"]
     buffers = {buffer["id"]: buffer for buffer in content["buffers"]}
@@ -172,35 +165,39 @@ def parse_report(text: str) -> dict[str, Any]:
     if version := version_in(text):
         version.check_age()  # before it is read: its layout is another one
         found["version"] = version
-    joined = re.sub(r"\n {10,}(?:: +)?(?=\S)", " ", "\n".join(text.splitlines()))
-    for label, value in _LINE.findall(joined):
-        name, figure = _figure(label, value)
-        if name and found.setdefault(name, figure) != figure:
-            raise ValueError(f"{label} is {found[name]} in one line and {figure} in another")
-    if totals := _only(_TOTAL, text):
-        found["kernel_flash_bytes"], found["kernel_ram_bytes"] = map(_number, totals)
-    if library := _only(_LIBRARY, text):
-        found["library"] = library
+    for name, figure in _told(text):
+        if found.setdefault(name, figure) != figure:
+            raise ValueError(f"{name} is {found[name]} in one line and {figure} in another")
     if table := re.search(r"C-Layers \((\d+)\)", text):
-        found["layers"] = _layers(text[table.end() :], int(table[1]))
+        rows = _ROW.findall(text[table.end() :])
+        if len(rows) != int(table[1]):
+            raise ValueError(f"the table of C-Layers has {len(rows)} rows, not {table[1]}")
+        found["layers"] = tuple(
+            Layer(name, kind, _number(macs), _number(weights), None)
+            for name, kind, macs, weights in rows
+        )
     return found
 
 
-def _figure(label: str, value: str) -> tuple[str, Any]:
-    """The field of `Figures` that a line is about and its value; "" for other lines."""
-    if label in LABELS:
-        return LABELS[label], _number(value)
-    if label == "model_hash":
-        return label, value
-    if label == "ram (total)" and "=" in value:
-        parts = [_number(part.strip()) for part in value.partition("=")[2].split("+")]
-        return "io_bytes", sum(parts[1:])
-    if not (port := re.fullmatch(r"(input|output)( \d+/(\d+))?", label)):
-        return "", None
-    if (tensor := _report_tensor(value)) is None:
-        raise ValueError(f"{value!r} does not describe an {port[1]} in a known way")
-    check_port(port[1], [tensor.dtype] * int(port[3] or 1))
-    return port[1], tensor
+def _told(text: str) -> Iterator[tuple[str, Any]]:
+    """What lines say, by the fields of `Figures`; one indented by ten or more continues another."""
+    joined = re.sub(r"\n {10,}(?:: +)?(?=\S)", " ", "\n".join(text.splitlines()))
+    for label, value in _LINE.findall(joined):
+        if label in LABELS:
+            yield LABELS[label], _number(value)
+        elif label == "model_hash":
+            yield label, value
+        elif label == "ram (total)" and "=" in value:
+            parts = value.partition("=")[2].split("+")[1:]
+            yield "io_bytes", sum(_number(part.strip()) for part in parts)
+        elif port := re.fullmatch(r"(input|output)( \d+/(\d+))?", label):
+            tensor = _report_tensor(value)
+            check_port(port[1], [tensor.dtype] * int(port[3] or 1))
+            yield port[1], tensor
+    for flash, ram in _TOTAL.findall(text):
+        yield "kernel_flash_bytes", _number(flash)
+        yield "kernel_ram_bytes", _number(ram)
+    yield from (("library", library) for library in _LIBRARY.findall(text))
 
 
 def _number(text: str) -> int:
@@ -211,31 +208,10 @@ def _number(text: str) -> int:
     return int(found[1].replace(",", ""))
 
 
-def _report_tensor(text: str) -> TensorInfo | None:
+def _report_tensor(text: str) -> TensorInfo:
     found = next(filter(None, (shape.search(text) for shape in _SHAPES)), None)
+    if not found:
+        raise ValueError(f"{text!r} does not describe a tensor in a known way")
     linear = _LINEAR.search(text)
     told = (float(linear[1]), int(linear[2])) if linear else (0.0, 0)
-    return _tensor(tuple(map(int, re.findall(r"\d+", found[2]))), found[1], told) if found else None
-
-
-def _only(pattern: re.Pattern[str], text: str) -> Any:
-    """What a pattern finds, which must be the same wherever it is found; None for nothing."""
-    found = set(pattern.findall(text))
-    if len(found) > 1:
-        raise ValueError(f"it holds several: {found}")
-    return found.pop() if found else None
-
-
-def _layers(table: str, count: int) -> tuple[Layer, ...]:
-    """The rows of the table "C-Layers". Of an output shape and type count, where they say all: the
-    scale of a quantized one is not in the report."""
-    rows = list(_ROW.finditer(table))
-    if len(rows) != count:
-        raise ValueError(f"the table of C-Layers has {len(rows)} rows, not {count}")
-    layers = []
-    for row, end in zip(rows, [*(row.start() for row in rows[1:]), len(table)], strict=True):
-        made = _OUTPUT.search(table[row.end() : end])
-        tensor = _report_tensor(made[1].rpartition("(")[0] or made[1]) if made else None
-        output = tensor if tensor and tensor.dtype == "float32" else None
-        layers.append(Layer(row[1], row[2], _number(row[3]), _number(row[4]), output))
-    return tuple(layers)
+    return _tensor(tuple(map(int, re.findall(r"\d+", found[2]))), found[1], told)

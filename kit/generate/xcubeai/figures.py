@@ -8,13 +8,10 @@ from typing import Any
 from kit.errors import KitError
 from kit.generate.result import Layer, TensorInfo
 from kit.generate.xcubeai.description import read_description
-from kit.generate.xcubeai.versions import Version
+from kit.generate.xcubeai.versions import AGAIN, Version
 from kit.model import Model
 
-AGAIN = (
-    "Generate again into an empty folder. If it stays so, this version of the tool is not one the "
-    "kit can read: use ST Edge AI Core 4.0, or the portable engine."
-)
+APART = "The tool's description of the network contradicts"
 NEEDED = ("macs", "weights_bytes", "activations_bytes", "io_bytes", "input", "output", "layers")
 
 
@@ -70,11 +67,10 @@ def gather_figures(
             "The file is cut off, or of a version with another layout.",
             AGAIN,
         )
-    _agree(
-        "The total and the layers", "macs", told["macs"], sum(one.macs for one in told["layers"])
-    )
+    parts = sum(layer.macs for layer in told["layers"])
+    _agree(f"{APART} itself.", "macs", {"the total": told["macs"], "the layers": parts})
     if ran and told.get("version", ran).number[:2] != ran.number[:2]:
-        _agree("The tool and its files", "version", ran, told["version"])
+        _agree(f"{APART} the tool.", "version", {"the tool": ran, "its files": told["version"]})
     return Figures(**told | _exact(told, model) if model else told)
 
 
@@ -88,7 +84,8 @@ def _combined(info: dict[str, Any], report: dict[str, Any]) -> dict[str, Any]:
     the report says."""
     for name in (field.name for field in fields(Figures) if field.name in info.keys() & report):
         if name != "model_hash":  # which need not be of the same: see zipped.py
-            _agree("The JSON file and the report", name, info[name], report[name])
+            sides = {"the JSON file": info[name], "the report": report[name]}
+            _agree(f"{APART} itself: not one run wrote it.", name, sides)
     layers = [
         replace(one, weights_bytes=other.weights_bytes)
         for one, other in zip(info["layers"], report.get("layers", info["layers"]), strict=True)
@@ -102,23 +99,18 @@ def _exact(told: dict[str, Any], model: Model) -> dict[str, TensorInfo]:
     exact: dict[str, TensorInfo] = {}
     for name, tensor in (("input", model.input), ("output", model.output)):
         own = TensorInfo(tensor.shape, tensor.dtype, tensor.scale, tensor.zero_point, tensor.bytes)
-        if not _same(told[name], own):
-            raise KitError(
-                f"What the tool made is not {model.path.name}.",
-                f"Its {name} is {_words(told[name])}, and the model's is {_words(own)}.",
-                "Generate again from this model, or name the model it was made from.",
-            )
         exact[name] = own
+        sides = {"what the tool made": told[name], model.path.name: own}
+        advice = "Generate again from this model, or name the model it was made from."
+        _agree(f"What the tool made is not {model.path.name}.", name, sides, advice)
     return exact
 
 
-def _agree(who: str, name: str, one: Any, other: Any) -> None:
-    if not _same(one, other):
-        raise KitError(
-            f"{who} contradict each other.",
-            f"{name.replace('_', ' ')}: {_words(one)} and {_words(other)}. Not one run wrote them.",
-            AGAIN,
-        )
+def _agree(what: str, name: str, sides: dict[str, Any], next_step: str = AGAIN) -> None:
+    """Raise KitError where two sides say different things of a field of `Figures`."""
+    if not _same(*sides.values()):
+        said = ", ".join(f"{_words(told)} in {side}" for side, told in sides.items())
+        raise KitError(what, f"{name.replace('_', ' ').capitalize()}: {said}.", next_step)
 
 
 def _same(one: Any, other: Any) -> bool:

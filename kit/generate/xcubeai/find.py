@@ -42,13 +42,15 @@ APPLE_SILICON = ("macarm", "mac")
 class StTool:
     """An executable of ST's, and the installation it belongs to.
 
-    `root` is the folder that holds Utilities and Middlewares, or None: the program works without,
-    but there is no runtime to link then. `place` says by what it was found.
+    `root` is the folder above it that holds Utilities and Middlewares, or None: the program works
+    without, but there is no runtime to link then. `place` says by what it was found.
     """
 
     program: Path
     root: Path | None
     place: str
+    changed: int = 0
+    """When the program was, in nanoseconds: another one of this name is asked anew."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +66,7 @@ class Search:
 
 def find_tool(setting: str | Path | None = None) -> StTool:
     """The tool to use: the preferred one, or that at `setting`, a program or an installation.
-
-    Raises KitError, with every place that was looked at, when there is none.
-    """
+    Raises KitError, with every place that was looked at, when there is none."""
     search = look(setting)
     if search.tools:
         return search.tools[0]
@@ -82,14 +82,11 @@ def look(setting: str | Path | None = None) -> Search:
         found = _program_in(path) if path else None
         places[place] = str(found or "")
         if found:
-            tools.setdefault(found, StTool(found, _root(found), place))
+            roots = (one for one in found.resolve().parents if (one / "Middlewares").is_dir())
+            tools.setdefault(
+                found, StTool(found, next(roots, None), place, found.stat().st_mtime_ns)
+            )
     return Search(tuple(tools.values()), places)
-
-
-def _root(program: Path) -> Path | None:
-    """The folder above the program that holds Middlewares, which is what it was installed with."""
-    above = program.resolve().parents
-    return next((folder for folder in above if (folder / "Middlewares").is_dir()), None)
 
 
 def _places() -> Iterator[tuple[str, Path | None]]:
@@ -117,8 +114,7 @@ def _places() -> Iterator[tuple[str, Path | None]]:
 
 
 def _repositories() -> Iterator[str]:
-    """Where STM32CubeMX keeps packs: for this user, for all of a Windows computer, and where it
-    was told to."""
+    """Where STM32CubeMX keeps packs: for this user, for all, and where it was told to."""
     yield REPOSITORY
     if system() == "Windows":
         yield REPOSITORY.replace("~", os.environ.get("PUBLIC", "C:/Users/Public"))

@@ -10,62 +10,39 @@ from elftools.elf.elffile import ELFFile
 from kit.errors import KitError
 from kit.generate.result import Generated, Runtime
 from kit.generate.xcubeai.c_code import APIS, NAMES, ST_AI, check_code, read_code
-from kit.generate.xcubeai.find import HOW_TO_GET, StTool
 from kit.generate.xcubeai.versions import SAME_ROOT, Version, library_version
 
 LIBRARIES = Path("Middlewares/ST/AI/Lib/GCC/ARMCortexM4")
 HEADERS = Path("Middlewares/ST/AI/Inc")
-CORTEX_M4 = "_CM4_"
 ELF = b"\x7fELF"  # how each object in an archive begins
 ARCH, FPU, HARD_FLOAT = "TAG_CPU_ARCH", "TAG_FP_ARCH", "TAG_ABI_VFP_ARGS"
-IN_A_ZIP = (
-    "In ST Edge AI Developer Cloud choose NUCLEO-F446RE, generate, and download the code again."
-)
-
-
-def installed_runtime(tool: StTool, version: Version, api: str, measured: str | None) -> Runtime:
-    """Headers and library for C of an API ("st-ai" or "legacy") from the tool's installation.
-
-    `measured` is the library that the tool's report names, if it names one. Raises KitError: the
-    installation lacks them, or they are of another version or another core.
-    """
-    if tool.root is None:
-        raise KitError(
-            f"{tool.program} stands alone.",
-            "No folder above it holds Middlewares, where ST's headers and library are.",
-            SAME_ROOT,
-        )
-    library = pick_library(tool.root / LIBRARIES, measured)
-    return make_runtime(api, version, tool.root / HEADERS, library, measured)
-
-
-def pick_library(folder: Path, measured: str | None = None, zipped: bool = False) -> Path:
-    """The runtime library for the Cortex-M4 in a folder, or further in, as STM32Cube AI Studio
-    leaves it; not the position-independent one.
-
-    Raises KitError: there is none, or there are several and the report names none of them.
-    """
-    inside = {path.name: path for path in sorted(folder.rglob("*.a")) if path.is_file()}
-    fitting = [name for name in inside if CORTEX_M4 in name and "_PIC" not in name]
-    if len(fitting) == 1 or measured in fitting:
-        return inside[fitting[0] if len(fitting) == 1 else str(measured)]
-    advice = IN_A_ZIP if zipped else SAME_ROOT
-    raise KitError(
-        "The runtime library for the Cortex-M4 was not found.",
-        f"In {'the zip' if zipped else folder} there is {', '.join(inside) or 'no library at all'}"
-        "; wanted is NetworkRuntime..._CM4_GCC.a.",
-        advice if inside or zipped else f"{advice} {HOW_TO_GET}",
-    )
 
 
 def make_runtime(
     api: str, version: Version, include: Path, library: Path, measured: str | None, remark: str = ""
 ) -> Runtime:
-    """Headers and a library as the runtime of what `version` generated; raises KitError unless
-    they are there, of that version, and for this core."""
+    """Headers and a library as the runtime of what `version` generated with an API ("st-ai" or
+    "legacy"); its report may name the library that it `measured`. Raises KitError unless they are
+    there, of that version, and for this core."""
     made = Runtime(api, version.tool, version.text, include, library, version.cube, remark)
-    _check_runtime(made, measured)
+    _check(made, measured)
     return made
+
+
+def pick_library(folder: Path, measured: str | None, where: Path | None = None) -> Path:
+    """The runtime library for the Cortex-M4 in a folder (for errors, `where`) or further in, as
+    STM32Cube AI Studio leaves it; not the position-independent one. Raises KitError: there is none,
+    or there are several and the report, which may have `measured` one, names none of them."""
+    inside = {path.name: path for path in sorted(folder.rglob("*.a")) if path.is_file()}
+    fitting = [name for name in inside if "_CM4_" in name and "_PIC" not in name]
+    if len(fitting) == 1 or measured in fitting:
+        return inside[fitting[0] if len(fitting) == 1 else str(measured)]
+    raise KitError(
+        "The runtime library for the Cortex-M4 was not found.",
+        f"In {where or folder} there is {', '.join(inside) or 'no library at all'}; wanted is "
+        "NetworkRuntime..._CM4_GCC.a.",
+        SAME_ROOT,
+    )
 
 
 def version_of_runtime(runtime: Runtime) -> Version:
@@ -75,10 +52,8 @@ def version_of_runtime(runtime: Runtime) -> Version:
 
 def check_linkable(made: Generated) -> None:
     """Check once more, before compiling, what `generate` checked: files may have changed since.
-
     Raises KitError: the network was not made by this engine; its C is not whole; or headers and
-    library are gone, or of another version or core.
-    """
+    library are gone, or of another version or core."""
     runtime = made.runtime
     if runtime is None:
         raise KitError(
@@ -86,14 +61,8 @@ def check_linkable(made: Generated) -> None:
             f"It was made by the {made.engine} engine, and needs no runtime of ST.",
             "Generate it with --engine xcubeai.",
         )
-    if not (made.folder / NAMES).is_file():
-        raise KitError(
-            f"{made.folder} is not complete.",
-            f"{NAMES}, which the kit writes beside ST's files, is not there.",
-            "Generate the network again.",
-        )
     version = version_of_runtime(runtime)
-    code = read_code(made.folder, version)
+    code = read_code(made.folder, version, and_ours=NAMES)
     if not runtime.library.is_file():
         raise KitError(
             f"{runtime.library} is gone.",
@@ -101,15 +70,15 @@ def check_linkable(made: Generated) -> None:
             "Install that version again, or generate the network again with the one there is.",
         )
     check_code(code, version, (made.input, made.output))
-    _check_runtime(replace(runtime, api=code.api.name))
+    _check(replace(runtime, api=code.api.name))
 
 
-def _check_runtime(runtime: Runtime, measured: str | None = None) -> None:
+def _check(runtime: Runtime, measured: str | None = None) -> None:
     version, name = version_of_runtime(runtime), runtime.library.name
-    header = APIS[runtime.api].header
-    if not (runtime.include / header).is_file():
+    header = runtime.include / APIS[runtime.api].header
+    if not header.is_file():
         raise KitError(
-            f"The header {header} was not found.",
+            f"The header {header.name} was not found.",
             f"The generated C has the {runtime.api} API and needs it from {runtime.include}.",
             SAME_ROOT,
         )
@@ -117,14 +86,13 @@ def _check_runtime(runtime: Runtime, measured: str | None = None) -> None:
     if measured not in (None, name) or (version.cube and carried not in (None, version.cube)):
         raise version.differs(name)
     if runtime.api == ST_AI.name:
-        text = (runtime.include / header).read_text(encoding="utf-8", errors="replace")
-        version.check_header(text, header, silent=True)
+        text = header.read_text(encoding="utf-8", errors="replace")
+        version.check_header(text, header.name, may_be_silent=True)
     if problem := wrong_core(runtime.library):
         raise KitError(
             f"{name} is not for the Cortex-M4 with its FPU.",
             problem,
-            "Take the library of the folder ARMCortexM4, or a zip that was made for the "
-            "NUCLEO-F446RE.",
+            "Take the library of the folder ARMCortexM4, or a zip made for the NUCLEO-F446RE.",
         )
 
 

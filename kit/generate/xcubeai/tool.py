@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from kit.errors import KitError, Pattern, explain
+from kit.errors import KitError
 from kit.generate.xcubeai.figures import Figures, gather_figures
 from kit.generate.xcubeai.find import StTool, find_tool
 from kit.generate.xcubeai.refusals import described_model, failure
@@ -31,21 +31,6 @@ LIMITS = {"analyze": 600, "generate": 600, "validate": 3600}  # seconds
 TARGET = "stm32f4"
 FIRST_ST_AI = (2, 2)
 """The first ST Edge AI Core that can generate the st-ai API for an STM32F4."""
-TROUBLES = [
-    Pattern(
-        "^timed out",
-        "$name did not end within $seconds seconds, so it was stopped.",
-        "The last it said: $last",
-        "Run it once by hand in a terminal: it may ask a question (about statistics, a license) "
-        "that has to be answered once. The command was: $command",
-    ),
-    Pattern(
-        "",
-        "$program cannot be started.",
-        "$trouble",
-        "Check that the file is there and may be executed; `kit doctor` shows what was found.",
-    ),
-]
 
 
 @dataclass(frozen=True)
@@ -71,8 +56,8 @@ class StJob:
     """A model in a work folder of its own, under a plain name, and the tool that works on it.
 
     `options` has the options of this version, each with what it can be set to, where it says that;
-    `described` is what the kit knows of the model itself, None for a Keras file; `printed` is all
-    that the last command printed.
+    `described` is what the kit knows of the model itself, None for a Keras file. Commands write
+    into the folders `output` and `workspace`; `printed` is all that the last one printed.
     """
 
     tool: StTool
@@ -81,74 +66,63 @@ class StJob:
     settings: Settings
     model: Path
     described: Model | None
-    folder: Path
+    output: Path
+    workspace: Path
     printed: str = ""
 
-    @property
-    def output(self) -> Path:
-        """The folder of what the tool made."""
-        return self.folder / "output"
-
     def run(self, verb: str, *more: str) -> Figures:
-        """Let the tool "analyze", "generate" or "validate", with further options.
-
-        Raises KitError: it fails, says that it failed, or takes too long, with its words, what they
-        mean and what to do; or its files do not describe this network.
-        """
+        """Let the tool "analyze", "generate" or "validate", with further options. Raises KitError:
+        it fails, says that it failed, or takes too long, with its words, what they mean and what to
+        do; or its files do not describe this network."""
         line = [*self._command(verb), *more]
-        done = _run(line, self.folder, LIMITS[verb], self.settings.watch)
+        done = _run(line, self.model.parent, LIMITS[verb], self.settings.watch)
         self.printed = done.printed
         what = f"{self.version} could not {verb} {self.model.name}."
         if error := failure(what, done.printed, done.code, self.model):
             raise error
-        places = [self.output, self.folder / "workspace"]
+        places = [self.output, self.workspace]
         return gather_figures(places, verb, self.described, self.version)
 
     def _command(self, verb: str) -> list[str | Path]:
         """The command line, with the options that the version has."""
         kind = "tflite" if self.described else "keras"
         words: list[str | Path] = [self.tool.program, verb, "--model", self.model, "--type", kind]
-        words += ["--name", "network", "--workspace", self.folder / "workspace"]
-        words += ["--output", self.output]
-        wanted = {"--target": TARGET, "--series": TARGET, "--quiet": ""} | self._chosen()
+        words += ["--name", "network", "--output", self.output, "--workspace", self.workspace]
+        wanted = {"--target": TARGET, "--series": TARGET, "--quiet": ""}
         if "--no-inputs-allocation" not in self.options:  # then it does not go without saying
             wanted |= {"--allocate-inputs": "", "--allocate-outputs": ""}
         if self.version.number >= FIRST_ST_AI:
             wanted["--c-api"] = "st-ai"
         for name in filter(self.options.__contains__, wanted):
             words += filter(None, (name, wanted[name]))
+        for name in ("compression", "optimization"):
+            if value := getattr(self.settings, name):
+                self._check_offer(f"--{name}", value)
+                words += [f"--{name}", value]
         return words
 
-    def _chosen(self) -> dict[str, str]:
-        """The options for what was chosen; KitError where this version lacks them."""
-        chosen = {"--compression": self.settings.compression,
-                  "--optimization": self.settings.optimization}  # fmt: skip
-        given = {option: value for option, value in chosen.items() if value is not None}
-        for option, value in given.items():
-            offers = self.options.get(option)
-            if offers is None or (offers and value not in offers):
-                raise KitError(
-                    f"{self.version} has no {option} {value}.",
-                    f"It offers {', '.join(offers)}."
-                    if offers
-                    else "It does not have this option at all.",
-                    f"Leave {option} out, or choose what it offers.",
-                )
-        return given
+    def _check_offer(self, option: str, value: str) -> None:
+        offers = self.options.get(option)
+        if offers is None or (offers and value not in offers):
+            has = f"It offers {', '.join(offers)}." if offers else ""
+            raise KitError(
+                f"{self.version} has no {option} {value}.",
+                has or "It does not have this option at all.",
+                f"Leave {option} out, or choose what it offers.",
+            )
 
 
 @contextmanager
 def open_job(path: Path, settings: Settings) -> Iterator[StJob]:
-    """A model made ready for the tool.
-
-    Raises KitError: there is no tool, it is too old, or the model is none that can be taken.
-    """
+    """A model made ready for the tool. Raises KitError: there is no tool, it is too old, or the
+    model is none that can be taken."""
     described, tool = described_model(path), find_tool(settings.tool)
     version, options = ask_tool(tool)
     with work_folder() as folder:
         copy = folder / f"{safe_name(path.stem)}{path.suffix.lower()}"
         shutil.copyfile(path, copy)
-        yield StJob(tool, version, options, settings, copy, described, folder)
+        places = folder / "output", folder / "workspace"
+        yield StJob(tool, version, options, settings, copy, described, *places)
 
 
 def safe_name(name: str) -> str:
@@ -169,16 +143,10 @@ def version_of(tool: StTool) -> Version:
     )
 
 
-def ask_tool(tool: StTool) -> tuple[Version, dict[str, tuple[str, ...]]]:
-    """The version of a tool and its options, asked once for each state of its file.
-
-    Raises KitError: it does not run, says nothing that is known, or is older than 7.1.
-    """
-    return _ask(tool, tool.program.stat().st_mtime_ns if tool.program.is_file() else 0)
-
-
 @cache
-def _ask(tool: StTool, _stamp: int) -> tuple[Version, dict[str, tuple[str, ...]]]:
+def ask_tool(tool: StTool) -> tuple[Version, dict[str, tuple[str, ...]]]:
+    """The version of a tool and its options, asked once for each state of its file. Raises
+    KitError: it does not run, says nothing that is known, or is older than 7.1."""
     version = version_of(tool)
     version.check_age()
     shown = _say(tool, "--help")
@@ -203,16 +171,19 @@ def _run(line: Sequence[str | Path], folder: Path, seconds: float, watch: Watch 
     """Run the tool without what is meant for this Python: it brings one of its own."""
     ours = {name: text for name, text in os.environ.items() if not name.startswith("PYTHON")}
     done = run_program(line, seconds, folder, ours, watch)
+    if done.trouble.startswith("timed out"):
+        raise KitError(
+            f"{Path(line[0]).name} did not end within {seconds:g} seconds, so it was stopped.",
+            f"The last it said: {done.printed.strip()[-1500:] or 'nothing'}",
+            "Run it once by hand in a terminal: it may ask a question (about statistics, a "
+            "license) that has to be answered once. The command was: "
+            f"{subprocess.list2cmdline(map(str, line))}",
+        )
     if done.trouble:
-        raise explain(
+        raise KitError(
+            f"{line[0]} cannot be started.",
             done.trouble,
-            TROUBLES,
-            program=str(line[0]),
-            name=Path(line[0]).name,
-            trouble=done.trouble,
-            seconds=f"{seconds:g}",
-            last=done.printed.strip()[-1500:] or "nothing",
-            command=subprocess.list2cmdline(map(str, line)),
+            "Check that the file is there and may be executed; `kit doctor` shows what was found.",
         )
     return done
 

@@ -13,7 +13,8 @@ import numpy.typing as npt
 from kit.errors import KitError
 from kit.generate.result import TensorInfo
 from kit.generate.xcubeai.license import check_may_run_on
-from kit.generate.xcubeai.tool import Settings, StJob, open_job
+from kit.generate.xcubeai.tool import Settings, open_job
+from kit.generate.xcubeai.versions import AGAIN
 
 MODES = {"host": "x86", "target": "stm32"}
 """The two modes, and what the older stm32ai calls them."""
@@ -37,12 +38,9 @@ class Metrics:
 
 @dataclass(frozen=True)
 class Validated:
-    """What `stedgeai validate` found.
-
-    `outputs` are the C model's, shape (n, ...) and dtype of the model's output, or None where this
-    version writes none. `milliseconds` is the time of an inference: on a board a measurement, on
-    this computer no more than an indication.
-    """
+    """What `stedgeai validate` found: the time of an inference, on this computer no more than an
+    indication; the C model's outputs, shape (n, ...) and dtype of the model's output, or None
+    where this version writes none."""
 
     tool: str
     mode: str
@@ -58,51 +56,37 @@ def validate_by_tool(
     board: str | None = None,
     settings: Settings | None = None,
 ) -> Validated:
-    """Run ST's validation of a .tflite, .keras or .h5 file on given inputs.
+    """Run ST's validation of a .tflite, .keras or .h5 file.
 
-    Args:
-        path: the model.
-        inputs: shape (n, ...), in the dtype of the model's input; or a number: so many random
-            ones of the tool's own.
-        mode: "host" compiles the C for this computer, "target" talks to a board that runs ST's
-            validation program.
-        board: the serial port for "target"; None lets the tool search.
-        settings: what to choose.
-
-    Raises:
-        KitError: the mode cannot work here, no tool, a failure of the tool, or results that cannot
-            be read.
+    `inputs` has shape (n, ...), in the dtype of the model's input, or is a number: so many random
+    ones of the tool's own. `mode` "host" compiles the C for this computer, "target" talks to a
+    `board` (a serial port; None lets the tool search) that runs ST's validation program. Raises
+    KitError: the mode cannot work here, no tool, a failure of it, or results that cannot be read.
     """
     check_mode(mode, board)
     with open_job(Path(path), settings or Settings()) as job:
-        rows, version, more = (
-            inputs if isinstance(inputs, int) else len(inputs),
-            job.version,
-            [],
-        )
+        rows, more = inputs if isinstance(inputs, int) else len(inputs), []
         if not isinstance(inputs, int):
-            np.savez(job.folder / "inputs.npz", m_inputs_1=inputs)
+            np.savez(job.model.parent / "inputs.npz", m_inputs_1=inputs)
             more += ["--valinput", "inputs.npz"]
-        more += ["--batch-size", str(rows), "--mode", mode if version.is_core else MODES[mode]]
+        more += ["--batch-size", str(rows)]
+        more += ["--mode", mode if job.version.is_core else MODES[mode]]
         if mode == "target":
             more += ["--desc", f"serial:{board}:{BAUD}" if board else f"serial:{BAUD}"]
         figures = job.run("validate", *more)
-        text = _report(job)
+        reports = sorted(job.output.rglob("network_validate_report.txt"))
+        texts = [path.read_text(encoding="utf-8", errors="replace") for path in reports]
+        text = "\n".join([*texts, job.printed])  # versions differ in what they put where
         metrics, duration = tuple(read_metrics(text)), _DURATION.search(text)
         if not metrics:
             raise KitError(
-                f"{version} left no evaluation.",
+                f"{job.version} left no evaluation.",
                 "Neither its report nor what it printed has the table of metrics.",
-                "Try again; if it stays so, use ST Edge AI Core 4.0.",
+                AGAIN,
             )
+        milliseconds = float(duration[1]) if duration else None
         outputs = _outputs(job.output, figures.output, rows)
-    milliseconds = float(duration[1]) if duration else None
-    return Validated(str(version), mode, metrics, milliseconds, outputs)
-
-
-def computer() -> tuple[str, str]:
-    """This computer's system and processor, such as ("Linux", "x86_64")."""
-    return platform.system(), platform.machine()
+        return Validated(str(job.version), mode, metrics, milliseconds, outputs)
 
 
 def check_mode(mode: str, board: str | None) -> None:
@@ -111,25 +95,18 @@ def check_mode(mode: str, board: str | None) -> None:
         raise KitError(f"There is no mode {mode!r}.", next_step="Choose host or target.")
     if mode == "target":
         check_may_run_on(board or "")
-    elif computer() == ("Darwin", "arm64"):
+    elif (platform.system(), platform.machine()) == ("Darwin", "arm64"):
         raise KitError(
             "ST's validation on this computer does not work on Apple silicon.",
             "Its libraries for the host are for x86-64 only.",
             "Validate on a board (--mode target), or with the portable engine.",
         )
-    elif computer()[0] == "Linux" and not shutil.which("gcc"):
+    elif platform.system() == "Linux" and not shutil.which("gcc"):
         raise KitError(
             "ST's validation on this computer needs gcc.",
             "The tool compiles the C model for the host with it, and it was not found on PATH.",
             "Install it (sudo apt install gcc), or validate on a board (--mode target).",
         )
-
-
-def _report(job: StJob) -> str:
-    """What the tool wrote and printed; versions differ in what they put where."""
-    files = sorted(job.output.rglob("network_validate_report.txt"))
-    texts = [path.read_text(encoding="utf-8", errors="replace") for path in files]
-    return "\n".join([*texts, job.printed])
 
 
 def read_metrics(text: str) -> list[Metrics]:
@@ -143,16 +120,13 @@ def read_metrics(text: str) -> list[Metrics]:
         elif row.startswith("---"):
             columns = [] if found else columns
         elif columns and len(words) >= 2:
-            numbers = {
-                name: _NUMBER.fullmatch(word) for name, word in zip(columns, words, strict=False)
-            }
-            known = {
+            numbers = zip(columns, map(_NUMBER.fullmatch, words), strict=False)
+            values = {
                 name: float(number[1]) / (100 if number[2] else 1)
-                for name, number in numbers.items()
+                for name, number in numbers
                 if number and name in NAMES
             }
-            if known:
-                found[row] = Metrics(row, known)
+            found |= {row: Metrics(row, values)} if values else {}
     return list(found.values())
 
 
@@ -160,9 +134,8 @@ def _outputs(folder: Path, tensor: TensorInfo, rows: int) -> npt.NDArray[Any] | 
     """The outputs of the C model, from network_val_io.npz."""
     for path in sorted(folder.rglob("*_val_io.npz")):
         with np.load(path) as arrays:
-            for name in ("c_outputs_1", "c_outputs"):
-                if name in arrays:
-                    return as_stored(np.asarray(arrays[name]), tensor, rows)
+            for name in filter(arrays.__contains__, ("c_outputs_1", "c_outputs")):
+                return as_stored(np.asarray(arrays[name]), tensor, rows)
     return None
 
 

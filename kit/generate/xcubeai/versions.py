@@ -17,9 +17,15 @@ CUBES: dict[tuple[int, ...], tuple[int, ...]] = {
     (4, 0): (12, 0), (9, 0): (9, 0),
 }  # fmt: skip
 """X-CUBE-AI's number for each ST Edge AI Core that is known; the first still counted as it did."""
+AGAIN = (
+    "Generate again into an empty folder, or download the zip again. If it stays so, the kit does "
+    "not know this version: use ST Edge AI Core 1.0 to 4.0, or the portable engine."
+)
+FOR_F446 = "Generate for stm32f4; in ST Edge AI Developer Cloud choose NUCLEO-F446RE."
 SAME_ROOT = (
-    "Install one version whole (its folder holds Utilities and Middlewares), or download the zip "
-    "again, and generate again: ST promises no compatibility between the files of two versions."
+    "Install one version whole (its folder holds Utilities and Middlewares), or choose "
+    "NUCLEO-F446RE in ST Edge AI Developer Cloud and download the zip again; and generate again: "
+    "ST promises no compatibility between the files of two versions."
 )
 _BANNERS = {
     CORE: re.compile(r"ST ?Edge ?AI ?Core v(\d+(?:\.\d+)+\S*(?: [0-9a-f]{9,})?)"),
@@ -66,10 +72,10 @@ class Version:
                 "generate again.",
             )
 
-    def check_header(self, text: str, name: str, silent: bool = False) -> None:
-        """Raise KitError unless a header of ST's, in which `silent` need say none, is of it."""
+    def check_header(self, text: str, name: str, may_be_silent: bool = False) -> None:
+        """Raise KitError unless the header `name` of ST's says that it is of this version."""
         told = re.findall(r"define\s+(?:ST)?AI_TOOLS_VERSION_(?:MAJOR|MINOR)\s+\(?(\d+)", text)
-        if (told or not silent) and tuple(map(int, told)) != self.number[:2]:
+        if (told or not may_be_silent) and tuple(map(int, told)) != self.number[:2]:
             raise self.differs(f"{name} of {'.'.join(told) or 'none'}")
 
     def differs(self, other: str) -> KitError:

@@ -12,7 +12,7 @@ from kit.generate.result import Runtime
 from kit.generate.xcubeai.c_code import Code, headers_in, read_code
 from kit.generate.xcubeai.figures import Figures, gather_figures
 from kit.generate.xcubeai.refusals import described_model
-from kit.generate.xcubeai.runtime import IN_A_ZIP, make_runtime, pick_library
+from kit.generate.xcubeai.runtime import make_runtime, pick_library
 from kit.generate.xcubeai.tool import Settings, work_folder
 
 LARGEST = 256 * 1024 * 1024  # bytes unpacked; a real one has some 20 MB
@@ -23,11 +23,9 @@ KEPT = {".c", ".h", ".a", ".json", ".txt", ".md", ".pdf", ".html", ""}
 def open_zip(
     path: Path, zip_file: Path, settings: Settings
 ) -> Iterator[tuple[Figures, Code, Runtime]]:
-    """What a zip made of the model at `path` holds, unpacked for as long as the block runs.
-
-    Raises KitError: it is not such a zip, is not whole, or was made from another model; or there
-    are settings that cannot change what is in it.
-    """
+    """What a zip made of the model at `path` holds, unpacked for as long as the block runs. Raises
+    KitError: it is no such zip, not whole, or made from another model; or there are settings that
+    cannot change what is in it."""
     model = described_model(path)
     if settings.compression or settings.optimization or settings.tool:
         raise KitError(
@@ -39,40 +37,31 @@ def open_zip(
         unpack_zip(zip_file, work)
         beside = [header.parent for header in headers_in(work)][:1]
         figures = gather_figures([*beside, work], "generate", model)
-        if figures.version is None:
-            raise KitError(
-                f"{zip_file} does not say which version of ST's tool made it.",
-                "The report in it has no banner that is known.",
-                "Download it again from ST Edge AI Developer Cloud.",
-            )
-        code = read_code(work, figures.version, zip_file)
-        header = min(
-            work.rglob(code.api.header), key=lambda one: (len(one.parts), one), default=None
-        )
-        if header is None:
+        if (version := figures.version) is None:
+            raise _not_usable(zip_file, "The report in it does not say a version that is known.")
+        code = read_code(work, version, zip_file)
+        headers = sorted(work.rglob(code.api.header), key=lambda header: len(header.parts))
+        if not headers:
             raise _not_usable(zip_file, f"There is no {code.api.header} in it.")
-        library = pick_library(work, figures.library, zipped=True)
-        remark = _compared(path, zip_file, code, figures)
-        yield figures, code, make_runtime(code.api.name, figures.version, header.parent, library,
-                                          figures.library, remark)  # fmt: skip
+        remark = _compared(path, zip_file, code, figures.model_hash if version.is_core else None)
+        places = headers[0].parent, pick_library(work, figures.library, zip_file)
+        runtime = make_runtime(code.api.name, version, *places, figures.library, remark)
+        yield figures, code, runtime
 
 
 def unpack_zip(path: Path, folder: Path) -> None:
     """Unpack a zip into a folder, which must exist: only files of the kinds that belong there, only
-    below it, and not endlessly.
-
-    Raises KitError: it is not such a zip, is damaged, or is larger than any real one.
-    """
+    below it, and not endlessly. Raises KitError: it is not such a zip, is damaged, or is larger
+    than any real one."""
     try:
         with zipfile.ZipFile(path) as archive:
             members = [member for member in archive.infolist() if not member.is_dir()]
-            kept = [m for m in members if PurePosixPath(m.filename).suffix.lower() in KEPT]
+            kept = [one for one in members if PurePosixPath(one.filename).suffix.lower() in KEPT]
             if sum(member.file_size for member in kept) > LARGEST:
                 raise ValueError(f"unpacked it would have more than {LARGEST:,} bytes")
             for member in kept:
                 archive.extract(member, folder)  # which drops "..", drives and a leading slash
-    except (OSError, ValueError, EOFError, NotImplementedError, RuntimeError,
-            zipfile.BadZipFile) as error:  # fmt: skip
+    except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
         raise _not_usable(path, f"It is damaged or not a zip: {error}.") from error
 
 
@@ -80,18 +69,17 @@ def _not_usable(path: Path, why: str) -> KitError:
     return KitError(
         f"{path} is not a usable zip of ST Edge AI Developer Cloud.",
         why,
-        f"Upload the .tflite there. {IN_A_ZIP}",
+        "Upload the .tflite there, choose NUCLEO-F446RE, generate, and download the code again.",
     )
 
 
-def _compared(path: Path, zip_file: Path, code: Code, figures: Figures) -> str:
-    """ "" for a zip that was made from this model, a remark where it does not say from which.
+def _compared(path: Path, zip_file: Path, code: Code, model_hash: str | None) -> str:
+    """A remark where a zip does not say from which model it was made, "" where it is this one.
 
     The st-ai API carries the MD5 of the model's file in the C, and from Core 9.0 on the report
     does. (What the older reports have under this name is not that.)
     """
-    known = figures.version is not None and figures.version.is_core
-    told = code.model_hash or (figures.model_hash if known else None) or ""
+    told = code.macro("ORIGIN_MODEL_SIGNATURE").strip('"') or model_hash or ""
     if not re.fullmatch(r"0x(?!0+$)[\da-f]{32}", told, re.IGNORECASE):
         return (f"It was not compared whether {zip_file.name} was made from {path.name}: "
                 "it does not say the MD5 of its model.")  # fmt: skip
