@@ -444,7 +444,7 @@ def test_a_notebook_recorded_is_a_notebook_replayed(course, tmp_path, capsys, mo
 def test_a_board_that_no_notebook_asks_is_an_error(course):
     """`kit run 01 --board COM5` would else forget the board without a word."""
     with pytest.raises(KitError, match="None of the notebooks asks a board"):
-        running.run_notebooks(["01"], progress=False, board=URL)
+        running.run_notebooks(["01"], board=URL)
 
 
 def test_a_recording_that_fails_leaves_no_file(course, tmp_path, capsys):

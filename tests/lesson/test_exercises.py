@@ -12,13 +12,12 @@ from types import SimpleNamespace
 
 import nbformat
 import pytest
-from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 from kit import paths
 from kit.errors import KitError
 from kit.lesson import artifacts
-from kit.lesson.execute import _Kernels, kernel_environment, notebooks
+from kit.lesson.execute import kernel, notebooks
 from kit.lesson.exercises import copy_of_firmware, watch_led
 from kit.provenance import digest, note_of
 
@@ -37,16 +36,8 @@ class Lesson:
         self.notebook = nbformat.read(path, 4)
         self.exercises = next(c.source for c in self.notebook.cells if "## Try it" in c.source)
         self._done: set[str] = set()
-        self._client = NotebookClient(
-            self.notebook,
-            kernel_manager_class=_Kernels,
-            kernel_name="python3",
-            resources={"metadata": {"path": str(path.parent)}},
-            extra_arguments=["--log-level=ERROR"],
-        )
-        environment = {**kernel_environment(name), "KIT_BUILD": str(build)}
-        del environment[artifacts.CHAIN]  # a person runs it
-        stack.enter_context(self._client.setup_kernel(env=environment))
+        own = {"KIT_BUILD": str(build), artifacts.CHAIN: ""}  # a person runs it
+        self._client = stack.enter_context(kernel(self.notebook, path, **own))
         self.do(CHANGE)
 
     def needs(self, *ids: str) -> None:

@@ -1,5 +1,6 @@
-"""The figures say what the numbers say: titles, labels, units, alt text, and the right bars."""
+"""kit/lesson/show: figures say what the numbers say, in titles, labels, units, alt texts, bars."""
 
+import base64
 import io
 import re
 from types import SimpleNamespace
@@ -8,15 +9,14 @@ import numpy as np
 import pytest
 from matplotlib.colors import same_color
 from matplotlib.figure import Figure
-from nbclient import NotebookClient
-from nbformat.v4 import new_code_cell, new_notebook
 from PIL import Image
 
 from kit.board import LayerProfile, Profile
 from kit.compile import Region
 from kit.digits import load_mnist
 from kit.lesson import show
-from kit.paths import ROOT
+from kit.lesson.show import picture
+from kit.lesson.show.steps import STAGES
 
 MODELS = [
     {"name": "float32", "bytes": 476_332, "accuracy": 0.9747, "agreement": 1.0, "fits": True},
@@ -26,7 +26,7 @@ MODELS = [
 REGIONS = [
     Region("weights", "flash", 0x0800_0000 + 8192, 119_000),
     Region("code", "flash", 0x0800_0000, 8192),
-    {"name": "stack", "memory": "RAM", "address": 0x2001_F000, "bytes": 4096},
+    Region("stack", "RAM", 0x2001_F000, 4096),
 ]
 HISTORY = {"loss": [0.3, 0.1], "accuracy": [0.9, 0.97], "val_loss": [0.2, 0.1]}
 SCORES = np.array([-128] * 7 + [126, -128, -128], np.int8)
@@ -104,8 +104,8 @@ def test_scores_are_percent_and_the_best_stands_out(values):
     """int8 scores are 100 / 256 * (score + 128) percent, real ones 100 times themselves."""
     bars = show.scores(values).axes[0].patches
     assert [bar.get_height() for bar in bars] == pytest.approx([0] * 7 + [99.21875, 0, 0])
-    assert same_color(bars[7].get_facecolor(), show.BLUE)
-    assert not any(same_color(bar.get_facecolor(), show.BLUE) for bar in bars[:7])
+    assert same_color(bars[7].get_facecolor(), picture.BLUE)
+    assert not any(same_color(bar.get_facecolor(), picture.BLUE) for bar in bars[:7])
 
 
 def test_confusion_counts():
@@ -193,7 +193,7 @@ def test_an_empty_memory_can_be_drawn():
 
 def test_road_highlights_one_stage_and_knows_all():
     """A typing error in a notebook does not silently highlight nothing."""
-    for stage in show.STAGES:
+    for stage in STAGES:
         figure = show.road(stage)
         bold = [t.get_text() for t in figure.axes[0].texts if t.get_fontweight() == "bold"]
         assert bold == [stage]
@@ -202,27 +202,27 @@ def test_road_highlights_one_stage_and_knows_all():
 
 
 def test_the_colors_are_okabe_and_itos():
-    """The published palette, unchanged: https://jfly.uni-koeln.de/color/."""
-    published = ["E69F00", "56B4E9", "009E73", "F0E442", "0072B2", "D55E00", "CC79A7"]
-    used = [show.ORANGE, show.SKY, show.GREEN, show.YELLOW, show.BLUE, show.RED, show.PURPLE]
-    assert used == [f"#{color}" for color in published]
+    """The published palette, unchanged, and a gray: https://jfly.uni-koeln.de/color/."""
+    published = {"E69F00", "56B4E9", "009E73", "F0E442", "0072B2", "D55E00", "CC79A7", "9A9A9A"}
+    assert set(picture.CYCLE) == {f"#{color}" for color in published}
 
 
-# --- Into the notebook ---------------------------------------------------------------------------
-
-
-def test_show_gives_a_png_with_alt_text():
-    """In a real kernel: one image/png, its alt text in the metadata and as plain text; a figure
-    that is a cell's last expression comes with its own description."""
-    code = "from kit.lesson.show import show, road\nshow(road(), alt='A road.')\nroad()"
-    notebook = new_notebook(cells=[new_code_cell(code)])
-    NotebookClient(notebook, resources={"metadata": {"path": str(ROOT)}}).execute()
-    given, default = notebook.cells[0].outputs
-    assert given.output_type == "display_data"
-    assert set(given.data) == {"image/png", "text/plain"}
-    assert given.data["text/plain"] == "A road."
-    assert given.metadata["image/png"] == {"alt": "A road.", "width": 960}
-    assert default.metadata["image/png"]["alt"] == show.road().get_label()
+def test_a_figure_is_shown_as_a_png_with_its_alt_text(monkeypatch):
+    """One image/png, its alt text in the metadata and as plain text, the same every time; another
+    description may be given."""
+    shown = []
+    monkeypatch.setattr(picture, "display", lambda *given, **more: shown.append((*given, more)))
+    figure = show.road()
+    figure._ipython_display_()
+    figure.set_label("A road.")
+    figure._ipython_display_()
+    (first, _), (data, more) = shown
+    assert first["text/plain"].startswith("The road: digits, then model")
+    assert set(data) == {"image/png", "text/plain"} and data["image/png"] == first["image/png"]
+    assert data["text/plain"] == "A road." and more["raw"]
+    assert more["metadata"] == {"image/png": {"alt": "A road.", "width": 960}}
+    png = Image.open(io.BytesIO(base64.b64decode(data["image/png"])))
+    assert png.size == (1440, 216) and "Software" not in png.info
 
 
 ROWS = [

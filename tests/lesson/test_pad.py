@@ -1,5 +1,6 @@
-"""The drawing pad without a browser: what the mouse does, what the network gets, what is said."""
+"""kit/lesson/pad.py without a browser: what the mouse does, what the network gets, what is said."""
 
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from kit.digits import like_mnist
 from kit.errors import KitError
 from kit.lesson.pad import PEN, SIDE, DrawingPad
+from kit.lesson.show.picture import BLUE
 
 SEVEN = [(60, 60), (200, 60), (110, 230)]
 
@@ -27,7 +29,7 @@ def pad(seen):
 
 
 def bar_values(pad):
-    return [bar.children[1].value for bar in pad.bars]
+    return [float(width) for width in re.findall(r"width:([\d.]+)%", pad._scores.value)]
 
 
 def event(pad, name, **content):
@@ -45,8 +47,9 @@ def test_a_stroke_is_prepared_recognized_and_said(pad, seen):
     assert pad.message in pad._text.value
     assert pad.answer.digit == 7
     assert bar_values(pad) == [0] * 7 + [100, 0, 0]
-    colors = {bar.children[1].style.bar_color for bar in pad.bars[:7] + pad.bars[8:]}
-    assert pad.bars[7].children[1].style.bar_color not in colors
+    bold = re.findall(r"font-weight:(\w+)", pad._scores.value)
+    assert [index for index, weight in enumerate(bold) if weight == "bold"] == [7]
+    assert pad._scores.value.count(BLUE) == 1
 
 
 def test_the_picture_is_what_was_drawn(pad):
