@@ -34,7 +34,7 @@ from kit.errors import KitError
 from kit.generate import generate_network, load_network
 from kit.model import Reference, pixels_to_input, read_model
 from kit.paths import FIRMWARE
-from virtual_nucleo import flash_store
+from virtual_nucleo import store
 
 FLASH = import_module("kit.board.flashing")  # the package gives the function of that name
 SPEC = Spec(784, (12, 10), "relu", True, True, True, True, 0.05, 3)
@@ -642,10 +642,9 @@ def test_sts_runtime_never_runs_on_the_virtual_board(networks, model, tmp_path, 
     ).elf
     assert [Program(elf).has_st_runtime for elf in (ours, theirs, portable)] == [False, True, False]
     flash(URL, portable)
-    for put in (flash, lambda url, elf: flash_store.program("adapters", elf)):
-        with pytest.raises(KitError, match="does not run on the virtual board") as error:
-            put(URL, theirs)
-        assert "license" in error.value.why and "--engine portable" in error.value.next_step
+    with pytest.raises(KitError, match="does not run on the virtual board") as error:
+        flash(URL, theirs)
+    assert "license" in error.value.why and "--engine portable" in error.value.next_step
     assert main(["flash", "--board", "Virtual://adapters", "--elf", str(theirs)]) == 1
     assert "ST's license" in capsys.readouterr().err
     with Board(URL) as board:
@@ -669,7 +668,7 @@ def home(tmp_path, monkeypatch):
     folder.mkdir()
     monkeypatch.setenv("KIT_BUILD", str(folder))
     for module in ("kit.compile.toolchain", "kit.compile.host"):
-        monkeypatch.setattr(import_module(module), "build", lambda: cache)
+        monkeypatch.setattr(import_module(module), "build_folder", lambda: cache)
     return folder
 
 
@@ -686,7 +685,7 @@ def test_generate_build_flash(home, roots, model, line, monkeypatch, capsys, nam
     greet = FLASH._greet
 
     def written(url, elf, how):
-        flash_store.program("behind-a-line", home / "pyocd.file")
+        store.program("behind-a-line", home / "pyocd.file")
         return greet(url, elf, how)
 
     monkeypatch.setattr(FLASH, "_greet", written)

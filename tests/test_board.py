@@ -600,7 +600,7 @@ def test_a_network_of_other_sizes_is_read_as_what_it_is(tmp_path):
 def test_a_damaged_program_of_another_board_does_not_hide_a_crash(tmp_path, monkeypatch):
     """The sources of a crash are looked for in every program there is."""
     monkeypatch.setenv("KIT_BUILD", str(tmp_path))
-    for place, content in (("firmware.elf", b""), ("virtual/x/firmware.elf", b"\x7fELF" * 20)):
+    for place, content in (("firmware.elf", b""), ("virtual/x.elf", b"\x7fELF" * 20)):
         (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / place).write_bytes(content)
     error = _crash_error(struct.pack("<B4I8I", 3, 1 << 25, 0, 0, 0, *range(8)) + b"some build")

@@ -8,6 +8,7 @@ import re
 import shutil
 import struct
 from itertools import groupby
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -317,7 +318,7 @@ CRASHES = {  # the n of crashes.h, what is said, and whether the place is known
     "lose_stack": (9, "ran out of stack"),
 }
 NOWHERE = ("overflow", "lose_stack")  # the core could not save where it was
-MARKS = ROOT / "tests" / "virtual_firmware" / "crashes.h"
+MARKS = ROOT / "tests" / "virtual_nucleo" / "firmware" / "crashes.h"
 
 
 @pytest.fixture(scope="module")
@@ -338,7 +339,7 @@ def crashing(network, tmp_path_factory):
     (copy / "app" / "main.c").write_text(main)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(firmware_module, "FIRMWARE", copy)
-        return build_firmware(network, "virtual/crashing").elf
+        return build_firmware(network, "exercises/crashing").elf
 
 
 def crash(board, number):
@@ -446,6 +447,6 @@ def test_a_crash_in_the_middle_of_a_reply_is_told():
 def test_a_port_that_knows_more_about_the_crash_is_believed():
     """The virtual board saw the fault itself."""
     port = Silent()
-    port.failure = LinkError("It wrote to flash.")
+    port.inside = SimpleNamespace(failure=LinkError("It wrote to flash."))
     with pytest.raises(LinkError, match="wrote to flash"):
         Link(port, 0.2).request(link.HELLO)

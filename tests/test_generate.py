@@ -15,7 +15,6 @@ from networks import Spec, Tflite, make, specs
 from kit.board import Board, flash
 from kit.checks.validate import random_inputs
 from kit.compile import HostNetwork, build_firmware
-from kit.compile.host import compile_library
 from kit.compile.toolchain import run_tool, zig
 from kit.digits import load_mnist
 from kit.errors import KitError
@@ -26,6 +25,7 @@ from kit.generate.portable import KERNELS, Step, lower, place
 from kit.generate.quantized import quantize_multiplier
 from kit.model import Operator, Reference, pixels_to_input, read_model
 from kit.paths import FIRMWARE
+from virtual_nucleo.native import compile_library
 
 EXAMPLE = Spec(20, (12, 5), "relu", True, True, True, True, 0.3, 1)
 slow = settings(
@@ -410,11 +410,11 @@ def test_a_library_knows_its_flags_and_its_compiler(tmp_path, monkeypatch):
     """A home folder shared by two machines, or another zig: not the library of before."""
     source = tmp_path / "one.c"
     source.write_text("int one(void);\nint one(void)\n{\n    return 1;\n}\n")
-    first = compile_library([source], "a test")
-    assert compile_library([source], "a test") == first
-    assert compile_library([source], "a test", flags=["-DA=1"]) != first
+    first = compile_library([source], tmp_path / "host")
+    assert compile_library([source], tmp_path / "host") == first
+    assert compile_library([source], tmp_path / "host", flags=["-DA=1"]) != first
     monkeypatch.setattr("platform.machine", lambda: "another")
-    assert compile_library([source], "a test") != first
+    assert compile_library([source], tmp_path / "host") != first
 
 
 @pytest.fixture(scope="module")
@@ -487,7 +487,7 @@ def test_st_and_its_packages_are_loaded_when_they_are_asked_for():
     lines = [
         "import sys, kit",
         "kit.generate_network, kit.build_firmware, kit.flash, kit.Board, kit.HostNetwork",
-        "import kit.checks.validate, virtual_nucleo.flash_store",
+        "import kit.checks.validate, virtual_nucleo.store",
         "assert not [name for name in sys.modules if name.startswith('kit.generate.xcubeai')]",
     ]
     subprocess.run([sys.executable, "-c", "\n".join(lines)], check=True)

@@ -450,8 +450,9 @@ def _crash_error(payload: bytes) -> KitError:
     """The error for a FAULT frame, with source lines if the program was built here."""
     crash = parse(payload)
     build_id = crash.build_id if crash else ""
-    candidates = [path for top in (".", "virtual/[!.]*", "exercises", "exercises/[!.]*")
-                  for path in build_folder().glob(f"{top}/firmware.elf")]  # fmt: skip
+    candidates = [path for top in ("firmware.elf", "virtual/[!.]*.elf", "exercises/firmware.elf",
+                                   "exercises/[!.]*/firmware.elf")
+                  for path in build_folder().glob(top)]  # fmt: skip
     return crash_error(payload, next(_programs_of(build_id, candidates), None))
 
 

@@ -44,10 +44,11 @@ class Crash:
 
 
 class CrashError(KitError):
-    """The program on the board crashed. `location` is where, `crash` what the core said."""
+    """The program on the board crashed. `location` is where, `crash` what the core said, None
+    where the virtual board told the fault by itself."""
 
     def __init__(
-        self, what: str, why: str, next_step: str, location: Location, crash: Crash
+        self, what: str, why: str, next_step: str, location: Location, crash: Crash | None
     ) -> None:
         super().__init__(what, why, next_step)
         self.location = location

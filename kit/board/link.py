@@ -11,9 +11,11 @@ import serial
 from cobs import cobs
 
 from kit.board.address import NETWORK, how_to_flash, scheme
-from kit.board.crash import crash_error
+from kit.board.crash import CrashError, crash_error
 from kit.board.engine_errors import explain
 from kit.errors import KitError
+from virtual_nucleo.errors import EmptyFlashError, VirtualError
+from virtual_nucleo.faults import BoardFault
 
 HELLO, LAYER, RECOGNIZE, RUN, MEASURE, WATCH, RESET, BAUD, STATUS, CHECKSUM = range(1, 11)
 REPLY = 0x80
@@ -82,6 +84,14 @@ class Frame:
     type: int
     sequence: int
     payload: bytes
+
+
+def _told(error: VirtualError, url: str) -> KitError:
+    """What a port itself says, as an error of the kit: the program's fault, or why it has none."""
+    if isinstance(error, BoardFault):
+        return CrashError(error.what, error.why, error.next_step, error.location, None)
+    empty = isinstance(error, EmptyFlashError)
+    return KitError(error.what, error.why, how_to_flash(url) if empty else error.next_step)
 
 
 def crc32(data: bytes) -> int:
@@ -212,8 +222,10 @@ class Link:
             self._reconnect()
             self._send(Frame(kind, self._sequence, payload))
             return self._receive(self._limit)
-        except KitError:  # a fault of the virtual board, which is a SerialException too
+        except KitError:  # a recording that differs, which is a SerialException too
             raise
+        except VirtualError as error:
+            raise _told(error, str(self.port.port)) from None
         except serial.SerialTimeoutException as error:
             raise self._stuck(len(payload)) from error
         except BROKEN as error:
@@ -340,7 +352,10 @@ class Link:
             self.port.write_timeout = needed
         try:
             self.port.write(self.last_sent)
-        except KitError:  # a recording, or a virtual board that has failed: it did not go out
+        except (
+            KitError,
+            VirtualError,
+        ):  # played, or virtual: it did not go out
             self._sequence = (self._sequence - 1) % 256
             raise
 
@@ -362,7 +377,9 @@ class Link:
         found = None
         for frame in filter(None, frames):
             if frame.type == FAULT:
-                raise getattr(self.port, "failure", None) or self._crash(frame.payload)
+                inside = getattr(self.port, "inside", None)
+                failure = inside and inside.failure
+                raise failure or self._crash(frame.payload)
             if frame.sequence == self._sequence:
                 return frame
             found = found or (frame if self._belongs(frame) else None)

@@ -12,18 +12,21 @@ from typing import Any
 import serial
 from serial.tools import list_ports
 
-import virtual_nucleo  # registers virtual://  # noqa: F401
 from kit.board.address import EXAMPLES, NETWORK, checked, scheme
 from kit.board.probes import PLUG_IN, Probe, find_probes, probe_at
 from kit.board.recording import recorded
 from kit.boards import DEFAULT, MCUS, Mcu
 from kit.errors import KitError
+from kit.paths import build_folder
 from kit.programs import system
+from virtual_nucleo import keep_in
+from virtual_nucleo.errors import VirtualError
 
 BAUD = 115200
 READ_SECONDS = 0.2
 WRITE_SECONDS = 2.0  # kit.board.link allows more for a request that takes longer
 AUTO = "auto"
+keep_in(lambda: build_folder() / "virtual")  # importing it has registered virtual://
 VIRTUAL = "virtual://"
 TRIES = 3  # answers to a question
 SUSPECTS = {
@@ -131,6 +134,8 @@ def open_port(url: str) -> serial.SerialBase:
         port.open()
     except KitError:
         raise
+    except VirtualError as error:
+        raise KitError(*error.args) from None
     except (serial.SerialException, ValueError, OSError) as error:
         raise _explain(url, error) from error
     return recorded(port)

@@ -15,10 +15,11 @@ import psutil
 from serial.tools import list_ports
 
 from kit.boards import MCUS
-from kit.errors import KitError
-from kit.paths import build_folder
 from kit.programs import system
-from virtual_nucleo import flash_store, options
+from virtual_nucleo import options, store
+from virtual_nucleo.errors import VirtualError
+from virtual_nucleo.mcus import mcu_of
+from virtual_nucleo.program import Program
 
 ST = 0x0483
 """USB vendor number of STMicroelectronics."""
@@ -124,19 +125,16 @@ def probe_at(url: str) -> Probe | None:
 
 def virtual_boards() -> list[tuple[str, str]]:
     """URL and board of each virtual board that has a program."""
-    names = sorted(
-        path.parent.name for path in (build_folder() / "virtual").glob("[!.]*/firmware.elf")
-    )
     return [
         (f"virtual://{'' if name == options.DEFAULT else name}", _virtual_board(name))
-        for name in names
+        for name in store.names()
     ]
 
 
 def _virtual_board(name: str) -> str:
     try:
-        return flash_store.mcu(name).board
-    except KitError:
+        return MCUS[mcu_of(Program(store.elf_of(name))).name].board
+    except VirtualError:
         return "(damaged)"
 
 

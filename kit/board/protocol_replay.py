@@ -17,10 +17,16 @@ from kit.board import link, recording
 from kit.board.link import Frame, decode
 from kit.board.recording import BAUD, ESTIMATES, FROM_BOARD, TO_BOARD, Event, Session, baud_bytes
 from kit.errors import KitError
-from virtual_nucleo.protocol_virtual import PortError
 
 REQUESTS = "HELLO LAYER RECOGNIZE RUN MEASURE WATCH RESET BAUD STATUS CHECKSUM"
 NAMES = {getattr(link, name): name for name in REQUESTS.split()}
+
+
+class PortError(KitError, serial.SerialException):  # type: ignore[misc]
+    """The recording does not open, or does not go on like this."""
+
+    def __init__(self, what: str, why: str, next_step: str) -> None:
+        KitError.__init__(self, what, why, next_step)
 
 
 class Place(NamedTuple):
@@ -77,7 +83,7 @@ class Serial(SerialBase):  # type: ignore[misc]
             self._path = recording.file_of(self._port)
             self.recording = recording.read(self._path)
         except KitError as error:
-            raise PortError(error) from None
+            raise PortError(error.what, error.why, error.next_step) from None
         self.counts = self.recording.counts
         if self.counts == "instructions":  # Board.profile takes a board without for a chip
             self.take_cycle_estimates = self._take_cycle_estimates
@@ -159,13 +165,11 @@ class Serial(SerialBase):  # type: ignore[misc]
         """The error for the session that agreed with most of `data`, or has most requests."""
         place = max(places, key=lambda p: (_alike(p.next(kind), data), p.request()))
         return PortError(
-            KitError(
-                f"The recording {self._path.name} does not go on like this.",
-                _difference(place, Event(kind, data)),
-                "A recording answers what was asked when it was made, and in that order. Run the "
-                "notebook unchanged from the top (Kernel > Restart), or record again: "
-                f"`kit record --board PORT {self._path.name}`.",
-            )
+            f"The recording {self._path.name} does not go on like this.",
+            _difference(place, Event(kind, data)),
+            "A recording answers what was asked when it was made, and in that order. Run the "
+            "notebook unchanged from the top (Kernel > Restart), or record again: "
+            f"`kit record --board PORT {self._path.name}`.",
         )
 
 

@@ -23,7 +23,8 @@ from kit.boards import MCUS, Mcu
 from kit.compile.program import Program
 from kit.errors import KitError
 from kit.programs import run_program, system
-from virtual_nucleo import flash_store
+from virtual_nucleo import store
+from virtual_nucleo.errors import VirtualError
 
 TIME_LIMIT = 120  # seconds for a tool
 BACK_SECONDS = 15.0  # for the drive to come back, and for the board to answer
@@ -68,8 +69,7 @@ def flash(url: str, program: Program | str | Path, tool: str | None = None) -> F
     program, url = Program.of(program), resolve(url)
     program.check_fits()
     if scheme(url) == "virtual":
-        written = flash_store.program(flash_store.board_name(url), program.path)
-        return Flashed(f"{written:,} bytes written to the flash of {url}", url)
+        return _into_the_virtual_board(url, program)
     if scheme(url) == "replay":
         played = recording.read(recording.file_of(url))
         return Flashed(f"nothing is written: {url} is a recording ({played})", url)
@@ -81,6 +81,18 @@ def flash(url: str, program: Program | str | Path, tool: str | None = None) -> F
     with _flat(program.path, program.flash_image) as flat:
         how, command = _write(url, program.path, flat, program.mcu, tool)
     return Flashed(how, url, command, _greet(url, program, how))
+
+
+def _into_the_virtual_board(url: str, program: Program) -> Flashed:
+    if program.has_st_runtime:
+        from kit.generate.xcubeai import check_may_run_on
+
+        check_may_run_on(url)
+    try:
+        written = store.program(url, program.path)
+    except VirtualError as error:
+        raise KitError(*error.args) from None
+    return Flashed(f"{written:,} bytes written to the flash of {url}", url)
 
 
 @contextmanager

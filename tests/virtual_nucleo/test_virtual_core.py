@@ -1,6 +1,6 @@
 """The core of the virtual board: its time, its estimate of cycles, and the faults that it takes.
 
-Test programs and fixtures are those of test_virtual_board.py.
+Test programs and fixtures are those of tests/bare.py.
 """
 
 import math
@@ -9,14 +9,17 @@ import struct
 
 import numpy as np
 import pytest
+from bare import ask, board, compiler, marked_line, word  # noqa: F401
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_virtual_board import ask, board, compiler, marked_line, word  # noqa: F401
 
-from virtual_nucleo import flash_store, timing
 from virtual_nucleo import memory_map as m
+from virtual_nucleo import timing
 from virtual_nucleo.chip import Chip
 from virtual_nucleo.faults import BoardFault
+from virtual_nucleo.mcus import find_mcu
+from virtual_nucleo.program import Program
+from virtual_nucleo.store import flash_image
 from virtual_nucleo.usart import READY, Usart
 
 # Faults of the core
@@ -77,14 +80,13 @@ def run(chip, data, seconds=2.0):
 
 
 @pytest.fixture
-def powered(compiler, tmp_path, monkeypatch):  # noqa: F811
+def powered(compiler):  # noqa: F811
     """A chip with a test program and options of its own."""
-    monkeypatch.setenv("KIT_BUILD", str(tmp_path))
     chips = []
 
     def power_on(name, **options):
-        flash_store.program("chip", compiler(name))
-        chips.append(Chip(flash_store.read("chip"), flash_store.source("chip"), **options))
+        program, mcu = Program(compiler(name)), find_mcu("stm32f446re")
+        chips.append(Chip(mcu, flash_image(program, mcu), program, **options))
         return chips[-1]
 
     yield power_on
@@ -94,9 +96,9 @@ def powered(compiler, tmp_path, monkeypatch):  # noqa: F811
 
 def test_reading_what_was_never_written_is_refused_on_demand(powered):
     """The option finds the variable without a first value, and nothing else."""
-    chip = powered("core_rules", uninitialized="refuse")
+    chip = powered("core_rules", uninitialized=True)
     assert run(chip, b"w") == b"w"  # the variable has its value, and reads like any other
-    chip = powered("core_rules", uninitialized="refuse")
+    chip = powered("core_rules", uninitialized=True)
     with pytest.raises(BoardFault, match="RAM that it has never written") as caught:
         run(chip, b"\x09")
     assert caught.value.location.line == marked_line("read_never_set", "core_rules.c")
