@@ -17,10 +17,10 @@ from elftools.elf.elffile import ELFFile
 from hypothesis import given
 from hypothesis import strategies as st
 from networks import Spec, make, make_course
+from real_board import add_tool, line  # noqa: F401
 from stand_in import installation, runtime
 from stand_in.releases import RELEASES
 from test_firmware import blinks, ticks, watch_led
-from test_flash import add_tool, line  # noqa: F401
 
 from kit import paths
 from kit.board import Board, LinkError, confirm, flash, link
@@ -680,7 +680,7 @@ def test_generate_build_flash(home, roots, model, line, monkeypatch, capsys, nam
     (home / "bin").mkdir()
     add_tool(home, "pyocd")
     monkeypatch.setenv("PATH", f"{home / 'bin'}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setattr(FLASH.probes, "probes", lambda: ())
+    monkeypatch.setattr(FLASH.probes, "find_probes", lambda: ())
 
     greet = FLASH._greet
 

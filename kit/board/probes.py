@@ -23,17 +23,10 @@ from virtual_nucleo.program import Program
 
 ST = 0x0483
 """USB vendor number of STMicroelectronics."""
-PROBES = {  # USB product numbers of the ST-LINKs that have a serial port: ST TN1235
-    0x374A: "ST-LINK/V2-1",
-    0x374B: "ST-LINK/V2-1",
-    0x3752: "ST-LINK/V2-1",
-    0x374E: "ST-LINK/V3",
-    0x374F: "ST-LINK/V3",
-    0x3753: "ST-LINK/V3",
-    0x3754: "ST-LINK/V3",
-    0x3755: "ST-LINK/V3",
-    0x3757: "ST-LINK/V3",
-}
+PROBES = (  # USB product numbers of the ST-LINKs that have a serial port: ST TN1235
+    dict.fromkeys((0x374A, 0x374B, 0x3752), "ST-LINK/V2-1")
+    | dict.fromkeys((0x374E, 0x374F, 0x3753, 0x3754, 0x3755, 0x3757), "ST-LINK/V3")
+)
 WITHOUT_DRIVE = (0x3752, 0x3753, 0x3754)
 SYSFS = Path("/sys/class/block")
 PLUG_IN = {

@@ -1,4 +1,5 @@
-"""What a flashing tool says when it fails becomes one message with the way out.
+"""kit/board/flashing/tools.py and tools.toml: what a flashing tool says when it fails becomes one
+message with the way out.
 
 The tools that are installed are run without a probe. What they say of a probe is recorded here,
 with where the wording comes from: the sources of OpenOCD, stlink and pyOCD, and what users of
@@ -7,20 +8,37 @@ STM32CubeProgrammer and of the ST-LINK's drive reported in public.
 
 import shutil
 import subprocess
-from pathlib import Path
 
+import made
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from networks import Spec
 
+from kit import errors
 from kit.board import probes
 from kit.board.flashing import tools
-from kit.board.flashing.tools import FAILURES, NAMES, TOOLS, Job, explain, meaning
+from kit.board.flashing.tools import FAILURES, NAMES, TOOLS, failed, meaning
 from kit.boards import DEFAULT, MCUS
 from kit.checks.doctor import dependencies, locked_versions
+from kit.compile import Program
 
-STM32F401RE = MCUS["stm32f401re"]
 BY_PROGRAM = {tool.program: tool for tool in TOOLS}
+F401 = MCUS["stm32f401re"]
+PROBE = "066EFF555051897267233656"
+
+
+@pytest.fixture(autouse=True)
+def nothing_else(monkeypatch):
+    """No other tool, and no drive, is here to be recommended."""
+    monkeypatch.setattr(tools, "installed", list)
+    monkeypatch.setattr(tools, "probe_drives", list)
+
+
+def arguments(program, serial_number="", mcu=DEFAULT):
+    built = made.firmware(Spec(20, (5,), None, True, True, True, True, 0.3, 1), mcu)
+    return BY_PROGRAM[program].arguments(Program(built.elf), built.bin, serial_number)
+
 
 # The name of what it is, the tool, where the words come from, and the words
 SAID = [
@@ -202,8 +220,8 @@ object file: No such file or directory"""),
 @pytest.mark.parametrize("system", ["Windows", "Darwin", "Linux"])
 def test_each_failure_is_one_message_with_a_way_out(monkeypatch, system, what, tool, source, said):
     """It says what it is, quotes the tool and its command, and what to do on this system."""
-    monkeypatch.setattr(tools, "system", lambda: system)
-    error = explain(tool, said, "tool --flash x", DEFAULT)
+    monkeypatch.setattr(errors, "system", lambda: system)
+    error = failed(tool, said, "tool --flash x", DEFAULT, False)
     assert what in f"{error.what} {error.why}", error
     assert said.strip().splitlines()[-1] in error.why and "tool --flash x" in error.why
     assert error.next_step and "$" not in f"{error.what}{error.next_step}"
@@ -213,45 +231,38 @@ def test_each_failure_is_one_message_with_a_way_out(monkeypatch, system, what, t
 
 def test_every_kind_of_failure_has_a_recorded_example():
     """A row of the table that nothing can reach, or that nobody has seen, is found here."""
-    assert {meaning(said) for *_, said in SAID} == set(FAILURES)
+    assert {meaning(said) for *_, said in SAID} == {*FAILURES} - {"unreachable"}
 
 
 def test_linux_is_given_the_udev_rule_as_it_must_be_written(monkeypatch):
     """File and line, so that nobody has to search for them."""
-    monkeypatch.setattr(tools, "system", lambda: "Linux")
-    step = explain(
-        "OpenOCD", "libusb_open() failed with LIBUSB_ERROR_ACCESS", "", DEFAULT
-    ).next_step
+    monkeypatch.setattr(errors, "system", lambda: "Linux")
+    step = failed("OpenOCD", "Error: LIBUSB_ERROR_ACCESS", "", DEFAULT, False).next_step
     rule = 'SUBSYSTEM=="usb", ATTR{idVendor}=="0483", MODE="0666", TAG+="uaccess"'
     assert "/etc/udev/rules.d/60-st-link.rules" in step and rule in step.splitlines()
 
 
 def test_a_probe_that_is_there_is_not_called_missing():
     """OpenOCD says "open failed" of a busy ST-LINK, too: that one is plugged in, we know."""
-    error = explain("OpenOCD", "Error: open failed", "", DEFAULT, plugged_in=True)
+    error = failed("OpenOCD", "Error: open failed", "", DEFAULT, True)
     assert "is plugged in" in error.what and "Another program" in error.why
 
 
 def test_the_pack_of_the_other_chip():
     """The advice names the chip of the program."""
-    said = "Target type stm32f401retx not recognized."
-    error = explain("pyOCD", said, "", STM32F401RE)
+    error = failed("pyOCD", "Target type stm32f401retx not recognized.", "", F401, False)
     assert "pyocd pack install stm32f401retx" in error.next_step
 
 
 @given(st.text(), st.sampled_from([tool.name for tool in TOOLS]))
 def test_whatever_a_tool_says_is_quoted(said, name):
     """No words of a tool break the message, and its last ones are never lost."""
-    error = explain(name, said, "command", DEFAULT)
+    error = failed(name, said, "command", DEFAULT, False)
     assert error.what and "\x1b[" not in error.what
     assert said.replace("\x1b", "").strip()[-20:].strip() in error.why.replace("\x1b", "")
 
 
 # --- Command lines --------------------------------------------------------------------------------
-
-
-def job(serial_number="", mcu=DEFAULT):
-    return Job(Path("a b/firmware.elf"), Path("a b/firmware.bin"), mcu, serial_number)
 
 
 def test_the_names_are_those_of_the_programs():
@@ -262,24 +273,22 @@ def test_the_names_are_those_of_the_programs():
 @pytest.mark.parametrize(
     ("program", "words"),
     [
-        ("STM32_Programmer_CLI", ["port=SWD", "sn=066EFF"]),
-        ("openocd", ["-c", "if {[catch {adapter serial 066EFF}]} {hla_serial 066EFF}"]),
-        ("st-flash", ["--serial", "066EFF"]),
-        ("pyocd", ["--uid", "066EFF"]),
+        ("STM32_Programmer_CLI", f"port=SWD sn={PROBE} -w"),
+        ("openocd", f"-c if {{[catch {{adapter serial {PROBE}}}]}} {{hla_serial {PROBE}}} -c"),
+        ("st-flash", f"--serial {PROBE} --reset write"),
+        ("pyocd", f"--uid {PROBE} --target"),
     ],
 )
 def test_one_of_several_probes_is_named_to_the_tool(program, words):
-    """By the option of each tool, before what it is told to do; else the word is not there."""
-    tool = BY_PROGRAM[program]
-    arguments = tool.arguments(job("066EFF"))
-    at = arguments.index(words[0] if words[0] != "-c" else words[1]) - (words[0] == "-c")
-    assert arguments[at : at + len(words)] == words
-    assert not [word for word in tool.arguments(job()) if "066EFF" in word or word in ("sn=", "")]
+    """By the option of each tool, before what it is told to do; else the words are not there."""
+    assert words in " ".join(arguments(program, PROBE))
+    alone = arguments(program)
+    assert len(alone) < len(arguments(program, PROBE)) and "$" not in "".join(alone)
 
 
 def test_pyocd_is_told_the_chip():
     """Each chip has a name of its own in CMSIS packs."""
-    assert "stm32f401retx" in BY_PROGRAM["pyocd"].arguments(job(mcu=STM32F401RE))
+    assert "stm32f401retx" in arguments("pyocd", mcu=F401)
 
 
 # --- The tools themselves -------------------------------------------------------------------------
@@ -292,28 +301,16 @@ def needs(program):
     )
 
 
-REAL = [needs("openocd"), needs("st-flash"), needs("pyocd")]
-
-
-@pytest.fixture
-def no_probe():
-    """With a real board plugged in these tests would write to it."""
+@pytest.mark.parametrize("program", [*map(needs, ("openocd", "st-flash", "pyocd"))])
+@pytest.mark.parametrize("serial_number", ["", PROBE])
+def test_the_real_tools_find_no_probe(program, serial_number):
+    """What each says without a board is understood; our options are options it knows, too."""
     if probes.find_probes() or probes.probe_drives():
         pytest.skip("a board is plugged in, and it must not be written to")
-
-
-@pytest.mark.parametrize("program", REAL)
-@pytest.mark.parametrize("serial_number", ["", "066EFF555051897267233656"])
-def test_the_real_tools_find_no_probe(tmp_path, no_probe, program, serial_number):
-    """What each says without a board is understood; our options are options it knows, too."""
-    image = tmp_path / "firmware.bin"
-    image.write_bytes(bytes(1024))
-    given_job = Job(tmp_path / "firmware.elf", image, DEFAULT, serial_number)
-    given_job.elf.write_bytes(b"")
-    command = [program, *BY_PROGRAM[program].arguments(given_job)]
+    command = [program, *arguments(program, serial_number)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode != 0
-    error = explain(BY_PROGRAM[program].name, done.stdout + done.stderr, "", DEFAULT)
+    error = failed(BY_PROGRAM[program].name, done.stdout + done.stderr, "", DEFAULT, False)
     assert "finds no ST-LINK" in error.what, error
 
 
