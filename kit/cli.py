@@ -368,7 +368,7 @@ def _show_flash(result: Any) -> None:
 def recognize(args: argparse.Namespace) -> Any:
     """Recognize the digit in each picture or .npy file."""
     from kit.board import Board
-    from kit.digits import read_image
+    from kit.pictures import read_image
 
     read: list[tuple[str, Any]] = []
     for name in args.images:

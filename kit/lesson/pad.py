@@ -10,10 +10,10 @@ from ipycanvas import Canvas, hold_canvas
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from kit.digits import like_mnist
 from kit.errors import KitError
 from kit.lesson.show.answers import in_unit
 from kit.lesson.show.picture import BLUE, GRAY, PALE
+from kit.pictures import like_mnist
 
 if TYPE_CHECKING:
     from kit.board import Answer

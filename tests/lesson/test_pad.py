@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from kit.digits import like_mnist
 from kit.errors import KitError
 from kit.lesson.pad import PEN, SIDE, DrawingPad
 from kit.lesson.show.picture import BLUE
+from kit.pictures import like_mnist
 
 SEVEN = [(60, 60), (200, 60), (110, 230)]
 

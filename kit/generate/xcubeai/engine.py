@@ -229,7 +229,7 @@ def generated(
         figures.kernel_ram_bytes,
         runtime,
         digest(path),
-        span or input_range(figures.input.dtype, figures.input.scale, figures.input.zero_point),
+        span or input_range(figures.input),
     )
 
 

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from kit.digits.ink import Pixels
-from kit.digits.prepare import SIDE, check_image, check_picture, like_mnist, times
+from kit.digits.prepare import SIDE, Pixels, check_image, times
 from kit.errors import KitError
+from kit.pictures.normalize import check_picture, like_mnist
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
 NPY = b"\x93NUMPY"  # what each .npy file begins with: numpy.lib.format
@@ -23,22 +23,30 @@ def read_image(path: str | Path, prepare: bool = False) -> Pixels:
     PNG, JPEG, BMP, GIF, TIFF and WebP are read, whatever the file is called: gray (up to 16 bits
     and float), colored, with a palette or 1-bit, turned as its EXIF orientation says, and of
     several pictures the first. Transparency is laid over white, or over black where all that is
-    seen is light. Of a .npy file, axes of length 1 are left out.
+    seen is light. Of a .npy file, axes of length 1 are left out. With `prepare` any picture is made
+    like MNIST by `like_mnist`.
 
-    Args:
-        path: the file.
-        prepare: make any picture like MNIST with `like_mnist`; otherwise it must be 28 x 28.
-
-    Raises:
-        KitError: missing, unreadable, too large, or (without `prepare`) not 28 x 28 of uint8; with
-            `prepare`, what `like_mnist` raises.
+    Raises KitError: missing, unreadable, too large, or (without `prepare`) not 28 x 28 of uint8.
     """
     path = Path(path)
     if not path.is_file():
         raise KitError(f"There is no file {path}.", "", "Check the name and the folder.")
-    with path.open("rb") as file:
-        is_npy = file.read(len(NPY)) == NPY
-    pixels = _read_npy(path) if is_npy else _read_picture(path)
+    try:
+        pixels = _pixels(path)
+    except KitError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise KitError(
+            f"{path} is larger than {LARGEST // 1_000_000} million pixels.",
+            "Unpacking it could fill the memory.",
+            "Save it smaller: 300 x 300 pixels are plenty.",
+        ) from error
+    except Exception as error:  # decoders raise whatever a damaged file leads them to
+        raise KitError(
+            f"{path} cannot be read as a picture or a NumPy array.",
+            "The file is damaged, incomplete, or of a kind that is not read here.",
+            "Save it again as PNG, JPEG, BMP, GIF, TIFF, WebP or .npy, or take another file.",
+        ) from error
     if prepare:
         return like_mnist(pixels)
     if pixels.shape != (SIDE, SIDE):
@@ -50,21 +58,20 @@ def read_image(path: str | Path, prepare: bool = False) -> Pixels:
     return check_image(pixels)
 
 
-def _read_picture(path: Path) -> Pixels:
-    try:
-        with warnings.catch_warnings(), Image.open(path, formats=FORMATS) as image:
-            warnings.simplefilter("ignore")
-            if image.width * image.height > LARGEST:
-                raise Image.DecompressionBombError
-            return np.asarray(_gray(ImageOps.exif_transpose(image)))
-    except Image.DecompressionBombError as error:
-        raise KitError(
-            f"{path} is larger than {LARGEST // 1_000_000} million pixels.",
-            "Unpacking it could fill the memory.",
-            "Save it smaller: 300 x 300 pixels are plenty.",
-        ) from error
-    except Exception as error:  # Pillow's decoders raise whatever a damaged file leads them to
-        raise _unreadable(path) from error
+def _pixels(path: Path) -> Pixels:
+    with path.open("rb") as file:
+        is_npy = file.read(len(NPY)) == NPY
+    if is_npy:  # mapped, because a header may promise more than the file or the memory holds
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        while array.ndim > 2 and 1 in array.shape:
+            array = array.squeeze(array.shape.index(1))
+        check_picture(array)
+        return np.array(array)
+    with warnings.catch_warnings(), Image.open(path, formats=FORMATS) as image:
+        warnings.simplefilter("ignore")
+        if image.width * image.height > LARGEST:
+            raise Image.DecompressionBombError
+        return np.asarray(_gray(ImageOps.exif_transpose(image)))
 
 
 def _gray(image: Image.Image) -> Image.Image:
@@ -89,22 +96,3 @@ def _eight_bits(pixels: NDArray[Any]) -> Pixels:
         high = min((limit for limit in usual if limit >= high), default=high)
     result: Pixels = np.rint((levels - low) * (255 / max(high - low, 1e-9))).astype(np.uint8)
     return result
-
-
-def _read_npy(path: Path) -> Pixels:
-    try:
-        # Mapped, because a header may promise more than the file or the memory holds.
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, EOFError, ValueError) as error:
-        raise _unreadable(path) from error
-    while array.ndim > 2 and 1 in array.shape:
-        array = array.squeeze(array.shape.index(1))
-    return np.array(check_picture(array))
-
-
-def _unreadable(path: Path) -> KitError:
-    return KitError(
-        f"{path} cannot be read as a picture or a NumPy array.",
-        "The file is damaged, incomplete, or of a kind that is not read here.",
-        "Save it again as PNG, JPEG, BMP, GIF, TIFF, WebP or .npy, or take another file.",
-    )

@@ -7,15 +7,15 @@ runs are short, as staff lines are in scores (C. Dalitz et al., "A Comparative S
 Removal Algorithms", 2008, "LineTrack"), and connected components tell the digit from the rest.
 """
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from kit.errors import KitError
+from kit.digits.prepare import Pixels
+from kit.errors import KitError, one_of
 
-Pixels = NDArray[np.uint8]
 Levels = NDArray[np.floating[Any]]
 Mask = NDArray[np.bool_]
 Labels = NDArray[np.int64]
@@ -58,10 +58,7 @@ def find_ink(picture: Pixels, polarity: Polarity = "auto") -> Pixels:
     Raises:
         KitError: nothing is drawn, or what is drawn cannot be told to be one digit.
     """
-    if polarity not in ("auto", "light-on-dark", "dark-on-light"):
-        raise KitError(
-            f"There is no polarity {polarity!r}.", "", "Use auto, light-on-dark or dark-on-light."
-        )
+    one_of(polarity, get_args(Polarity))
     if polarity == "dark-on-light" or (polarity == "auto" and _is_dark_on_light(picture)):
         picture = 255 - picture
     if polarity == "auto":
