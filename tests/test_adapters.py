@@ -23,7 +23,7 @@ from stand_in.releases import RELEASES
 from test_firmware import blinks, ticks, watch_led
 
 from kit import paths
-from kit.board import Board, LinkError, confirm, flash, link
+from kit.board import Board, LinkError, Request, confirm, flash
 from kit.board.engine_errors import explain
 from kit.checks import selftest
 from kit.cli import main
@@ -208,7 +208,7 @@ def test_what_the_board_says(networks, model, place, name):
         image = load_digits()[1][0][0]
         one = pixels_to_input(image[None], tensor.input)
         assert (board.watch(0, one) == board.recognize(image).scores).all()
-        assert len(board.measure(image).layers) == len(board.profile(image).layers) == 1
+        assert len(board.profile(image).layers) == 1
         status = board.status()
         assert status.stack_reserved >= 0x2000 and status.stack_used < 0x800
 
@@ -456,9 +456,8 @@ def complaint(elf):
         with pytest.raises(LinkError, match="the engine failed") as error:
             board.recognize(np.zeros((28, 28), np.uint8))
         assert board.status().stack_used
-        for ask in (board.measure, board.profile):
-            with pytest.raises(LinkError, match="the engine failed"):
-                ask(np.zeros((28, 28), np.uint8))
+        with pytest.raises(LinkError, match="the engine failed"):
+            board.profile(np.zeros((28, 28), np.uint8))
     assert error.value.next_step
     return error.value.why
 
@@ -513,10 +512,10 @@ def test_the_open_engine_has_no_numbers(model, tmp_path):
     flash(URL, build_firmware(generate_network(model, tmp_path / "open"), tmp_path / "built").elf)
     with Board(URL) as board:
         board.hello()
-        reply = board.link.exchange(link.LAYER, bytes([99]))
-        assert reply.payload == bytes([link.LAYER, 5, 0, 0, 0, 0, 0])
+        reply = board.link.exchange(Request.LAYER, bytes([99]))
+        assert reply.payload == bytes([Request.LAYER, 5, 0, 0, 0, 0, 0])
         with pytest.raises(LinkError, match="no such layer"):
-            board.link.request(link.LAYER, bytes([99]))
+            board.link.request(Request.LAYER, bytes([99]))
 
 
 # --- What does not belong together is not built ---------------------------------------------------

@@ -8,11 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from kit.board import probes, recording
-from kit.board.address import NETWORK, how_to_flash, scheme
-from kit.board.board import Board, Hello
+from kit.board import probes
+from kit.board.address import how_to_flash, scheme
+from kit.board.board import Board
 from kit.board.flashing import drive, tools
 from kit.board.ports import require, resolve
+from kit.board.recording import file_of, read_recording
+from kit.board.requests import Hello
 from kit.compile.program import Program
 from kit.errors import KitError
 from virtual_nucleo import store
@@ -75,7 +77,7 @@ def _into_the_virtual_board(url: str, program: Program, _tool: str | None) -> Fl
 
 
 def _into_a_recording(url: str, _program: Program, _tool: str | None) -> Flashed:
-    played = recording.read(recording.file_of(url))
+    played = read_recording(file_of(url))
     return Flashed(f"nothing is written: {url} is a recording ({played})", url)
 
 
@@ -119,7 +121,8 @@ def _by_the_probe(url: str, program: Program, tool: str | None) -> Flashed:
 WAYS: dict[str, Callable[[str, Program, str | None], Flashed]] = {
     "virtual": _into_the_virtual_board,
     "replay": _into_a_recording,
-    **dict.fromkeys(NETWORK, _behind_a_network),
+    "socket": _behind_a_network,
+    "rfc2217": _behind_a_network,
 }
 """What flashing means for each kind of address; every other one is a real board on an ST-LINK."""
 
