@@ -82,23 +82,23 @@ def _show_run(result: Any) -> None:
 
 def record(args: argparse.Namespace) -> Any:
     """Run notebooks on a board and record what it says: replay://FILE plays it back."""
-    from kit.board import recording
     from kit.board.ports import require
+    from kit.board.recording import read_recording, record_board
 
     require(args.board)
     from kit.lesson import execute as lesson  # takes seconds
 
     file = Path(args.file).resolve()
-    with recording.recording(file):
+    with record_board(args.board, file):
         lesson.run_notebooks(args.notebooks or ASKING, board=args.board)
-    made = recording.read(file)
+    made = read_recording(file)
     url = f"replay://{file.as_posix()}"
-    return {"file": file, "url": url, "sessions": len(made.sessions), "hello": made.hello}
+    return {"file": file, "url": url, "requests": len(made.replies), "hello": made.hello}
 
 
 def _show_record(result: Any) -> None:
     size = result["file"].stat().st_size
-    print(f"{result['file']}: {result['sessions']} sessions, {size:,} bytes\n"
+    print(f"{result['file']}: {result['requests']:,} different requests, {size:,} bytes\n"
           f'To play it: BOARD = "{result["url"]}"')  # fmt: skip
 
 
@@ -368,7 +368,7 @@ def _show_flash(result: Any) -> None:
 def recognize(args: argparse.Namespace) -> Any:
     """Recognize the digit in each picture or .npy file."""
     from kit.board import Board
-    from kit.digits import read_image
+    from kit.pictures import read_image
 
     read: list[tuple[str, Any]] = []
     for name in args.images:

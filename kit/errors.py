@@ -63,6 +63,10 @@ class Pattern:
     darwin: str = ""
     linux: str = ""
 
+    def fits(self, said: str) -> bool:
+        """Whether the pattern is somewhere in what was said."""
+        return bool(re.search(self.pattern, said, re.IGNORECASE))
+
     def error(self, **words: str) -> KitError:
         """The row as an error, with its words filled in."""
         steps = (self.next, getattr(self, system().lower()))
@@ -73,5 +77,4 @@ class Pattern:
 def explain(said: str, patterns: Iterable[Pattern], **words: str) -> KitError:
     """The error for what a tool said: the first of `patterns` that it fits; the last should fit
     everything (`""`)."""
-    rows = (row for row in patterns if re.search(row.pattern, said, re.IGNORECASE))
-    return next(rows).error(**words)
+    return next(row for row in patterns if row.fits(said)).error(**words)

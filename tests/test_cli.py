@@ -21,11 +21,12 @@ from PIL import Image
 from kit import cli
 from kit.checks import validate
 from kit.checks.doctor import Check, Examination
-from kit.digits import load_mnist, read_image
+from kit.digits import load_mnist
 from kit.errors import KitError
 from kit.generate import generate_network
 from kit.model import Reference, pixels_to_input, read_model
 from kit.paths import ROOT
+from kit.pictures import read_image
 from kit.silence import quiet, tensorflow
 
 SMALL = Spec(784, (12, 10), "relu", True, True, True, True, 0.05, 3)

@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image, ImageDraw
 
-from kit.digits import check_image, like_mnist, load_mnist, prepare, read_image
+from kit.digits import check_image, load_mnist
 from kit.digits.mnist import MNIST
 from kit.errors import KitError
 from kit.paths import DATA
+from kit.pictures import like_mnist, read_image
+from kit.pictures.normalize import stroke_width
 
 # Published with the original files and repeated by every loader of MNIST.
 PUBLISHED = {
@@ -242,7 +244,7 @@ def test_a_stated_polarity_is_obeyed():
     tight[10:30, 10:20] = 0
     assert like_mnist(tight, "light-on-dark")[14, 14] == 0
     assert like_mnist(tight, "dark-on-light")[14, 14] > 250
-    with pytest.raises(KitError, match="no polarity 'inverted'"):
+    with pytest.raises(KitError, match="'inverted' is not one of the choices"):
         like_mnist(tight, "inverted")
 
 
@@ -250,9 +252,9 @@ def test_a_stated_polarity_is_obeyed():
 def test_thin_strokes_become_as_wide_as_mnists(width, mnist):
     """A "1" of one pixel's width must not fade away when it is scaled down."""
     image = like_mnist(line((150, 40), (130, 240), width=width))
-    widths = [prepare._stroke_width(x) for x in mnist["x_test"][mnist["y_test"] == 1]]
+    widths = [stroke_width(x) for x in mnist["x_test"][mnist["y_test"] == 1]]
     low, high = np.percentile(widths, [5, 95])
-    assert low < prepare._stroke_width(image) < high
+    assert low < stroke_width(image) < high
     assert image.max() > 250
 
 

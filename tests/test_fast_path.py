@@ -1,6 +1,6 @@
 """The chip's fast dense kernel gives what the plain C gives, and is as fast as it says.
 
-Random layers go to a small program on the virtual board (tests/virtual_firmware/fast_dense.c);
+Random layers go to a small program on the virtual board (virtual_nucleo/firmware/fast_dense.c);
 the plain kernel computes the same layers on this computer.
 """
 
@@ -12,17 +12,17 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import serial
+from bare import FLAGS, LINKER_SCRIPT, SOURCES, ZIG
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from networks import Spec, make
-from test_virtual_board import FLAGS, LINKER_SCRIPT, SOURCES, ZIG
 
 from kit.board import Board, flash
 from kit.compile import build_firmware
 from kit.compile.toolchain import environment, run_tool, zig
 from kit.generate import generate_network
 from kit.paths import FIRMWARE
-from virtual_nucleo import flash_store
+from virtual_nucleo import store
 
 NN = FIRMWARE / "nn"
 OUTPUT_BUFFER = 24 + 8  # bytes, as in fast_dense.c
@@ -145,7 +145,7 @@ def chip(tmp_path_factory):
     link = [f"-Wl,-T,{folder / 'link.ld'}", "-Wl,-e,Reset_Handler"]
     command = [*ZIG, *FLAGS, "-fno-builtin", f"-I{NN}", *link, *sources, "-o", folder / "fast.elf"]
     subprocess.run([str(word) for word in command], check=True, env=environment())
-    flash_store.program("fast", folder / "fast.elf")
+    store.program("fast", folder / "fast.elf")
     with serial.serial_for_url("virtual://fast", baudrate=115200, timeout=5) as port:
 
         def compute(layer, off):
@@ -200,8 +200,8 @@ def test_instructions_for_a_multiply_accumulate(tmp_path, per_channel):
     )
     flash("virtual://counted", firmware.elf)
     with Board("virtual://counted") as board:
-        measured = board.measure(np.zeros((28, 28), np.uint8))
+        profile = board.profile(np.zeros((28, 28), np.uint8))
         macs = board.hello().macs
     assert macs == 784 * 128 + 128 * 128 + 128 * 10
-    assert measured.unit == "instructions"
-    assert measured.total / macs < 1.7
+    assert profile.estimated
+    assert sum(layer.instructions for layer in profile.layers) / macs < 1.7

@@ -6,21 +6,18 @@ It runs on the virtual board; crashes run in QEMU, whose exception entry is that
 import binascii
 import re
 import shutil
-import struct
 from itertools import groupby
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from networks import Spec, make, make_course
 from test_second_opinion import board_in_qemu, needs_qemu
 
 from kit import boards as mcu
-from kit.board import Board, LinkError, flash, link
-from kit.board.board import PROTOCOL_VERSION
-from kit.board.crash import CFSR, HFSR, CrashError, crash_error
-from kit.board.link import Frame, Link, encode
+from kit.board import Board, LinkError, Request, flash
+from kit.board.crash import CrashError
+from kit.board.link import Link
+from kit.board.requests import PROTOCOL_VERSION
 from kit.compile import build_firmware
 from kit.compile import firmware as firmware_module
 from kit.compile.program import Program
@@ -136,7 +133,7 @@ def test_the_fastest_rate_that_is_wanted_is_agreed_on(f446, fastest, agreed):
 @pytest.mark.parametrize("wanted", [0, 1, 500, 50_000_000, 2**32 - 1])
 def test_a_rate_that_the_clock_cannot_make_is_refused(board, wanted):
     with pytest.raises(LinkError, match="baud rate"):
-        board.link.request(link.BAUD, wanted.to_bytes(4, "little"))
+        board.link.request(Request.BAUD, wanted.to_bytes(4, "little"))
     assert board.status().baud == pytest.approx(115_200, rel=0.01)
 
 
@@ -155,7 +152,7 @@ def test_a_board_left_at_a_fast_rate_is_found_again(board):
     board.hello()
     assert board.link.baud == 921_600
     board.port.baudrate = 115_200
-    payload = Link(board.port, 1.0).request(link.HELLO, waking=True)
+    payload = Link(board.port, 1.0).request(Request.HELLO, waking=True)
     assert payload[0] == PROTOCOL_VERSION
 
 
@@ -317,7 +314,7 @@ CRASHES = {  # the n of crashes.h, what is said, and whether the place is known
     "lose_stack": (9, "ran out of stack"),
 }
 NOWHERE = ("overflow", "lose_stack")  # the core could not save where it was
-MARKS = ROOT / "tests" / "virtual_firmware" / "crashes.h"
+MARKS = ROOT / "tests" / "virtual_nucleo" / "firmware" / "crashes.h"
 
 
 @pytest.fixture(scope="module")
@@ -338,12 +335,12 @@ def crashing(network, tmp_path_factory):
     (copy / "app" / "main.c").write_text(main)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(firmware_module, "FIRMWARE", copy)
-        return build_firmware(network, "virtual/crashing").elf
+        return build_firmware(network, "exercises/crashing").elf
 
 
 def crash(board, number):
     with pytest.raises(CrashError) as caught:
-        board.link.request(link.LAYER, bytes([200 + number]))
+        board.link.request(Request.LAYER, bytes([200 + number]))
     return caught.value
 
 
@@ -385,67 +382,3 @@ def test_returning_from_main_is_told(crashing):
     with board_in_qemu(crashing) as board:
         error = crash(board, 10)
         assert "returned from main(), in Reset_Handler() (startup.c" in error.what
-
-
-def payload(cfsr=0, hfsr=0, pc=0x0800_0100, lr=0x0800_0201, exception=3):
-    registers = (0, 1, 2, 3, 12, lr, pc, 1 << 24)
-    return struct.pack("<B12I", exception, cfsr, hfsr, 0x11, 0x22, *registers) + b"0123456789abcdef"
-
-
-@pytest.mark.parametrize(("bit", "name"), [(bit, text[0]) for bit, text in CFSR.items()])
-def test_each_kind_of_fault_has_its_words(bit, name):
-    error = crash_error(payload(cfsr=1 << bit, hfsr=1 << 30))
-    assert CFSR[bit][1].split("{")[0] in error.what and CFSR[bit][2] in error.next_step
-    assert f"{name}, FORCED" in error.why
-
-
-def test_an_address_counts_only_when_the_core_says_that_it_is_valid():
-    """BFARVALID and MMARVALID: without them the address registers hold anything."""
-    assert "0x00000022" in crash_error(payload(cfsr=1 << 9 | 1 << 15)).what
-    assert "an address" in crash_error(payload(cfsr=1 << 9)).what
-    assert "0x00000011" in crash_error(payload(cfsr=1 << 1 | 1 << 7)).what
-
-
-def test_other_exceptions_are_named():
-    assert HFSR[31][1] in crash_error(payload(hfsr=1 << 31)).what
-    assert "NMI" in crash_error(payload(exception=2)).what
-    assert "interrupt 5" in crash_error(payload(exception=21)).what
-
-
-@given(st.binary(max_size=80))
-def test_whatever_a_fault_frame_holds_it_is_an_error_to_read(data):
-    assert "crashed" in str(crash_error(data)) or "on the board" in str(crash_error(data))
-
-
-class Silent:
-    """A port whose board only sends one FAULT frame, whatever is asked."""
-
-    port, waiting = "line", b""
-
-    @property
-    def in_waiting(self):
-        return len(self.waiting)
-
-    def write(self, data):
-        self.waiting = b"\0half a reply" + encode(Frame(link.FAULT, 77, payload(cfsr=1 << 25)))
-
-    def read(self, size):
-        data, self.waiting = self.waiting[:size], self.waiting[size:]
-        return data
-
-    def reset_input_buffer(self):
-        pass
-
-
-def test_a_crash_in_the_middle_of_a_reply_is_told():
-    """The frame cut off by the crash is no reason to ask again: the FAULT frame follows it."""
-    with pytest.raises(CrashError, match="divided by zero"):
-        Link(Silent(), 0.2).request(link.HELLO)
-
-
-def test_a_port_that_knows_more_about_the_crash_is_believed():
-    """The virtual board saw the fault itself."""
-    port = Silent()
-    port.failure = LinkError("It wrote to flash.")
-    with pytest.raises(LinkError, match="wrote to flash"):
-        Link(port, 0.2).request(link.HELLO)

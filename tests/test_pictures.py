@@ -6,10 +6,10 @@ from depth import many
 from networks import make_course
 from PIL import Image, ImageDraw, ImageFilter
 
-from kit.digits import like_mnist, load_mnist, read_image
+from kit.digits import load_mnist
 from kit.errors import KitError
-from kit.model import Reference, pixels_to_input
-from kit.model import read_model as read_model
+from kit.model import Reference, pixels_to_input, read_model
+from kit.pictures import like_mnist, read_image
 
 COUNT = many(20, 200)
 

@@ -15,7 +15,7 @@ from kit.cli import main
 from kit.compile import build_firmware, host, toolchain
 from kit.errors import KitError
 from kit.generate import generate_network
-from virtual_nucleo import flash_store, protocol_virtual
+from virtual_nucleo import protocol_virtual, store
 
 SPEC = Spec(784, (12, 10), "relu", True, True, True, True, 0.05, 1)
 URL = "virtual://selftest"
@@ -39,8 +39,10 @@ def home(made, tmp_path, monkeypatch):
     for name in ("small.tflite", "firmware.elf"):
         shutil.copyfile(made / name, folder / name)
     monkeypatch.setenv("KIT_BUILD", str(folder))
-    monkeypatch.setattr(toolchain, "build", lambda: cache)  # without its cache zig takes long
-    monkeypatch.setattr(host, "build", lambda: cache)
+    monkeypatch.setattr(
+        toolchain, "build_folder", lambda: cache
+    )  # without its cache zig takes long
+    monkeypatch.setattr(host, "build_folder", lambda: cache)
     for name, count in {"FRAMES": 6, "VECTORS": 2, "IMAGES": 10}.items():
         monkeypatch.setattr(selftest, name, count)
     flash(URL, folder / "firmware.elf")
@@ -104,7 +106,7 @@ def test_another_program(home, tmp_path):
 @pytest.mark.deep
 def test_a_damaged_flash(home):
     """One bit of a byte that nothing else reads: the checksum tells."""
-    place = flash_store.folder("selftest") / "flash.bin"
+    place = store.elf_of("selftest")
     content = bytearray(place.read_bytes())
     content[content.index(b"stm32f446re") + len("stm32f446re")] ^= 1  # the NUL after a text
     place.write_bytes(content)

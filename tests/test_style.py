@@ -12,7 +12,7 @@ import pytest
 
 from kit.paths import FIRMWARE, ROOT
 
-STATIONS = ["digits", "model", "generate", "compile", "board", "lesson"]
+STATIONS = ["digits", "pictures", "model", "generate", "compile", "board", "lesson"]
 GROUND = ["errors", "boards", "paths", "programs", "progress", "provenance", "silence", "tables"]
 TOP = ["checks", "cli", "__init__", "__main__"]  # above every station
 SOURCES = sorted((ROOT / "kit").rglob("*.py"))
@@ -44,7 +44,7 @@ def rank(name: str) -> int:
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_a_station_imports_only_stations_before_it(path):
-    """The road goes one way: digits, model, generate, compile, board, lesson."""
+    """The road goes one way: digits, pictures, model, generate, compile, board, lesson."""
     here = station(path)
     later = {name for name in imported(path) if rank(name) > rank(here)}
     assert not later, f"{here} imports {later}"

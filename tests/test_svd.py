@@ -15,7 +15,7 @@ import pytest
 from kit.boards import MCUS
 from kit.paths import FIRMWARE, ROOT
 from virtual_nucleo import memory_map as m
-from virtual_nucleo.limits import LIMITS
+from virtual_nucleo.mcus import find_mcu
 
 STM32F401RE = MCUS["stm32f401re"]
 STM32F446RE = MCUS["stm32f446re"]
@@ -157,7 +157,7 @@ def test_a_wrong_define_is_found():
 def test_the_virtual_boards_registers_are_those_of_the_chip(chip):
     """Base, name and offset of each register; what the F401 lacks is named here."""
     registers, *_, bases = described(chip)
-    absent = {f"RCC_{name}" for name in LIMITS[chip.name].absent.get("RCC", "").split()}
+    absent = {f"RCC_{name}" for name in find_mcu(chip.name).absent.get("RCC", "").split()}
     undescribed = set() if chip is STM32F446RE else {"RCC_DCKCFGR"}  # RM0368 section 6.3.22
     assert not absent & registers.keys()
     compared = 0
@@ -210,7 +210,7 @@ def test_reset_values_are_those_of_the_chip():
     resets = described(STM32F446RE)[2]
     model = {
         "RCC": {k: m.RCC_RESETS[k] for k in (m.RCC_CR, m.RCC_PLLCFGR, m.RCC_CSR)},
-        "PWR": {m.PWR_CR: LIMITS[STM32F446RE.name].vos_at_reset << 14},
+        "PWR": {m.PWR_CR: find_mcu(STM32F446RE.name).vos_at_reset << 14},
         "FLASH": m.FLASH_RESETS,
         "GPIOA": {k: m.GPIOA_RESETS[k] for k in (m.GPIO_MODER, m.GPIO_PUPDR)},
         "GPIOB": m.GPIOB_RESETS,
@@ -230,7 +230,7 @@ def test_peripherals_without_a_model_are_known_by_name(chip):
     if chip is STM32F401RE:
         del own[0x4001_0400]  # its file has a TIM8, which the chip (RM0368 table 1) has not
     for address in [*range(0x4000_0000, 0x4002_8000, 0x400), 0x5005_0000, 0xA000_0000, 0xA000_1000]:
-        named = m.peripheral_at(address, chip.name)
+        named = m.peripheral_at(address, find_mcu(chip.name))
         assert bool(named) == (address in own) or named in beside, hex(address)
         alike = own.get(address, "")[:3] == named[:3]
         assert alike or named in beside or named == "ADC1-3", (hex(address), named)

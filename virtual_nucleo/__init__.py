@@ -27,6 +27,10 @@ where a program breaks a rule, with an HSE that never becomes ready (see options
 
 import serial
 
+from virtual_nucleo.store import keep_in
+
+__all__ = ["keep_in"]
+
 
 def register() -> None:
     """Make pyserial find `protocol_virtual.py`; calling it twice changes nothing."""

@@ -15,8 +15,7 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 from typing import Any
 
 from unicorn import (
@@ -45,16 +44,15 @@ from unicorn.arm_const import (
     UC_CPU_ARM_CORTEX_M4,
 )
 
-from kit.boards import DEFAULT, Mcu
 from virtual_nucleo import exceptions, faults
 from virtual_nucleo import memory_map as m
 from virtual_nucleo.clocks import Rcc
 from virtual_nucleo.counter import Dwt
-from virtual_nucleo.errors import VirtualError
 from virtual_nucleo.exceptions import BRANCH_TO_SELF, THUMB
 from virtual_nucleo.faults import BoardFault, Problem, board_fault
+from virtual_nucleo.mcus import FLASH_START, RAM_START, Mcu
 from virtual_nucleo.peripherals import NO_INTERRUPTS, Gpio, SystemControl, SysTick
-from virtual_nucleo.program import Program, Section
+from virtual_nucleo.program import Program
 from virtual_nucleo.registers import Bus, Place, Registers
 from virtual_nucleo.usart import Usart, UsartBus
 from virtual_nucleo.watcher import Time, Watcher
@@ -143,43 +141,41 @@ def holding_back_interrupts() -> Iterator[None]:
             signal.raise_signal(signal.SIGINT)
 
 
-def variables_and_stack(elf: Path, ram_bytes: int) -> tuple[int, int]:
+def variables_and_stack(program: Program | None, ram_bytes: int) -> tuple[int, int]:
     """The address behind the last variable in RAM, and the bytes that are kept for the stack.
 
-    Both are 0 when the program's ELF is not there.
+    Both are 0 without a program.
     """
-    sections: list[Section] = []
-    with suppress(VirtualError):
-        sections = Program(elf).sections
+    sections = program.sections if program else []
     stack = sum(section.bytes for section in sections if section.name == ".stack")
     ends = [section.address + section.bytes for section in sections if section.name != ".stack"]
-    return max((end for end in ends if 0 <= end - m.RAM_BASE <= ram_bytes), default=0), stack
+    return max((end for end in ends if 0 <= end - RAM_START <= ram_bytes), default=0), stack
 
 
 class Chip:
     """One microcontroller with a given flash content, powered on.
 
     Args:
-        flash: FLASH_SIZE bytes.
-        elf: the program's ELF for source lines in faults; it may be missing.
+        mcu: which chip it is.
+        flash: the content of its flash, as far as it is programmed.
+        program: what `flash` came from, for source lines in faults.
         strict: stop where the program breaks a rule of the chip. Otherwise the chip does what
             silicon does, and the rule goes to `complaints`.
-        uninitialized: "allow", or "refuse" to refuse loads from RAM that was never stored to.
-        mcu: which chip it is.
+        uninitialized: refuse loads from RAM that was never stored to.
         absent: what on it never becomes ready: "hse", "pll", "overdrive".
     """
 
     def __init__(
         self,
+        mcu: Mcu,
         flash: bytes,
-        elf: Path,
+        program: Program | None = None,
         strict: bool = True,
-        uninitialized: str = "allow",
-        mcu: Mcu = DEFAULT,
+        uninitialized: bool = False,
         absent: frozenset[str] = frozenset(),
     ) -> None:
         self.mcu, self.absent = mcu, absent
-        self.elf, self.empty, self.strict = elf, flash[:8] == ERASED, strict
+        self.program, self.empty, self.strict = program, flash[:8] in (b"", ERASED), strict
         self.failure: BoardFault | None = None
         self.complaints: list[str] = []
         self._complained: set[tuple[str, int]] = set()
@@ -203,27 +199,27 @@ class Chip:
 
     def _map_memory(self, flash: bytes) -> None:
         """RAM with what it has at power-on, and one flash at its two addresses."""
-        self._flash = mmap.mmap(-1, m.FLASH_SIZE)  # Unicorn needs it page-aligned
-        self._flash.write(flash)
+        self._flash = mmap.mmap(-1, self.mcu.flash_bytes)  # Unicorn needs it page-aligned
+        self._flash.write(flash.ljust(self.mcu.flash_bytes, b"\xff"))
         self._pinned = ctypes.c_char.from_buffer(self._flash)
         pointer = ctypes.addressof(self._pinned)
-        for base in (m.FLASH_BASE, m.FLASH_ALIAS):
-            self._uc.mem_map_ptr(base, m.FLASH_SIZE, UC_PROT_READ | UC_PROT_EXEC, pointer)
+        for base in (FLASH_START, m.FLASH_ALIAS):
+            self._uc.mem_map_ptr(base, self.mcu.flash_bytes, UC_PROT_READ | UC_PROT_EXEC, pointer)
         size = self.mcu.ram_bytes
-        self._uc.mem_map(m.RAM_BASE, size)
-        self._uc.mem_write(m.RAM_BASE, random.Random(POWER_ON_SEED).randbytes(size))
-        vectors = struct.unpack_from("<5I", flash, 8)  # NMI to UsageFault: PM0214 table 17
+        self._uc.mem_map(RAM_START, size)
+        self._uc.mem_write(RAM_START, random.Random(POWER_ON_SEED).randbytes(size))
+        vectors = struct.unpack_from("<5I", self._flash, 8)  # NMI to UsageFault: PM0214 table 17
         self._handlers = {address & ~1 for address in vectors if address & 1}
 
-    def _guard_memory(self, uninitialized: str) -> None:
-        end, kept = variables_and_stack(self.elf, self.mcu.ram_bytes)
+    def _guard_memory(self, uninitialized: bool) -> None:
+        end, kept = variables_and_stack(self.program, self.mcu.ram_bytes)
         top = int.from_bytes(self._flash[:4], "little")
         guard = min(max(top - kept - end, SMALLEST_GUARD), LARGEST_GUARD)
         if 0 < end < top - guard:
             self.watcher.watch_stack(end, end + guard)
         self._stack_end = self.watcher.state.stack_end
-        if uninitialized == "refuse":
-            self.watcher.watch_ram(m.RAM_BASE, self.mcu.ram_bytes)
+        if uninitialized:
+            self.watcher.watch_ram(RAM_START, self.mcu.ram_bytes)
 
     def _make_peripherals(self) -> None:
         self.time = Time(self.watcher)
@@ -264,7 +260,7 @@ class Chip:
         }
         pages: dict[int, dict[int, Place]] = {}
         for name, block in blocks.items():
-            place = Place(name, block, self.rcc.limits.absent.get(name, ""))
+            place = Place(name, block, self.mcu.absent.get(name, ""))
             block.report = self._report
             pages.setdefault(place.where.base & ~0xFFF, {})[place.start >> 10] = place
         pages[m.SCS] = dict.fromkeys(range(4), pages[m.SCS][0])
@@ -346,6 +342,13 @@ class Chip:
     def stopped(self) -> bool:
         """Whether the program has failed for good: no handler of its own runs."""
         return self._halted
+
+    def take_cycle_estimates(self) -> list[int]:
+        """For each read of CYCCNT by the program since the last call, the estimated cycles since
+        the counter was set to zero."""
+        taken = list(self.dwt.estimates)
+        self.dwt.estimates.clear()
+        return taken
 
     def close(self) -> None:
         """Give Unicorn's memory back; the chip cannot be used afterwards."""
@@ -453,7 +456,7 @@ class Chip:
     # Faults
 
     def _fault(self, problem: Problem, address: int) -> BoardFault:
-        return board_fault(problem, self.elf, address, self._uc.reg_read(UC_ARM_REG_LR))
+        return board_fault(problem, self.program, address, self._uc.reg_read(UC_ARM_REG_LR))
 
     def _fail(self, problem: Problem) -> None:
         """Turn what stopped the program into the fault that calls raise until a reset.
@@ -516,12 +519,12 @@ class Chip:
 
     def _nothing_at(self, address: int) -> tuple[str, str, faults.Cause | None]:
         """What is at an address where the virtual board has nothing, and what a real chip does."""
-        name = m.peripheral_at(address, self.mcu.name)
+        name = m.peripheral_at(address, self.mcu)
         if name:
             return f"which is {name}, and the virtual board does not model it", NOT_MODELED, None
         if any(low <= address < high for low, high in m.NOT_MODELED):
             return "which the virtual board does not model", NOT_MODELED, None
-        if m.RAM_BASE - 0x1000 <= address < m.RAM_BASE:
+        if RAM_START - 0x1000 <= address < RAM_START:
             return "just below the RAM: the stack has overflowed", BUS_FAULT, faults.BAD_DATA
         return "where this chip has nothing", BUS_FAULT, faults.BAD_DATA
 

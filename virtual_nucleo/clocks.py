@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from itertools import count
 
-from kit.boards import DEFAULT, Mcu
 from virtual_nucleo import memory_map as m
-from virtual_nucleo.limits import LIMITS, MHZ, VCO_INPUT_HZ, Limits
+from virtual_nucleo.mcus import MHZ, VCO_INPUT_HZ, Mcu
 from virtual_nucleo.registers import Registers
 
 SOURCES = (m.HSI, m.HSE, m.PLL, m.PLL)  # CFGR's SW and SWS: HSI, HSE, PLL's P, PLL's R
@@ -36,7 +35,7 @@ def megahertz(hz: float | Fraction) -> str:
 class _Ruled(Registers):
     """Registers with rules from the manuals of a chip."""
 
-    def __init__(self, limits: Limits, resets: dict[int, int]) -> None:
+    def __init__(self, limits: Mcu, resets: dict[int, int]) -> None:
         super().__init__(resets)
         self.limits = limits
 
@@ -57,8 +56,8 @@ class Rcc(_Ruled):
     has the flags in CSR that say why the last reset came, `on_change` is called after each change.
     """
 
-    def __init__(self, mcu: Mcu = DEFAULT, absent: frozenset[str] = frozenset()) -> None:
-        super().__init__(LIMITS[mcu.name], m.RCC_RESETS)
+    def __init__(self, mcu: Mcu, absent: frozenset[str] = frozenset()) -> None:
+        super().__init__(mcu, m.RCC_RESETS)
         self.mcu, self.absent = mcu, absent
         self.now: Callable[[], float] = (LOOK * look for look in count()).__next__
         self.on_change: Callable[[], None] = lambda: None
@@ -489,8 +488,8 @@ class FlashInterface(_Ruled):
         elif value & m.PROGRAM_OR_ERASE:
             self._tell(
                 "began to program or erase the flash",
-                "A real chip does so ({manual} section 3.5); the virtual board's flash changes by "
-                "`kit flash` only.",
+                "A real chip does so ({manual} section 3.5); the virtual board's flash changes "
+                "from outside only.",
                 "Keep what changes in RAM.",
             )
         else:

@@ -11,7 +11,8 @@ class VirtualError(Exception):
     """
 
     def __init__(self, what: str, why: str = "", next_step: str = "") -> None:
-        super().__init__(what, why, next_step)
+        super().__init__()
+        self.args = what, why, next_step  # an OSError, as serial's errors are, would keep two
         self.what = what
         self.why = why
         self.next_step = next_step
@@ -27,3 +28,7 @@ class VirtualError(Exception):
 
 class PortError(VirtualError, serial.SerialException):  # type: ignore[misc]
     """The port cannot be opened or used as asked."""
+
+
+class EmptyFlashError(PortError):
+    """The board has no program."""

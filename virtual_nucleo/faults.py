@@ -1,24 +1,20 @@
 """What a program did wrong, told with the function and line of its C source."""
 
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-import serial
-
-from kit.errors import KitError
-from virtual_nucleo.errors import VirtualError
+from virtual_nucleo.errors import PortError
 from virtual_nucleo.program import Location, Program
 
 
-class BoardFault(KitError, serial.SerialException):  # type: ignore[misc]
+class BoardFault(PortError):
     """The program on the virtual board did what would stop a real chip, or what spoils its work.
 
     `location` is where, `address` the program counter there. It stays until the board is reset.
     """
 
     def __init__(self, what: str, why: str, next_step: str, location: Location, address: int):
-        KitError.__init__(self, what, why, next_step)
+        super().__init__(what, why, next_step)
         self.location = location
         self.address = address
 
@@ -62,7 +58,7 @@ class Problem(NamedTuple):
     jumped: bool = False
 
 
-def board_fault(problem: Problem, elf: Path, address: int, link: int) -> BoardFault:
+def board_fault(problem: Problem, program: Program | None, address: int, link: int) -> BoardFault:
     """The error for a problem at `address`.
 
     `link` is the link register: the caller's address as long as the function has not called another
@@ -70,10 +66,8 @@ def board_fault(problem: Problem, elf: Path, address: int, link: int) -> BoardFa
     """
     if problem.jumped:
         address, link = (link & ~1) - 2, 0
-    location = caller = Location()
-    with suppress(VirtualError):
-        program = Program(elf)
-        location, caller = program.locate(address), program.locate((link & ~1) - 2)
+    locate = program.locate if program else lambda _: Location()
+    location, caller = locate(address), locate((link & ~1) - 2)
     place = str(location) or f"code at 0x{address:08x}, of which the source is not known"
     text = f"The program on the virtual board {problem.what}, in {place}"
     if caller.function and caller.function != location.function:

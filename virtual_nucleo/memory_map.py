@@ -1,19 +1,16 @@
 """Addresses and bits that the virtual board models, the same on the STM32F446 and the STM32F401.
 
-What differs between the two is in limits.py. RM0390 is the reference manual of the STM32F446,
+What differs between the two is in mcus.py. RM0390 is the reference manual of the STM32F446,
 RM0368 that of the STM32F401, PM0214 the programming manual of the Cortex-M4, "ARMv7-M ARM" the
 ARMv7-M Architecture Reference Manual, UM1724 the manual of the Nucleo-64 boards.
 """
 
 from dataclasses import dataclass
 
-from virtual_nucleo.limits import LIMITS
+from virtual_nucleo.mcus import Mcu
 
 # Memories: RM0390 section 2.2 "Memory organization", section 2.3 (SRAM), section 3 (flash).
-FLASH_BASE = 0x0800_0000
-FLASH_SIZE = 512 * 1024
 FLASH_ALIAS = 0x0000_0000  # RM0390 section 2.4: with BOOT0 low the flash also appears at 0
-RAM_BASE = 0x2000_0000
 
 # Register blocks: RM0390 table 1 "register boundary addresses".
 USART2 = 0x4000_4400
@@ -184,14 +181,13 @@ _OTHERS = {
 _USB = ((0x4004_0000, 0x4008_0000, "USB-OTG-HS"), (0x5000_0000, 0x5004_0000, "USB-OTG-FS"))
 
 
-def peripheral_at(address: int, mcu_name: str) -> str:
+def peripheral_at(address: int, mcu: Mcu) -> str:
     """The peripheral that the real chip has at an address, or "" where it has none."""
-    limits = LIMITS[mcu_name]
     found = next((name for low, high, name in _USB if low <= address < high), "-")
     for start, names in _OTHERS.items():
         if 0 <= address - start < len(names.split()) << 10:
             found = names.split()[address - start >> 10]
-    if found in limits.lacks.split():
+    if found in mcu.lacks.split():
         found = "-"
-    found = next((name for name, at in limits.adds.items() if at == address & ~0x3FF), found)
+    found = next((name for name, at in mcu.adds.items() if at == address & ~0x3FF), found)
     return "" if found == "-" else found

@@ -1,6 +1,6 @@
 """A program for a Cortex-M, read once from its ELF file: its image, symbols and source lines."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -65,8 +65,8 @@ class Program:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         try:
-            self._elf = ELFFile(BytesIO(self.path.read_bytes()))
-            elf = self._elf
+            self.content = self.path.read_bytes()
+            elf = self._elf = ELFFile(BytesIO(self.content))
             kind = (elf.elfclass, elf.little_endian, elf["e_machine"], elf["e_type"])
             self.segments = [  # where its bytes lie in flash, and the bytes
                 (segment["p_paddr"], segment["p_filesz"], segment.data())
@@ -137,6 +137,14 @@ class Program:
                         start = symbol.address - address
                         return str(data[start:].split(b"\0")[0].decode("ascii", "replace"))
         return ""
+
+    def chip(self, known: Iterable[str]) -> str:
+        """The chip it was built for: the text at `board_mcu`; else, for in a stripped program that
+        has no symbol, the known name that is in it. Empty where it does not say."""
+        if self.symbols:
+            return self.text("board_mcu")
+        content = b"".join(data for _, _, data in self.segments)
+        return next((name for name in known if f"{name}\0".encode() in content), "")
 
     def locate(self, address: int) -> Location:
         """The function, file and line of a code address, from DWARF and symbols.

@@ -11,22 +11,29 @@ from typing import Any
 import serial
 from serial import SerialBase
 
-from kit.errors import KitError
-from kit.paths import locked
-from virtual_nucleo import flash_store
+from virtual_nucleo import store
 from virtual_nucleo.chip import Chip
+from virtual_nucleo.errors import EmptyFlashError, PortError, VirtualError
+from virtual_nucleo.mcus import DEFAULT, find_mcu, mcu_of
 from virtual_nucleo.options import parse
+from virtual_nucleo.program import Program
 
 GLANCE = 0.01  # seconds a call that must not block may run the program
 FLUSH = 1.0  # seconds flush() gives the program to read everything
 PATIENCE = 5_000  # polls of the receiver, some milliseconds, before a short read returns early
 
 
-class PortError(KitError, serial.SerialException):  # type: ignore[misc]
-    """The port cannot be opened or used as asked."""
-
-    def __init__(self, error: KitError) -> None:
-        KitError.__init__(self, error.what, error.why, error.next_step)
+def power_on(url: str) -> Chip:
+    """The chip that a URL means, with its program. Raises VirtualError where there is none."""
+    name, options = parse(url)
+    elf = options.elf or store.elf_of(name)
+    if elf.exists() or options.elf:
+        program = Program(elf)
+        mcu = mcu_of(program, options.mcu)
+        image = store.flash_image(program, mcu)
+    else:
+        program, mcu, image = None, find_mcu(options.mcu or DEFAULT), b""
+    return Chip(mcu, image, program, options.strict, options.uninitialized, options.absent)
 
 
 class Serial(SerialBase):  # type: ignore[misc]
@@ -51,18 +58,9 @@ class Serial(SerialBase):  # type: ignore[misc]
         if self.is_open:
             raise serial.SerialException("Port is already open.")
         try:
-            name, options = parse(self._port)
-            with locked(flash_store.folder(name)):
-                self._chip = Chip(
-                    flash_store.read(name),
-                    flash_store.source(name),
-                    strict=options.strict,
-                    uninitialized=options.uninitialized,
-                    mcu=flash_store.mcu(name),
-                    absent=options.absent,
-                )
-        except KitError as error:
-            raise PortError(error) from None
+            self._chip = power_on(self._port)
+        except VirtualError as error:
+            raise PortError(*error.args) from None
         self._reconfigure_port()
         self.is_open = True
 
@@ -83,13 +81,10 @@ class Serial(SerialBase):  # type: ignore[misc]
         """The chip with a program in it, or PortError."""
         chip = self._powered()
         if chip.empty:
-            url = self._port
-            raise PortError(
-                KitError(
-                    "The flash of this virtual board is empty.",
-                    f"Nothing has been flashed to {url} yet.",
-                    f"Run `kit flash --board {url}`, or notebook 04-flash.",
-                )
+            raise EmptyFlashError(
+                "The flash of this virtual board is empty.",
+                f"Nothing has been flashed to {self._port} yet.",
+                f'Program it: virtual_nucleo.store.program("{self._port}", "program.elf").',
             )
         return chip
 
@@ -163,28 +158,24 @@ class Serial(SerialBase):  # type: ignore[misc]
     # The board
 
     @property
-    def inside(self) -> "Serial":
-        """What this port tells that a serial line cannot: `failure`, `take_cycle_estimates()`."""
-        return self
+    def inside(self) -> Chip | None:
+        """What this port tells that a serial line cannot: `failure` and `complaints` of the
+        program, `take_cycle_estimates()`. None while the port is closed."""
+        return self._chip
 
     @property
-    def failure(self) -> KitError | None:
+    def failure(self) -> VirtualError | None:
         """The fault of the program, which read() raises once everything it sent is read."""
         return self._powered().failure
 
     @property
     def complaints(self) -> list[str]:
-        """What went wrong without stopping the program: bytes lost or garbled, and with
-        `strict=off` the rules it broke."""
+        """What went wrong without stopping the program."""
         return self._powered().complaints
 
     def take_cycle_estimates(self) -> list[int]:
-        """For each read of CYCCNT by the program since the last call, the estimated cycles since
-        the counter was set to zero."""
-        estimates = self._powered().dwt.estimates
-        taken = list(estimates)
-        estimates.clear()
-        return taken
+        """As that of `inside`."""
+        return self._powered().take_cycle_estimates()
 
     @property
     def led(self) -> bool:

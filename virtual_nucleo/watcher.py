@@ -17,8 +17,9 @@ from unicorn import UC_HOOK_BLOCK, UC_HOOK_CODE, UC_HOOK_MEM_READ, UC_HOOK_MEM_W
 from unicorn.arm_const import UC_ARM_REG_PC
 from unicorn.unicorn_py3 import unicorn as binding
 
-from kit.compile.host import compile_library
+from virtual_nucleo import store
 from virtual_nucleo.memory_map import PERIPHERALS, USART2
+from virtual_nucleo.native import compile_library
 from virtual_nucleo.timing import FPU, Block, Guard, decode
 
 SOURCE = Path(__file__).with_name("watcher.c")
@@ -63,9 +64,9 @@ class _Guard(ctypes.Structure):
 
 
 @cache
-def _native() -> ctypes.CDLL:
+def native() -> ctypes.CDLL:
     """watcher.c as a library of this computer, compiled once."""
-    return ctypes.CDLL(str(compile_library([SOURCE], "the virtual board's watcher")))
+    return ctypes.CDLL(str(compile_library([SOURCE], store.home().parent / "host")))
 
 
 class Watcher:
@@ -90,7 +91,7 @@ class Watcher:
     def _hook(self, kind: int, function: str, data: int, begin: int, end: int) -> None:
         """Call a native function; the binding offers Python callbacks only."""
         handle = binding.uc_hook_h()
-        function = getattr(_native(), function)
+        function = getattr(native(), function)
         uch, lib = self.uc._uch, binding.uclib
         status = lib.uc_hook_add(uch, ctypes.byref(handle), kind, function, data, begin, end)
         if status:

@@ -2,20 +2,10 @@
 
 import serial
 
-from kit.board.board import (
-    Answer,
-    Board,
-    BoardLayer,
-    BoardTensor,
-    Checksum,
-    Hello,
-    LayerProfile,
-    Measurement,
-    Profile,
-    Status,
-)
+from kit.board.board import Answer, Board, LayerProfile, Profile
 from kit.board.flashing import Flashed, confirm, flash
 from kit.board.link import LinkError
+from kit.board.requests import BoardLayer, BoardTensor, Checksum, Hello, Request, Status
 
 if __name__ not in serial.protocol_handler_packages:
     serial.protocol_handler_packages.append(__name__)  # pyserial finds protocol_replay.py here
@@ -30,8 +20,8 @@ __all__ = [
     "Hello",
     "LayerProfile",
     "LinkError",
-    "Measurement",
     "Profile",
+    "Request",
     "Status",
     "confirm",
     "flash",

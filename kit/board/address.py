@@ -3,39 +3,70 @@ may have meant."""
 
 import re
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, NamedTuple
 
 from kit.errors import KitError
 
-NETWORK = ("socket", "rfc2217")  # a serial line, and no debugger
-KINDS = ("virtual", "replay", *NETWORK)
+AUTO = "auto"
+VIRTUAL = "virtual://"
 EXAMPLES = (
     'An address is "virtual://", "auto", the name of a port such as "COM5" or "/dev/ttyACM0", '
     '"replay://FILE", or "socket://HOST:PORT".'
 )
 
 
+class Kind(NamedTuple):
+    """What an address leads to, in words; `{url}` in them is the address.
+
+    `flash` is what to do so that the kit's firmware answers there, `gone` why a connection broke
+    off and what to do then, `absent` what to do where nothing can be opened.
+    """
+
+    flash: str = "Flash this kit's firmware: `kit flash --board {url}`."
+    gone: tuple[str, str] = (
+        "The board was unplugged, or another program took the port.",
+        "Plug the board in and run this again. If its port has another name now, open that: "
+        "`kit boards` lists them.",
+    )
+    absent: str = EXAMPLES
+
+
+REMOTE = Kind(
+    "Who runs that board flashes the firmware that `kit build` makes, or restarts it.",
+    (
+        "The program that serves the board has ended, or the network.",
+        "Start that program again and run this again.",
+    ),
+    "Start the program that serves the board there, and check host and port.",
+)
+KINDS = {  # by the scheme; "" is the name of a port
+    "": Kind(absent=f"`kit boards` lists what is there; `{VIRTUAL}` is the virtual board."),
+    "virtual": Kind(),
+    "replay": Kind("Record it again with this kit: `kit record --board PORT FILE`."),
+    "socket": REMOTE,  # a serial line, and no debugger
+    "rfc2217": REMOTE,
+}
+
+
 def scheme(url: str) -> str:
-    """The kind of an address, in small letters, such as "virtual"; empty for the name of a port."""
+    """The scheme of an address, in small letters, such as "virtual"; empty for a port's name."""
     name, separator, _ = url.partition("://")
     return name.lower() if separator else ""
 
 
+def kind_of(url: str) -> Kind:
+    """What an address leads to."""
+    return KINDS.get(scheme(url), Kind())
+
+
 def how_to_flash(url: str) -> str:
     """What to do so that the kit's firmware answers at an address, one sentence."""
-    if scheme(url) in NETWORK:
-        return "Who runs that board flashes the firmware that `kit build` makes, or restarts it."
-    if scheme(url) == "replay":
-        return "Record it again with this kit: `kit record --board PORT FILE`."
-    return f"Flash this kit's firmware: `kit flash --board {url}`."
+    return kind_of(url).flash.format(url=url)
 
 
-def checked(url: Any) -> str:
-    """The address itself.
-
-    Raises:
-        KitError: it is no text, or is mistyped in a way that tells what was meant.
-    """
+def check_address(url: Any) -> str:
+    """The address itself; KitError where it is no text, or is mistyped in a way that tells what was
+    meant."""
     if not isinstance(url, str):
         raise KitError(f"{url!r} is not the address of a board.", "It is no text.", EXAMPLES)
     if suggestion := meant(url):
@@ -56,7 +87,7 @@ def meant(url: str) -> str:
     word = re.match(r"\w*", text)
     name = word[0] if word else ""
     rest = text[len(name) :]
-    kind = next(iter(get_close_matches(name.lower(), KINDS, 1, 0.8)), "")
+    kind = next(iter(get_close_matches(name.lower(), filter(None, KINDS), 1, 0.8)), "")
     right = kind == name.lower() and rest.startswith("://")
     if kind and not right and rest[:1] in ("", ":", "/"):
         root = "/" if kind == "replay" and re.match(":/(?!/)", rest) else ""

@@ -1,104 +1,80 @@
-"""What the fault handler on the board reports, in plain words, with the place in the C source."""
+"""A crashed program, told by a real board's FAULT frame or by the virtual board itself, in plain
+words and with the place in the C source."""
 
-import struct
-from dataclasses import dataclass
+from contextlib import suppress
 
+from kit.board.address import how_to_flash
+from kit.board.requests import Crash, take_apart
 from kit.compile.program import Program
 from kit.errors import KitError
-from virtual_nucleo.faults import BFARVALID, CFSR, EXCEPTIONS, HFSR, MMARVALID
+from kit.paths import build_folder
+from virtual_nucleo.errors import EmptyFlashError, VirtualError
+from virtual_nucleo.faults import BFARVALID, CFSR, EXCEPTIONS, HFSR, MMARVALID, BoardFault
 from virtual_nucleo.program import Location
 
 SVCALL = 11
 ENTRY = "Reset_Handler"  # the function that calls main() and ends in an undefined instruction
 WITHOUT_PC = ("IACCVIOL", "IBUSERR", "INVSTATE")  # pc is where it went, not where it came from
-
-
-@dataclass(frozen=True)
-class Crash:
-    """What the fault handler saw; registers as 32-bit values.
-
-    `exception` is the number of the exception (3 HardFault); r0 to xpsr are the registers that the
-    core pushed, all 0 when the stack pointer was not in RAM; `build_id` is that of the firmware.
-    """
-
-    build_id: str
-    exception: int
-    cfsr: int
-    hfsr: int
-    mmfar: int
-    bfar: int
-    r0: int
-    r1: int
-    r2: int
-    r3: int
-    r12: int
-    lr: int
-    pc: int
-    xpsr: int
-
-    @property
-    def flags(self) -> list[tuple[str, str, str]]:
-        """The bits that are set, the most telling first: name, what happened, what to do."""
-        found = [text for bit, text in CFSR.items() if self.cfsr >> bit & 1]
-        return found + [text for bit, text in HFSR.items() if self.hfsr >> bit & 1]
+PROGRAMS = ("firmware.elf", "virtual/[!.]*.elf", "exercises/**/firmware.elf")  # in build/
 
 
 class CrashError(KitError):
-    """The program on the board crashed. `location` is where, `crash` what the core said."""
+    """The program on the board crashed; `location` is where in its source."""
 
-    def __init__(
-        self, what: str, why: str, next_step: str, location: Location, crash: Crash
-    ) -> None:
+    def __init__(self, what: str, why: str, next_step: str, location: Location) -> None:
         super().__init__(what, why, next_step)
         self.location = location
-        self.crash = crash
 
 
-def parse(payload: bytes) -> Crash | None:
-    """The payload of a FAULT frame, taken apart; None when it is too short."""
-    form = struct.Struct("<B4I8I")
-    if len(payload) < form.size:
-        return None
-    build_id = payload[form.size :].decode("ascii", "replace")
-    return Crash(build_id, *form.unpack_from(payload))
+def told_by_virtual_board(error: VirtualError, url: str) -> KitError:
+    """An error of the virtual board at `url` as one of the kit's."""
+    if isinstance(error, BoardFault):
+        return CrashError(error.what, error.why, error.next_step, error.location)
+    empty = isinstance(error, EmptyFlashError)
+    return KitError(error.what, error.why, how_to_flash(url) if empty else error.next_step)
 
 
-def crash_error(payload: bytes, program: Program | None = None) -> KitError:
-    """The error for a FAULT frame.
-
-    Args:
-        payload: of the frame.
-        program: the one on the board with its source lines, where it is at hand.
-    """
-    crash = parse(payload)
-    if crash is None:
+def crash_error(payload: bytes) -> KitError:
+    """The error for a FAULT frame's payload, with source lines if the program was built here."""
+    try:
+        crash = take_apart(Crash, payload)
+    except ValueError:
         return KitError("The program on the board crashed.", "", "Press the black reset button.")
-    name, what, fix = _diagnosis(crash)
-    location, caller = _places(crash, program, name)
+    flags = [row for bit, row in CFSR.items() if crash.cfsr >> bit & 1]
+    flags += [row for bit, row in HFSR.items() if crash.hfsr >> bit & 1]
+    name, what, fix = flags[0] if flags else _unexpected(crash.exception)
+    what = what.format(
+        pc=f"0x{crash.pc:08x}",
+        bfar=f"0x{crash.bfar:08x}" if crash.cfsr & BFARVALID else "an address",
+        mmfar=f"0x{crash.mmfar:08x}" if crash.cfsr & MMARVALID else "an address",
+    )
+    location, caller = _places(crash, name)
     if location.function == ENTRY and name == "UNDEFINSTR":
         what, fix = "returned from main()", "There is nothing to return to: end main() in a loop."
-    text = f"The program on the board {what}{_where(crash, location, caller)}."
+    lost = crash.pc == crash.lr == 0
+    where = f", at 0x{crash.pc:08x} (return address 0x{crash.lr:08x}); its source is not at hand"
+    if str(location):
+        where = f", in {location}" + (f", called from {caller}" if str(caller) else "")
+    elif lost:
+        where = ""
+    names = ", ".join(name for name, _, _ in flags) or "no flag set"
+    why = f"The core says {names} (CFSR 0x{crash.cfsr:08x}, HFSR 0x{crash.hfsr:08x}; PM0214"
+    why += " section 4.4)."
+    why += " The stack pointer was not in RAM, so where it was is not known." * lost
     after = "Then build, flash and try again; the black button resets the board."
-    return CrashError(text, _evidence(crash), f"{fix} {after}".strip(), location, crash)
+    text = f"The program on the board {what}{where}."
+    return CrashError(text, why, f"{fix} {after}".strip(), location)
 
 
-def _diagnosis(crash: Crash) -> tuple[str, str, str]:
-    """The name of the flag that tells most, what the program did, and what to do about it."""
-    if not crash.flags:
-        number = crash.exception
-        name = EXCEPTIONS.get(number, f"interrupt {number - 16}" if number > 15 else str(number))
-        return name, f"was interrupted by an exception it has no handler for ({name})", ""
-    name, what, fix = crash.flags[0]
-    address = {
-        "pc": f"0x{crash.pc:08x}",
-        "bfar": f"0x{crash.bfar:08x}" if crash.cfsr & BFARVALID else "an address",
-        "mmfar": f"0x{crash.mmfar:08x}" if crash.cfsr & MMARVALID else "an address",
-    }
-    return name, what.format(**address), fix
+def _unexpected(exception: int) -> tuple[str, str, str]:
+    usual = f"interrupt {exception - 16}" if exception > 15 else str(exception)
+    name = EXCEPTIONS.get(exception, usual)
+    return name, f"was interrupted by an exception it has no handler for ({name})", ""
 
 
-def _places(crash: Crash, program: Program | None, name: str) -> tuple[Location, Location]:
-    """Where it happened, and the caller as far as lr tells."""
+def _places(crash: Crash, name: str) -> tuple[Location, Location]:
+    """Where it happened, and the caller as far as lr tells; empty without the program's file."""
+    program = _program(crash.build_id)
     if program is None:
         return Location(), Location()
     caller = program.locate((crash.lr & ~1) - 2)
@@ -109,17 +85,11 @@ def _places(crash: Crash, program: Program | None, name: str) -> tuple[Location,
     return location, caller if distinct and location.function != ENTRY else Location()
 
 
-def _where(crash: Crash, location: Location, caller: Location) -> str:
-    if str(location):
-        return f", in {location}" + (f", called from {caller}" if str(caller) else "")
-    if crash.pc == crash.lr == 0:
-        return ""
-    return f", at 0x{crash.pc:08x} (return address 0x{crash.lr:08x}); its source is not at hand"
-
-
-def _evidence(crash: Crash) -> str:
-    names = ", ".join(name for name, _, _ in crash.flags) or "no flag set"
-    lost = crash.pc == crash.lr == 0
-    text = f"The core says {names} (CFSR 0x{crash.cfsr:08x}, HFSR 0x{crash.hfsr:08x}; PM0214"
-    text += " section 4.4)."
-    return text + " The stack pointer was not in RAM, so where it was is not known." * lost
+def _program(build_id: str) -> Program | None:
+    """The program of a build, where it is at hand; a file that is damaged is none."""
+    for path in (path for pattern in PROGRAMS for path in build_folder().glob(pattern)):
+        with suppress(KitError):
+            program = Program(path)
+            if build_id and program.build_id == build_id:
+                return program
+    return None

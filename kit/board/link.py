@@ -4,45 +4,29 @@ import binascii
 import contextlib
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import serial
 from cobs import cobs
 
-from kit.board.address import NETWORK, how_to_flash, scheme
-from kit.board.crash import crash_error
-from kit.errors import KitError
-
-HELLO, LAYER, RECOGNIZE, RUN, MEASURE, WATCH, RESET, BAUD, STATUS, CHECKSUM = range(1, 11)
-REPLY = 0x80
-FAULT = 0xFE
-ERROR = 0xFF
-ERRORS = {
-    1: "the request arrived corrupted",
-    2: "the request is too long for this network",
-    3: "the firmware does not know this request",
-    4: "the request has the wrong length for this network",
-    5: "the network has no such layer",
-    6: "the engine failed",
-    7: "the board's clock cannot make that baud rate",
-    8: "how its network wants its pixels is not known",
-}
-ADVICE = {
-    1: "The line is noisy: try another cable or USB port.",
-    3: "The firmware is of another version of the kit: `kit build`, then `kit flash`.",
-    5: "Count from 0: `board.hello().layers` is how many there are.",
-    6: "Flash the firmware again; see firmware/engine/engine.h for the engine's states.",
-    7: "Choose a rate of `kit.board.link.FASTER_BAUDS`.",
-    8: "`kit generate` with --input-range, such as `--input-range 0 1`; then build and flash.",
-}
-SIZES = (
-    "Compare what was sent with `board.hello().input`. If another network was to be on the board: "
-    "`kit generate`, `kit build`, then `kit flash`."
+from kit.board.address import how_to_flash, kind_of
+from kit.board.crash import crash_error, told_by_virtual_board
+from kit.board.recording import Notes, Reply
+from kit.board.requests import (
+    ERROR,
+    FAULT,
+    REFUSALS,
+    REPLY,
+    SIZES,
+    TRANSIENT,
+    WORKING,
+    Refusal,
+    Request,
+    take_apart,
 )
-ENGINE = 6
-WORKING = (RECOGNIZE, RUN, MEASURE, WATCH)  # the network runs before the reply
-TRANSIENT = (1, 2)  # worth sending again: a damaged frame may look too long, too
+from kit.errors import KitError
+from virtual_nucleo.errors import VirtualError
+
 ATTEMPTS = 3
 REPLY_SECONDS = 3.0  # beside what the line and the network take
 GLANCE_SECONDS = 0.3  # for a request that is likely to get lost, such as the first one
@@ -66,12 +50,8 @@ class LinkError(KitError):
     """The board did not answer, or answered with an error."""
 
 
-class BrokenLine(LinkError):
-    """The port is gone: unplugged, or the server has ended."""
-
-
-class StuckLine(LinkError):
-    """The port is there, and took no more bytes within the time that they take."""
+class TryAgain(LinkError):
+    """Another try may help."""
 
 
 @dataclass(frozen=True)
@@ -119,12 +99,9 @@ class FrameReader:
         *blocks, self._rest = (self._rest + data).split(b"\0")
         return [decode(block) for block in blocks if block]
 
-    def clear(self) -> None:
-        self._rest = b""
-
 
 class Link:
-    """Requests over an open pyserial port, each answered or an error.
+    """Requests over an open pyserial port at SAFE_BAUD, each answered or an error.
 
     A request that got lost or damaged on the way is sent again, `ATTEMPTS` times in all: every
     request can be repeated without harm. A reply counts only with the request's sequence number,
@@ -132,35 +109,28 @@ class Link:
     line goes on at SAFE_BAUD, as it does on the board's side. A port that is gone is closed, and
     each later try opens it again: a board that was plugged in again answers.
 
-    Args:
-        port: an open port at SAFE_BAUD.
-        reply_seconds: how long to wait for a reply, in each try, beside the time of the bytes on
-            the line and of the network's work.
-        crash: makes the error of a FAULT frame's payload.
+    A try waits `reply_seconds` for its reply, beside the time of the bytes on the line and of the
+    network's work. `reopened` says that this may be another board than the one that said hello,
+    `estimates` are the cycles that a virtual board estimated last.
     """
 
-    def __init__(
-        self,
-        port: serial.SerialBase,
-        reply_seconds: float = REPLY_SECONDS,
-        crash: Callable[[bytes], KitError] = crash_error,
-    ) -> None:
+    def __init__(self, port: serial.SerialBase, reply_seconds: float = REPLY_SECONDS) -> None:
         self.port = port
         self.reply_seconds = reply_seconds
         self.baud = SAFE_BAUD
-        self.reopened = False  # whether this may be another board than the one that said hello
-        self.work_seconds = 0.0  # that an inference may take; Board takes it from the HELLO
+        self.reopened = False
+        self.estimates: list[int] | None = None
+        self.last_sent = self.last_received = b""
+        self._inside = getattr(port, "inside", None)
+        self._notes = Notes(port.port)
+        self._work_seconds = 0.0  # of an inference
         self._limit = reply_seconds
         self._lost = False
-        self._crash = crash
         self._sequence = 0
-        self._reader = FrameReader()
-        self.last_sent = b""
-        self.last_received = b""
 
     def expect_work(self, macs: int, core_hz: int) -> None:
         """Allow the time that a network of `macs` may take on a core of `core_hz`."""
-        self.work_seconds = min(CYCLES_PER_MAC * macs / max(core_hz, 1), LONGEST_WORK)
+        self._work_seconds = min(CYCLES_PER_MAC * macs / max(core_hz, 1), LONGEST_WORK)
 
     def request(
         self, kind: int, payload: bytes = b"", waking: bool = False, reply_bytes: int = 0
@@ -168,55 +138,95 @@ class Link:
         """Send a request and return the payload of its reply.
 
         With `waking`, when the board may be at another baud rate or just starting, the first tries
-        wait for a short time only. `reply_bytes` is the length of a long reply.
-
-        Raises:
-            LinkError: no usable reply came in time, or the board refused the request.
-            KitError: the program on the board crashed.
+        wait for a short time only. `reply_bytes` is the length of a long reply. Raises LinkError
+        when no usable reply came in time, or the board refused the request, and CrashError when its
+        program crashed.
         """
         problem: LinkError | None = None
         for attempt in range(ATTEMPTS):
-            short = waking and attempt < ATTEMPTS - 1
+            at_most = GLANCE_SECONDS if waking and attempt < ATTEMPTS - 1 else REPLY_SECONDS
             try:
-                at_most = GLANCE_SECONDS if short else None
                 reply = self.exchange(kind, payload, at_most, reply_bytes)
-            except (BrokenLine, StuckLine) as error:
+                return self._answer(kind, payload, reply)
+            except TryAgain as error:
                 problem = error
-                continue
-            if reply is None:
-                problem = self._silence(f"no usable reply came within {self._limit:.1f} seconds")
-            elif reply.type == ERROR:
-                problem = self._refusal(reply)
-            elif reply.type == kind | REPLY:
-                return reply.payload
-            else:
-                problem = self._silence(f"a reply of type {reply.type:#04x} came")
-            self._settle()
-            self.fall_back()
-        raise problem or self._silence("no usable reply came")
+            if not self._lost:
+                self._settle()
+                self.fall_back()
+        assert problem
+        raise problem
+
+    def _answer(self, kind: int, asked: bytes, reply: Frame | None) -> bytes:
+        """The payload of a reply that is one, which is noted together with what a virtual board
+        tells beside it; TryAgain where it is none, else the error that it tells."""
+        if reply is None:
+            raise self._silence(f"no usable reply came within {self._limit:.1f} seconds")
+        if reply.type not in (kind | REPLY, FAULT, ERROR):
+            raise self._silence(f"a reply of type {reply.type:#04x} came")
+        refused = _refusal(reply.payload) if reply.type == ERROR else None
+        if isinstance(refused, TryAgain):
+            raise refused
+        estimates = self._inside.take_cycle_estimates() if self._inside else []
+        self.estimates = estimates or self.estimates
+        self._notes.add(kind, asked, Reply(reply.type, reply.payload.hex(), estimates))
+        if reply.type == FAULT:
+            failure = getattr(self._inside, "failure", None)
+            raise self._told(failure) if failure else crash_error(reply.payload)
+        if refused:
+            raise refused
+        return reply.payload
 
     def exchange(
-        self, kind: int, payload: bytes = b"", at_most: float | None = None, reply_bytes: int = 0
+        self, kind: int, payload: bytes = b"", at_most: float = REPLY_SECONDS, reply_bytes: int = 0
     ) -> Frame | None:
         """One try: the reply, or None when none came in time or it was damaged.
 
-        The time is `at_most` seconds, `reply_seconds` if none are given, and what the bytes take on
+        The time is `at_most` seconds, if `reply_seconds` is not less, and what the bytes take on
         the line, in both directions, and the network.
         """
         self._sequence = (self._sequence + 1) % 256
-        work = self.work_seconds if kind in WORKING else 0.0
-        self._limit = min(at_most or self.reply_seconds, self.reply_seconds)
-        self._limit += work + self._wire(len(payload) + reply_bytes)
+        work = self._work_seconds if kind in WORKING else 0.0
+        self._limit = min(at_most, self.reply_seconds) + work
+        self._limit += self._wire(len(payload) + reply_bytes)
         try:
             self._reconnect()
             self._send(Frame(kind, self._sequence, payload))
-            return self._receive(self._limit)
-        except KitError:  # a fault of the virtual board, which is a SerialException too
+            return self._receive()
+        except KitError:
             raise
+        except VirtualError as error:
+            raise self._told(error) from None
         except serial.SerialTimeoutException as error:
             raise self._stuck(len(payload)) from error
         except BROKEN as error:
             raise self._broken(error) from error
+
+    def _told(self, error: VirtualError) -> KitError:
+        return told_by_virtual_board(error, str(self.port.port))
+
+    def _send(self, frame: Frame) -> None:
+        self.last_sent, self.last_received = encode(frame), b""
+        self.port.reset_input_buffer()
+        needed, allowed = 2 * self._wire(len(frame.payload)), self.port.write_timeout
+        if allowed and needed > allowed:
+            self.port.write_timeout = needed
+        self.port.write(self.last_sent)
+
+    def _receive(self) -> Frame | None:
+        """The reply to the request in flight, or that the program crashed; else the error of a
+        request that was unreadable, which may have been an earlier one; None when nothing came in
+        time, or a damaged frame."""
+        reader, deadline = FrameReader(), time.monotonic() + self._limit
+        while time.monotonic() < deadline:
+            data = self.port.read(max(1, self.port.in_waiting))
+            self.last_received += data
+            came = reader.feed(data)
+            whole = [frame for frame in came if frame]
+            ours = [f for f in whole if f.type == FAULT or f.sequence == self._sequence]
+            unreadable = [f for f in whole if f.type == ERROR and f.payload[:1] == b"\0"]
+            if ours or unreadable or None in came:
+                return next(iter(ours + unreadable), None)
+        return None
 
     def _wire(self, length: int) -> float:
         """The seconds that a payload takes on the line."""
@@ -233,6 +243,49 @@ class Link:
                     quiet = time.monotonic() + QUIET_SECONDS
                 else:
                     time.sleep(QUIET_SECONDS / 10)
+
+    # Baud rates
+
+    def speed_up(self, fastest: int) -> None:
+        """Agree with the board on the fastest rate, up to `fastest`, at which a HELLO works."""
+        for baud in FASTER_BAUDS:
+            if baud <= fastest and self._try_baud(baud):
+                return
+
+    def _try_baud(self, baud: int) -> bool:
+        reply = self.exchange(Request.BAUD, baud.to_bytes(4, "little"), GLANCE_SECONDS)
+        if reply and reply.type == ERROR:
+            return False
+        if reply and self._set_baud(baud):
+            hello = self.exchange(Request.HELLO, at_most=GLANCE_SECONDS)
+            if hello and hello.type == Request.HELLO | REPLY:
+                return True
+        self.fall_back()
+        self.request(Request.HELLO, waking=True)  # the board may be at the rate that did not work
+        return False
+
+    def slow_down(self) -> None:
+        """Leave the board at SAFE_BAUD, for whoever opens the port next; failing is no matter."""
+        with contextlib.suppress(KitError):
+            if self.baud != SAFE_BAUD:
+                self.exchange(Request.BAUD, SAFE_BAUD.to_bytes(4, "little"), GLANCE_SECONDS)
+                self.fall_back()
+
+    def fall_back(self) -> None:
+        """Go on at SAFE_BAUD; the board does so when it sees bytes at another rate than its own."""
+        if self.baud != SAFE_BAUD:
+            self._set_baud(SAFE_BAUD)
+
+    def _set_baud(self, baud: int) -> bool:
+        """Change this end's rate; False when the port cannot."""
+        try:
+            self.port.baudrate = self.baud = baud
+        except REFUSED:
+            self.baud = SAFE_BAUD
+            with contextlib.suppress(*BROKEN):
+                self.port.baudrate = SAFE_BAUD
+            return False
+        return True
 
     # The port
 
@@ -251,150 +304,51 @@ class Link:
 
     def _broken(self, error: Exception) -> LinkError:
         """The error; the port is given back, for a device keeps its name while a port is open."""
+        url = str(self.port.port)
         if isinstance(error, serial.PortNotOpenError):
             return LinkError(
-                f"This board on {self.port.port} was closed.",
+                f"This board on {url} was closed.",
                 "close() or the end of its `with` block closes a board, and so does opening "
                 "another one at the same address.",
-                f'Open it again: `board = kit.Board("{self.port.port}")`.',
+                f'Open it again: `board = kit.Board("{url}")`.',
             )
         self._lost, self.baud = True, SAFE_BAUD
         with contextlib.suppress(*BROKEN):
             self.port.close()
-        what = f"The connection to {self.port.port} broke off."
-        if scheme(str(self.port.port)) in NETWORK:
-            why = f"{error}. The program that serves the board has ended, or the network."
-            return BrokenLine(what, why, "Start that program again and run this again.")
-        return BrokenLine(
-            what,
-            f"{error}. The board was unplugged, or another program took the port.",
-            "Plug the board in and run this again. If its port has another name now, open that: "
-            "`kit boards` lists them.",
-        )
+        why, next_step = kind_of(url).gone
+        return TryAgain(f"The connection to {url} broke off.", f"{error}. {why}", next_step)
 
-    def _stuck(self, length: int) -> StuckLine:
+    def _stuck(self, length: int) -> LinkError:
         """The error; what did not go out must not go out before the next request."""
         with contextlib.suppress(*BROKEN):
             self.port.reset_output_buffer()
-        return StuckLine(
+        return TryAgain(
             f"The port {self.port.port} takes no more bytes.",
             f"A request of {length:,} bytes did not go out within {self.port.write_timeout:.1f} "
             "seconds: nobody reads at the other end.",
             "Unplug the board, plug it in again, and run this again.",
         )
 
-    # Baud rates
-
-    def speed_up(self, fastest: int) -> None:
-        """Agree with the board on the fastest rate, up to `fastest`, at which a HELLO works."""
-        for baud in FASTER_BAUDS:
-            if baud <= fastest and self._try_baud(baud):
-                return
-
-    def slow_down(self) -> None:
-        """Leave the board at SAFE_BAUD, for whoever opens the port next; failing is no matter."""
-        with contextlib.suppress(KitError):
-            if self.baud != SAFE_BAUD:
-                self.exchange(BAUD, SAFE_BAUD.to_bytes(4, "little"), GLANCE_SECONDS)
-                self.fall_back()
-
-    def _try_baud(self, baud: int) -> bool:
-        reply = self.exchange(BAUD, baud.to_bytes(4, "little"), GLANCE_SECONDS)
-        if reply and reply.type == ERROR:
-            return False
-        if reply and self._set_baud(baud):
-            hello = self.exchange(HELLO, at_most=GLANCE_SECONDS)
-            if hello and hello.type == HELLO | REPLY:
-                return True
-        self.fall_back()
-        self.request(HELLO, waking=True)  # the board may be at the rate that did not work
-        return False
-
-    def fall_back(self) -> None:
-        """Go on at SAFE_BAUD; the board does so when it sees bytes at another rate than its own."""
-        if self.baud != SAFE_BAUD:
-            self._set_baud(SAFE_BAUD)
-
-    def _set_baud(self, baud: int) -> bool:
-        """Change this end's rate; False when the port cannot."""
-        try:
-            self.port.baudrate = baud
-        except REFUSED:
-            self.baud = SAFE_BAUD
-            with contextlib.suppress(*BROKEN):
-                self.port.baudrate = SAFE_BAUD
-            return False
-        self.baud = baud
-        return True
-
-    # One exchange
-
-    def _send(self, frame: Frame) -> None:
-        self._reader.clear()
-        self.last_sent = encode(frame)
-        self.last_received = b""
-        self.port.reset_input_buffer()
-        needed, allowed = 2 * self._wire(len(frame.payload)), getattr(self.port, "write_timeout", 0)
-        if allowed and needed > allowed:
-            self.port.write_timeout = needed
-        try:
-            self.port.write(self.last_sent)
-        except KitError:  # a recording, or a virtual board that has failed: it did not go out
-            self._sequence = (self._sequence - 1) % 256
-            raise
-
-    def _receive(self, seconds: float) -> Frame | None:
-        """The reply to the request in flight; None when none came or it was damaged."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            data = self.port.read(max(1, self.port.in_waiting))
-            self.last_received += data
-            frames = self._reader.feed(data)
-            reply = self._reply_among(frames)
-            if reply or None in frames:
-                return reply
-        return None
-
-    def _reply_among(self, frames: list[Frame | None]) -> Frame | None:
-        """The reply to the request in flight; else the error of a request that was unreadable,
-        which may have been an earlier one."""
-        found = None
-        for frame in filter(None, frames):
-            if frame.type == FAULT:
-                raise getattr(self.port, "failure", None) or self._crash(frame.payload)
-            if frame.sequence == self._sequence:
-                return frame
-            found = found or (frame if self._belongs(frame) else None)
-        return found
-
-    def _belongs(self, frame: Frame) -> bool:
-        """The board cannot know the sequence number of a request that it could not read."""
-        unreadable = frame.type == ERROR and frame.payload[:1] == b"\0"
-        return frame.sequence == self._sequence or unreadable
-
-    # Errors
-
     def _silence(self, problem: str) -> LinkError:
-        complaints = getattr(self.port, "complaints", ())
+        url, complaints = str(self.port.port), getattr(self._inside, "complaints", ())
         last = f" The virtual board noted: {complaints[-1]}" if complaints else ""
-        return LinkError(
-            f"The board on {self.port.port} did not answer {ATTEMPTS} requests.",
+        return TryAgain(
+            f"The board on {url} did not answer {ATTEMPTS} requests.",
             f"In the last try {problem}.{last}",
             "Is this the right port (`kit boards` lists them), and does the kit's firmware run? "
-            f"{how_to_flash(str(self.port.port))}",
+            f"{how_to_flash(url)}",
         )
 
-    @staticmethod
-    def _refusal(reply: Frame) -> LinkError:
-        """The error of an ERROR frame, raised at once when another try cannot help."""
-        code = reply.payload[1] if len(reply.payload) > 1 else 0
-        text = ERRORS.get(code, f"the board reported error {code}")
-        why, advice = "", ADVICE.get(code, SIZES)
-        if number := int.from_bytes(reply.payload[3:7], "little") if code == ENGINE else 0:
-            from kit.generate.xcubeai.return_codes import explain_return_code
 
-            why, advice = explain_return_code(number)
-        error = LinkError(f"The board refused the request: {text}.", why, advice)
-        if code in TRANSIENT:
-            return error
-        raise error
+def _refusal(payload: bytes) -> LinkError:
+    """The error that an ERROR frame tells."""
+    refusal = take_apart(Refusal, payload.ljust(7, b"\0"))
+    usual = (f"the board reported {refusal.error}", SIZES)
+    what, advice = REFUSALS.get(refusal.error, usual)
+    why = fix = ""
+    if number := refusal.engine_error if refusal.error == "ENGINE" else 0:
+        from kit.generate.xcubeai.return_codes import explain_return_code
+
+        why, fix = explain_return_code(number)
+    kind = TryAgain if refusal.error in TRANSIENT else LinkError
+    return kind(f"The board refused the request: {what}.", why, fix or advice)

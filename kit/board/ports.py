@@ -7,30 +7,30 @@ import sys
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import serial
 from serial.tools import list_ports
 
-import virtual_nucleo  # registers virtual://  # noqa: F401
-from kit.board.address import EXAMPLES, NETWORK, checked, scheme
+from kit.board.address import AUTO, VIRTUAL, check_address, kind_of, scheme
+from kit.board.crash import told_by_virtual_board
 from kit.board.probes import PLUG_IN, Probe, find_probes, probe_at
-from kit.board.recording import recorded
 from kit.boards import DEFAULT, MCUS, Mcu
 from kit.errors import KitError
+from kit.paths import build_folder
 from kit.programs import system
+from virtual_nucleo import keep_in
+from virtual_nucleo.errors import VirtualError
 
 BAUD = 115200
 READ_SECONDS = 0.2
 WRITE_SECONDS = 2.0  # kit.board.link allows more for a request that takes longer
-AUTO = "auto"
-VIRTUAL = "virtual://"
 TRIES = 3  # answers to a question
 SUSPECTS = {
     "Windows": "PuTTY, Tera Term, the serial monitor of an IDE",
     "Darwin": "screen, the serial monitor of an IDE",
     "Linux": "screen, minicom, the serial monitor of an IDE, ModemManager",
 }
+keep_in(lambda: build_folder() / "virtual")  # importing it has registered virtual://
 
 
 # --- Which one ------------------------------------------------------------------------------------
@@ -40,12 +40,10 @@ def resolve(url: str) -> str:
     """The URL of the board that is meant: any but "auto" is returned as it is.
 
     "auto" is the one Nucleo that is plugged in. When there are several, a person at a terminal is
-    asked, once; when there is none, it is the virtual board, which is said on stderr, once.
-
-    Raises:
-        KitError: it is no address, or there are several boards and nobody can be asked.
+    asked, once; when there is none, it is the virtual board, which is said on stderr, once. Raises
+    KitError when it is no address, or there are several boards and nobody can be asked.
     """
-    if checked(url) != AUTO:
+    if check_address(url) != AUTO:
         return url
     found = tuple(find_probes())
     if not found:
@@ -56,22 +54,14 @@ def resolve(url: str) -> str:
 
 def chip(url: str) -> Mcu:
     """The chip of the board at an address, as far as its drive names the board; else STM32F446RE.
-
-    Raises:
-        KitError: the address is mistyped.
-    """
+    KitError where the address is mistyped."""
     probe = probe_at(resolve(url))
     return next((mcu for mcu in MCUS.values() if probe and mcu.board == probe.board), DEFAULT)
 
 
 def require(url: str) -> None:
-    """See that a port that was named is there, before something is done that takes long.
-
-    The port of an ST-LINK that is plugged in is; what else may be a port is opened once.
-
-    Raises:
-        KitError: as `open_port`.
-    """
+    """See that a port that was named is there, before something is done that takes long; KitError
+    as `open_port`. The port of an ST-LINK that is plugged in is; another is opened once."""
     if not scheme(url) and probe_at(url) is None:
         open_port(url).close()
 
@@ -83,32 +73,21 @@ def _say_virtual() -> None:
 
 @cache
 def _ask(found: tuple[Probe, ...]) -> str:
-    """The port that a person chooses."""
-    if not (_is_terminal(sys.stdin) and _is_terminal(sys.stderr)):
-        raise _ambiguous(found)
-    for number, probe in enumerate(found, 1):
-        print(f"{number}: {probe}", file=sys.stderr)
-    for _ in range(TRIES):
-        print(f"Which board, 1 to {len(found)}? ", end="", file=sys.stderr, flush=True)
-        answer = sys.stdin.readline().strip()
-        if answer.isdecimal() and 1 <= int(answer) <= len(found):
-            return found[int(answer) - 1].port
-    raise _ambiguous(found)
-
-
-def _is_terminal(stream: Any) -> bool:
-    try:
-        return bool(stream.isatty())
-    except (AttributeError, ValueError):  # there is none, or it is closed
-        return False
-
-
-def _ambiguous(found: tuple[Probe, ...]) -> KitError:
-    ports = [probe.port for probe in found]
-    return KitError(
+    """The port that a person at a terminal chooses."""
+    with suppress(AttributeError, ValueError):  # there is no stdin or stderr, or it is closed
+        if sys.stdin.isatty() and sys.stderr.isatty():
+            for number, probe in enumerate(found, 1):
+                print(f"{number}: {probe}", file=sys.stderr)
+            for _ in range(TRIES):
+                print(f"Which board, 1 to {len(found)}? ", end="", file=sys.stderr, flush=True)
+                answer = sys.stdin.readline().strip()
+                if answer.isdecimal() and 1 <= int(answer) <= len(found):
+                    return found[int(answer) - 1].port
+    raise KitError(
         "Several boards are plugged in, and which one is meant is not known.",
         f"They are {', '.join(map(str, found))}.",
-        f'Name one: BOARD = "{ports[0]}" in a notebook, `--board {ports[0]}` in a command.',
+        f'Name one: BOARD = "{found[0].port}" in a notebook, `--board {found[0].port}` in a '
+        "command.",
     )
 
 
@@ -116,11 +95,8 @@ def _ambiguous(found: tuple[Probe, ...]) -> KitError:
 
 
 def open_port(url: str) -> serial.SerialBase:
-    """Open a port by its pyserial URL: `COM5`, `/dev/ttyACM0`, `socket://…`, `virtual://`.
-
-    Raises:
-        KitError: there is no such port, another program uses it, or this user may not.
-    """
+    """Open a port by its pyserial URL: `COM5`, `/dev/ttyACM0`, `socket://…`, `virtual://`. KitError
+    where there is no such port, another program uses it, or this user may not."""
     try:
         port = serial.serial_for_url(url, do_not_open=True, timeout=READ_SECONDS)
         port.baudrate = BAUD
@@ -131,9 +107,11 @@ def open_port(url: str) -> serial.SerialBase:
         port.open()
     except KitError:
         raise
+    except VirtualError as error:
+        raise told_by_virtual_board(error, url) from None
     except (serial.SerialException, ValueError, OSError) as error:
         raise _explain(url, error) from error
-    return recorded(port)
+    return port
 
 
 def _explain(url: str, error: Exception) -> KitError:
@@ -146,23 +124,30 @@ def _explain(url: str, error: Exception) -> KitError:
     found = re.search(r"\[Errno (\d+)\]", text)
     number = getattr(error, "errno", None) or (int(found[1]) if found else 0)
     if "PermissionError(13" in text or number in (errno.EAGAIN, errno.EBUSY):
-        return _busy(url, text)
+        users = _users(url)
+        known = f"It is {', '.join(users)}." if users else f"It may be {SUSPECTS[system()]}."
+        here = any(user.endswith(f"(process {os.getpid()})") for user in users)
+        close = "Close the board there (`board.close()`, or restart the notebook's kernel)."
+        return KitError(
+            f"The port {url} is in use.",
+            f"Another program has it open. {known} The system says: {text}",
+            close if here else "Close that program, or the other notebook's kernel, and try again.",
+        )
     if number in (errno.EACCES, errno.EPERM):
-        return _forbidden(url, text)
-    return _absent(url, text)
-
-
-def _busy(url: str, text: str) -> KitError:
-    users = _users(url)
-    known = f"It is {', '.join(users)}." if users else f"It may be {SUSPECTS[system()]}."
-    own = f"process {os.getpid()})"
-    here = any(own in user for user in users)
-    close = "Close the board there (`board.close()`, or restart the notebook's kernel)."
-    return KitError(
-        f"The port {url} is in use.",
-        f"Another program has it open. {known} The system says: {text}",
-        close if here else "Close that program, or the other notebook's kernel, and try again.",
-    )
+        group = "dialout"
+        with suppress(OSError, KeyError, NotImplementedError):
+            group = Path(url).group()  # uucp on Arch, dialout on Debian and Fedora
+        return KitError(
+            f"You may not use the port {url}.",
+            f"Only members of the group {group} may use it. The system says: {text}",
+            f"Run `sudo usermod -aG {group} $USER`, log out and in again.",
+        )
+    what, advice = f"The port {url} cannot be opened.", kind_of(url).absent
+    if scheme(url):
+        return KitError(what, f"{text}.", advice)
+    ports = [f"{port.device} ({port.description})" for port in list_ports.comports()]
+    listed = f"{text}. Ports on this computer: {', '.join(ports) or 'none'}."
+    return KitError(what, listed, f"{PLUG_IN[system()]}. {advice}")
 
 
 def _users(url: str) -> list[str]:
@@ -175,29 +160,3 @@ def _users(url: str) -> list[str]:
                 name = (process / "comm").read_text(encoding="utf-8", errors="replace").strip()
                 found.add(f"{name} (process {process.name})")
     return sorted(found)
-
-
-def _forbidden(url: str, text: str) -> KitError:
-    group = "dialout"
-    with suppress(OSError, KeyError, NotImplementedError):
-        group = Path(url).group()  # uucp on Arch, dialout on Debian and Fedora
-    return KitError(
-        f"You may not use the port {url}.",
-        f"Only members of the group {group} may use it. The system says: {text}",
-        f"Run `sudo usermod -aG {group} $USER`, log out and in again.",
-    )
-
-
-def _absent(url: str, text: str) -> KitError:
-    what = f"The port {url} cannot be opened."
-    if scheme(url) in NETWORK:
-        next_step = "Start the program that serves the board there, and check host and port."
-        return KitError(what, f"{text}.", next_step)
-    if scheme(url):
-        return KitError(what, f"{text}.", EXAMPLES)
-    ports = [f"{port.device} ({port.description})" for port in list_ports.comports()]
-    return KitError(
-        what,
-        f"{text}. Ports on this computer: {', '.join(ports) or 'none'}.",
-        f"{PLUG_IN[system()]}. `kit boards` lists what is there; `{VIRTUAL}` is the virtual board.",
-    )

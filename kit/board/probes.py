@@ -15,24 +15,18 @@ import psutil
 from serial.tools import list_ports
 
 from kit.boards import MCUS
-from kit.errors import KitError
-from kit.paths import build_folder
 from kit.programs import system
-from virtual_nucleo import flash_store, options
+from virtual_nucleo import options, store
+from virtual_nucleo.errors import VirtualError
+from virtual_nucleo.mcus import mcu_of
+from virtual_nucleo.program import Program
 
 ST = 0x0483
 """USB vendor number of STMicroelectronics."""
-PROBES = {  # USB product numbers of the ST-LINKs that have a serial port: ST TN1235
-    0x374A: "ST-LINK/V2-1",
-    0x374B: "ST-LINK/V2-1",
-    0x3752: "ST-LINK/V2-1",
-    0x374E: "ST-LINK/V3",
-    0x374F: "ST-LINK/V3",
-    0x3753: "ST-LINK/V3",
-    0x3754: "ST-LINK/V3",
-    0x3755: "ST-LINK/V3",
-    0x3757: "ST-LINK/V3",
-}
+PROBES = (  # USB product numbers of the ST-LINKs that have a serial port: ST TN1235
+    dict.fromkeys((0x374A, 0x374B, 0x3752), "ST-LINK/V2-1")
+    | dict.fromkeys((0x374E, 0x374F, 0x3753, 0x3754, 0x3755, 0x3757), "ST-LINK/V3")
+)
 WITHOUT_DRIVE = (0x3752, 0x3753, 0x3754)
 SYSFS = Path("/sys/class/block")
 PLUG_IN = {
@@ -124,19 +118,16 @@ def probe_at(url: str) -> Probe | None:
 
 def virtual_boards() -> list[tuple[str, str]]:
     """URL and board of each virtual board that has a program."""
-    names = sorted(
-        path.parent.name for path in (build_folder() / "virtual").glob("[!.]*/firmware.elf")
-    )
     return [
         (f"virtual://{'' if name == options.DEFAULT else name}", _virtual_board(name))
-        for name in names
+        for name in store.names()
     ]
 
 
 def _virtual_board(name: str) -> str:
     try:
-        return flash_store.mcu(name).board
-    except KitError:
+        return MCUS[mcu_of(Program(store.elf_of(name))).name].board
+    except VirtualError:
         return "(damaged)"
 
 

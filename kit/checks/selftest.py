@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kit.board import Board, LinkError, Status, link
+from kit.board import Board, LinkError, Request, Status, link
 from kit.board.address import scheme
 from kit.board.flashing import confirm
 from kit.board.ports import resolve
+from kit.board.requests import REPLY
 from kit.boards import Mcu, find_mcu
 from kit.checks.validate import compare, random_inputs, test_images
 from kit.compile import HostNetwork
@@ -213,11 +214,11 @@ def _frame(board: Board, baud: int, reply_bytes: int) -> bool:
     """Whether one request is answered at once; after a failure the line is put right again."""
     size = board.described.input.bytes
     payload = b"\0" + (bytes(range(256)) * (size // 256 + 1))[:size]  # every byte there is
-    reply = board.link.exchange(link.WATCH, payload, reply_bytes=reply_bytes)
-    if reply is not None and reply.type == link.WATCH | link.REPLY:
+    reply = board.link.exchange(Request.WATCH, payload, reply_bytes=reply_bytes)
+    if reply is not None and reply.type == Request.WATCH | REPLY:
         return True
     board.link.fall_back()
-    board.link.request(link.HELLO, waking=True)
+    board.link.request(Request.HELLO, waking=True)
     board.link.speed_up(baud)
     _agree(board, baud)
     return False

@@ -4,26 +4,19 @@ The same files as on the chip, except that the dense layer has a faster version 
 """
 
 import ctypes
-import hashlib
-import platform
-import shutil
-import sys
-import tempfile
-from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from kit.compile.toolchain import WARNINGS, run_tool, zig
 from kit.errors import KitError
 from kit.generate import Generated, load_network
 from kit.model.reference import check_inputs
-from kit.paths import FIRMWARE, build_folder, locked, replacing
+from kit.paths import FIRMWARE, build_folder, locked
+from virtual_nucleo.errors import VirtualError
+from virtual_nucleo.native import compile_library
 
-SUFFIXES = {"win32": ".dll", "darwin": ".dylib"}
 OBSERVER = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint32, ctypes.c_void_p)
 
 
@@ -42,38 +35,6 @@ def _headers(network: Generated) -> list[Path]:
     return [*sorted(headers), *sorted(network.folder.glob("*.h"))]
 
 
-def compile_library(
-    sources: list[Path], what: str, headers: Sequence[Path] = (), flags: Sequence[str] = ()
-) -> Path:
-    """Compile C files to a library for this computer, in build/host/; it is made only once.
-
-    Its name changes with the content of `sources` and `headers`, with the flags, the compiler and
-    the kind of machine: a home folder may be shared. `what` is in the error message.
-
-    Raises:
-        KitError: the compiler fails.
-    """
-    options = ["-std=c11", "-O2", "-mcpu=baseline", "-ffp-contract=off", "-shared", "-fPIC"]
-    options += ["-fno-sanitize=undefined", *WARNINGS, *flags]
-    made_by = [option for option in options if not option.startswith("-I")]  # headers count
-    made_by += [version("ziglang"), sys.platform, platform.machine()]
-    digest = hashlib.sha256("\n".join(made_by).encode())
-    for path in [*sources, *headers]:
-        digest.update(path.read_bytes())
-    library = (
-        build_folder() / "host" / f"{digest.hexdigest()[:16]}{SUFFIXES.get(sys.platform, '.so')}"
-    )
-    if library.is_file():
-        return library
-    # On Windows the linker leaves .pdb and .lib files beside its output and where it runs.
-    with tempfile.TemporaryDirectory(prefix="kit-") as folder, replacing(library) as kept:
-        made = Path(folder) / library.name
-        command: list[str | Path] = [zig(), "cc", *options, *sources, "-o", made]
-        run_tool(command, f"Compiling {what} for this computer", Path(folder))
-        shutil.copyfile(made, kept)
-    return library
-
-
 def compile_host(network: Generated) -> Path:
     """Compile a network for this computer; a library made from the same sources is reused.
 
@@ -81,7 +42,11 @@ def compile_host(network: Generated) -> Path:
         KitError: the compiler fails.
     """
     sources, headers = network_sources(network), _headers(network)
-    return compile_library(sources, str(network.model), headers, include_flags(network))
+    try:
+        return compile_library(sources, build_folder() / "host", headers, include_flags(network))
+    except VirtualError as error:
+        what = f"Compiling {network.model} for this computer failed."
+        raise KitError(what, error.why, error.next_step) from error
 
 
 def _check_open(network: Generated) -> None:

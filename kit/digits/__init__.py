@@ -1,7 +1,4 @@
-"""Digits: MNIST itself, and drawings or photographs made to look like it."""
+"""MNIST, and what an image must be to be read."""
 
-from kit.digits.files import read_image
-from kit.digits.mnist import load_mnist
-from kit.digits.prepare import check_image, like_mnist
-
-__all__ = ["check_image", "like_mnist", "load_mnist", "read_image"]
+from kit.digits.mnist import load_mnist as load_mnist
+from kit.digits.prepare import check_image as check_image

@@ -6,21 +6,20 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kit.digits.prepare import SIDE, Pixels
 from kit.errors import KitError
 from kit.paths import DATA
 
-Pixels = NDArray[np.uint8]
 Split = tuple[Pixels, Pixels]
 
 MNIST = DATA / "mnist.npz"
 
 # Keras's name of each array, its shape, and the CRC-32 of its bytes.
 CONTENT = {
-    "x_train": ((60000, 28, 28), 0xF3639B56),
+    "x_train": ((60000, SIDE, SIDE), 0xF3639B56),
     "y_train": ((60000,), 0xBA07E8EF),
-    "x_test": ((10000, 28, 28), 0xE4CA5F57),
+    "x_test": ((10000, SIDE, SIDE), 0xE4CA5F57),
     "y_test": ((10000,), 0xEE8604D9),
 }
 
@@ -29,13 +28,11 @@ CONTENT = {
 def load_mnist(path: Path = MNIST) -> tuple[Split, Split]:
     """The whole of MNIST, in the form of `keras.datasets.mnist.load_data()`.
 
-    Returns:
-        `(x_train, y_train), (x_test, y_test)`: images uint8 (60000, 28, 28) and (10000, 28, 28),
-        0 = paper and 255 = ink; labels uint8 (60000,) and (10000,), 0 to 9. The arrays are shared
-        between calls and therefore read-only: `.copy()` one to change it.
+    `(x_train, y_train), (x_test, y_test)`: images uint8 (60000, 28, 28) and (10000, 28, 28),
+    0 = paper and 255 = ink; labels uint8 (60000,) and (10000,), 0 to 9. The arrays are shared
+    between calls and therefore read-only: `.copy()` one to change it.
 
-    Raises:
-        KitError: the file is missing, damaged, or holds something other than MNIST.
+    Raises KitError: the file is missing, damaged, or holds something other than MNIST.
     """
     arrays = _read(path)
     for name, (shape, crc) in CONTENT.items():

@@ -1,48 +1,23 @@
-"""A picture of a digit made into an image like those of MNIST, or refused.
+"""An image of a digit, checked: what is not as MNIST's images are is refused, never changed."""
 
-How MNIST was made, in the words of its authors (Y. LeCun, C. Cortes, C. Burges, "The MNIST database
-of handwritten digits", http://yann.lecun.com/exdb/mnist/): the originals "were size normalized to
-fit in a 20x20 pixel box while preserving their aspect ratio. The resulting images contain grey
-levels as a result of the anti-aliasing technique used by the normalization algorithm. the images
-were centered in a 28x28 image by computing the center of mass of the pixels, and translating the
-image so as to position this point at the center of the 28x28 field."
-"""
-
-import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from kit.digits.ink import EDGE, FAINT, Pixels, Polarity, find_ink, grow
 from kit.errors import KitError
 
-SIDE = 28  # of an MNIST image, in pixels
-BOX = 20  # the larger side of the digit in it
-CENTER = 14  # where MNIST puts the center of mass: over its images it lies in 13.5 to 14.5
+Pixels = NDArray[np.uint8]
 
-# Strokes in MNIST are 2.5 pixels wide (median over the test set by `_stroke_width`; 95 % are wider
-# than 1.7). Thinner ones fade when they are scaled down: of test digits redrawn with strokes 0.3
-# pixels wide a 784-128-128-10 network reads 83 % as they are and 96 % when widened to 2.5 pixels.
-THIN = 1.7
-STROKE = 2.5
-FINE = 8  # strokes are widened on a grid this many times finer than MNIST's
+SIDE = 28  # of an MNIST image, in pixels
 
 
 def check_image(image: Any) -> Pixels:
     """The image itself, C-contiguous, if it is uint8 of shape (28, 28); 0 = paper, 255 = ink.
 
-    Raises:
-        KitError: it is no NumPy array, has another dtype or another shape, or is dark on light.
+    Raises KitError: it is no NumPy array, has another dtype or another shape, or is dark on light.
     """
-    if not isinstance(image, np.ndarray):
-        raise KitError(
-            f"The image is a {type(image).__name__}, not a NumPy array.",
-            "The network reads 28 x 28 pixels of uint8.",
-            "Convert it: np.array(image, dtype=np.uint8), or read a file with read_image(path).",
-        )
-    _check_dtype(image)
+    check_pixels(image)
     if image.shape != (SIDE, SIDE):
         raise KitError(
             f"The image has shape {times(image.shape)}, not {SIDE} x {SIDE}.",
@@ -50,146 +25,37 @@ def check_image(image: Any) -> Pixels:
             f"Pass one image, such as x_test[0]; like_mnist(picture) makes any picture "
             f"{SIDE} x {SIDE}.",
         )
-    _check_polarity(image)
-    return np.ascontiguousarray(image)
-
-
-def like_mnist(picture: Pixels, polarity: Polarity = "auto") -> Pixels:
-    """A picture of one digit, prepared as MNIST's were: see the top of this file.
-
-    First `find_ink` tells the digit from all else; then it is scaled and centered. An image that
-    is as MNIST's are comes back as it is.
-
-    Args:
-        picture: uint8 of shape (height, width), any size.
-        polarity: "light-on-dark" or "dark-on-light" for a drawing, all of which is the digit;
-            "auto" for any picture.
-
-    Returns:
-        uint8 of shape (28, 28), light ink on 0, its larger side 20 pixels, its center of mass in
-        the middle. Strokes much thinner than MNIST's are widened to MNIST's width.
-
-    Raises:
-        KitError: not a 2-D uint8 array, or not one digit is drawn on it.
-    """
-    picture = check_picture(picture)
-    if polarity != "dark-on-light" and _is_like_mnist(picture):
-        return picture.copy()
-    ink = _crop(find_ink(picture, polarity))
-    if _stroke_width(ink) * BOX / max(ink.shape) < THIN:
-        ink = _widen(ink)
-    return _center(_scale(ink, BOX))
-
-
-def _is_like_mnist(picture: Pixels) -> bool:
-    """Light on dark, in a box of 20 x 20 pixels, centered by its mass, as all of MNIST is."""
-    if picture.shape != (SIDE, SIDE) or picture.max() < 254:
-        return False
-    away = _center_of_mass(picture) - (CENTER - 0.5)
-    longest = max(_crop(picture, FAINT).shape)
-    return abs(longest - BOX) <= 1 and float(np.abs(away).max()) <= 1
-
-
-def _check_polarity(image: Pixels) -> None:
-    """The outermost pixels of no MNIST image are lighter than 9 of 255 on average."""
     border = np.concatenate([image[[0, -1]].ravel(), image[1:-1, [0, -1]].ravel()])
-    if border.mean() > 127:
+    if border.mean() > 127:  # no MNIST image has a border lighter than 9 on average
         raise KitError(
             "The image is light at its border: it looks like dark ink on light paper.",
             "The network reads light ink on a background of 0, as in MNIST.",
             "Turn it round with 255 - image, or have it prepared: like_mnist(picture) in Python, "
             "--prepare on the command line.",
         )
+    return np.ascontiguousarray(image)
 
 
-def _check_dtype(image: NDArray[Any]) -> None:
-    if image.dtype == np.uint8:
-        return
-    if image.dtype.kind == "f":
-        step = (
-            "Pass the original pixels. If these lie between 0 and 1, multiply by 255 and convert: "
-            "np.rint(image * 255).astype(np.uint8)."
-        )
-    else:
-        step = "Pass the original pixels. If all are 0 to 255, convert: image.astype('uint8')."
-    raise KitError(
-        f"The image has dtype {image.dtype}, not uint8.",
-        "Pixels are bytes of 0 to 255, as in MNIST; the chip itself does the scaling.",
-        step,
-    )
-
-
-def check_picture(picture: Any) -> Pixels:
-    """The picture itself, if it is uint8 of shape (height, width); else a KitError."""
-    if not isinstance(picture, np.ndarray):
-        return check_image(picture)
-    _check_dtype(picture)
-    if picture.ndim != 2 or picture.size == 0:
+def check_pixels(image: Any) -> None:
+    """Raise KitError unless the image, of any shape, is a NumPy array of uint8."""
+    if not isinstance(image, np.ndarray):
         raise KitError(
-            f"The picture has shape {times(picture.shape)}, not height x width.",
-            "One gray level per pixel is needed.",
-            "Convert a colored picture to gray, or let read_image(path, prepare=True) do it.",
+            f"The image is a {type(image).__name__}, not a NumPy array.",
+            f"The network reads {SIDE} x {SIDE} pixels of uint8.",
+            "Convert it: np.array(image, dtype=np.uint8), or read a file with read_image(path).",
         )
-    return picture
-
-
-def _crop(ink: Pixels, level: int = EDGE) -> Pixels:
-    drawn = ink > level
-    rows, columns = np.flatnonzero(drawn.any(axis=1)), np.flatnonzero(drawn.any(axis=0))
-    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-
-
-def _scale(ink: Pixels, longest: int) -> Pixels:
-    """Scaled so that the larger side is `longest`, keeping the aspect ratio, antialiased."""
-    factor = longest / max(ink.shape)
-    height, width = (max(1, round(side * factor)) for side in ink.shape)
-    smooth = Image.fromarray(ink).resize((width, height), Image.Resampling.BICUBIC)
-    return np.asarray(smooth)
-
-
-def _stroke_width(ink: Pixels) -> float:
-    """Mean width of the strokes in pixels: a stroke of width w and length l has area w l and,
-    counted along pixel edges in all directions, an outline of 4 / pi * 2 l."""
-    drawn = np.pad(ink > 127, 1).astype(np.int8)
-    outline = np.abs(np.diff(drawn, axis=0)).sum() + np.abs(np.diff(drawn, axis=1)).sum()
-    return float(8 / np.pi * drawn.sum() / max(1, outline))
-
-
-def _widen(ink: Pixels) -> Pixels:
-    """The ink on a finer grid, its strokes grown by a round pen to MNIST's width."""
-    pixel = max(ink.shape) / (BOX * FINE)  # of the finer grid, in those of the picture
-    if _stroke_width(ink) < 2 * pixel:  # would fade when scaled down
-        ink = grow(ink, math.ceil(pixel))
-    fine = np.where(_scale(ink, BOX * FINE) > 80, 255, 0).astype(np.uint8)
-    radius = max(0, round((STROKE * FINE - _stroke_width(fine)) / 2))
-    padded = np.pad(fine, radius)
-    grown = padded.copy()
-    for dy in range(-radius, radius + 1):
-        for dx in range(-radius, radius + 1):
-            if dx * dx + dy * dy <= radius * radius:
-                np.maximum(grown, np.roll(padded, (dy, dx), (0, 1)), out=grown)
-    return _crop(grown)
-
-
-def _center(digit: Pixels) -> Pixels:
-    """The digit in a 28 x 28 image, moved by whole pixels until its center of mass is in the
-    middle, but never beyond the edge."""
-    image = np.zeros((SIDE, SIDE), np.uint8)
-    top, left = (
-        min(max(0, round(CENTER - center)), SIDE - side)
-        for center, side in zip(_center_of_mass(digit), digit.shape, strict=True)
-    )
-    image[top : top + digit.shape[0], left : left + digit.shape[1]] = digit
-    return image
-
-
-def _center_of_mass(image: Pixels) -> NDArray[np.float64]:
-    """Row and column, 0 for the middle of the first."""
-    mass = image.astype(np.float64)
-    rows, columns = (np.arange(side) for side in image.shape)
-    moments = [mass.sum(axis=1) @ rows, mass.sum(axis=0) @ columns]
-    center: NDArray[np.float64] = np.array(moments) / mass.sum()
-    return center
+    if image.dtype != np.uint8:
+        step = "Pass the original pixels. If all are 0 to 255, convert: image.astype('uint8')."
+        if image.dtype.kind == "f":
+            step = (
+                "Pass the original pixels. If these lie between 0 and 1, multiply by 255 and "
+                "convert: np.rint(image * 255).astype(np.uint8)."
+            )
+        raise KitError(
+            f"The image has dtype {image.dtype}, not uint8.",
+            "Pixels are bytes of 0 to 255, as in MNIST; the chip itself does the scaling.",
+            step,
+        )
 
 
 def times(shape: tuple[int, ...]) -> str:

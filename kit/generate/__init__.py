@@ -1,27 +1,32 @@
 """From a .tflite file to C: one entry, one result type, whichever engine makes it."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from kit.errors import KitError
-from kit.generate import portable
-from kit.generate.result import FILE, Generated, Layer, Runtime, TensorInfo, load_network
+from kit.generate.portable import generate_portable
+from kit.generate.result import FILE
+from kit.generate.result import Generated as Generated
+from kit.generate.result import Layer as Layer
+from kit.generate.result import Runtime as Runtime
+from kit.generate.result import TensorInfo as TensorInfo
+from kit.generate.result import load_network as load_network
 from kit.model import Range
 from kit.provenance import note
 
-__all__ = [
-    "ENGINES",
-    "Generated",
-    "Layer",
-    "Runtime",
-    "TensorInfo",
-    "generate_network",
-    "load_network",
-]
 
-ENGINES = ("portable", "xcubeai")
+def _generate_by_st(model: Path, out: Path, span: Range | None, **settings: Any) -> Generated:
+    from kit.generate import xcubeai  # ST's tool is no concern of who does not ask for it
+
+    return xcubeai.generate_by_st(model, out, xcubeai.Settings(input_range=span, **settings))
+
+
+ENGINES: dict[str, Callable[..., Generated]] = {
+    "portable": generate_portable,
+    "xcubeai": _generate_by_st,
+}
 
 
 def generate_network(
@@ -47,33 +52,18 @@ def generate_network(
             without such settings, or a folder with files that were not generated.
     """
     check_engine(engine, settings)
-    span = _as_range(input_range)
+    settings = {name: value for name, value in settings.items() if value is not None}
     folder = Path(out).resolve()
-    _check_replaceable(folder)
-    if engine == "xcubeai":
-        from kit.generate import (
-            xcubeai,  # ST's tool is no concern of who does not ask for it
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / FILE).is_file():
+        raise KitError(
+            f"{folder} is left alone.",
+            "Generating replaces a folder as a whole, and this one was not generated: it has "
+            f"files but no {FILE}.",
+            "Name another folder, or empty this one yourself.",
         )
-
-        chosen = xcubeai.Settings(input_range=span, **settings)
-        made = xcubeai.generate_by_st(Path(model), folder, chosen)
-    else:
-        made = portable.generate_portable(Path(model), folder, span)
+    made = ENGINES[engine](Path(model), folder, _as_range(input_range), **settings)
     note(made.folder, model)
     return made
-
-
-def _as_range(given: Sequence[float] | None) -> Range | None:
-    if given is None:
-        return None
-    low, high = map(float, given)
-    if low == high or not math.isfinite(low) or not math.isfinite(high):
-        raise KitError(
-            f"{low:g} to {high:g} is no range of pixels.",
-            "A pixel of 0 and one of 255 must be two different numbers to the network.",
-            "Give what they were in training, such as 0 1, 0 255 or -1 1.",
-        )
-    return low, high
 
 
 def check_engine(name: str, settings: dict[str, Any]) -> None:
@@ -91,12 +81,14 @@ def check_engine(name: str, settings: dict[str, Any]) -> None:
         )
 
 
-def _check_replaceable(folder: Path) -> None:
-    """The folder is replaced as a whole, so it must not be one with somebody's own files."""
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / FILE).is_file():
+def _as_range(given: Sequence[float] | None) -> Range | None:
+    if given is None:
+        return None
+    low, high = map(float, given)
+    if low == high or not math.isfinite(low) or not math.isfinite(high):
         raise KitError(
-            f"{folder} is left alone.",
-            "Generating replaces a folder as a whole, and this one was not generated: it has "
-            f"files but no {FILE}.",
-            "Name another folder, or empty this one yourself.",
+            f"{low:g} to {high:g} is no range of pixels.",
+            "A pixel of 0 and one of 255 must be two different numbers to the network.",
+            "Give what they were in training, such as 0 1, 0 255 or -1 1.",
         )
+    return low, high

@@ -1,8 +1,12 @@
 """The arena: one block of RAM in which every tensor has its place, planned before compiling."""
 
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 ALIGNMENT = 4  # bytes: float32 needs it, and LDR of four int8 at once is fastest so
+
+Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -17,30 +21,23 @@ class Lifetime:
         return self.first <= other.last and other.first <= self.last
 
 
-def _aligned(value: int) -> int:
-    return -(-value // ALIGNMENT) * ALIGNMENT
-
-
-def plan(lifetimes: list[Lifetime]) -> tuple[list[int], int]:
-    """An offset for each tensor such that tensors alive at the same time never overlap.
+def plan(lives: Mapping[Key, Lifetime]) -> tuple[dict[Key, int], int]:
+    """An offset for each tensor, and the arena's size, in bytes; what lives together lies apart.
 
     Largest first, each into the lowest gap that is free for its whole life (the greedy-by-size
     strategy of "Efficient Memory Management for Deep Neural Net Inference", Pisarchyk and Lee,
     2020).
-
-    Returns:
-        the offsets in bytes, in the order of `lifetimes`; and the size of the arena in bytes.
     """
-    offsets = [0] * len(lifetimes)
-    placed: list[int] = []
-    for index in sorted(range(len(lifetimes)), key=lambda i: (-lifetimes[i].size, i)):
-        neighbors = [i for i in placed if lifetimes[i].overlaps(lifetimes[index])]
+    offsets: dict[Key, int] = {}
+    size = 0
+    for key, life in sorted(lives.items(), key=lambda item: -item[1].size):
+        beside = [other for other in offsets if lives[other].overlaps(life)]
         offset = 0
-        for i in sorted(neighbors, key=lambda i: offsets[i]):
-            if offset + lifetimes[index].size <= offsets[i]:
+        for other in sorted(beside, key=offsets.__getitem__):
+            if offset + life.size <= offsets[other]:
                 break
-            offset = max(offset, _aligned(offsets[i] + lifetimes[i].size))
-        offsets[index] = offset
-        placed.append(index)
-    ends = [offset + life.size for offset, life in zip(offsets, lifetimes, strict=True)]
-    return offsets, _aligned(max(ends, default=0))
+            end = offsets[other] + lives[other].size
+            offset = max(offset, -(-end // ALIGNMENT) * ALIGNMENT)
+        offsets[key] = offset
+        size = max(size, -(-(offset + life.size) // ALIGNMENT) * ALIGNMENT)
+    return offsets, size

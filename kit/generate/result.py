@@ -1,11 +1,13 @@
 """What an engine made of a model: the one result type of every engine."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 from kit.errors import KitError
+from kit.model import Tensor
 from kit.paths import locked
 
 FILE = "network.json"
@@ -20,6 +22,11 @@ class TensorInfo:
     scale: float
     zero_point: int
     bytes: int
+
+    @classmethod
+    def of(cls, tensor: Tensor) -> "TensorInfo":
+        """What a model says of a tensor."""
+        return cls(tensor.shape, tensor.dtype, tensor.scale, tensor.zero_point, tensor.bytes)
 
 
 @dataclass(frozen=True)
@@ -103,15 +110,15 @@ class Generated:
 def load_network(folder: str | Path) -> Generated:
     """Read what an engine left in a folder.
 
-    Raises:
-        KitError: the folder holds no generated network, or one of another version of the kit.
+    Raises KitError: it holds no generated network, or one of another version of the kit.
     """
     folder = Path(folder)
     next_step = "Run `kit generate MODEL.tflite --out DIR`, or notebook 03-generate."
     try:
         with locked(folder.absolute()):
             text = (folder / FILE).read_text(encoding="utf-8")
-        return _generated(folder, json.loads(text))
+        made: Generated = _made(Generated, {"folder": "."} | json.loads(text), folder)
+        return made
     except (FileNotFoundError, NotADirectoryError):
         raise KitError(f"There is no generated network in {folder}.", next_step=next_step) from None
     except (ValueError, KeyError, TypeError) as error:
@@ -120,41 +127,17 @@ def load_network(folder: str | Path) -> Generated:
         ) from error
 
 
-def _tensor(content: dict[str, Any]) -> TensorInfo:
-    return TensorInfo(**content | {"shape": tuple(content["shape"])})
-
-
-def _layer(content: dict[str, Any]) -> Layer:
-    output = content["output"]
-    return Layer(**content | {"output": _tensor(output) if output else None})
-
-
-def _runtime(folder: Path, content: dict[str, Any] | None) -> Runtime | None:
-    """A path that was kept from the folder is joined to it; an absolute one stays as it is."""
-    if content is None:
-        return None
-    changed = {name: folder / content[name] for name in ("include", "library")}
-    cube = content.get("cube")
-    return Runtime(**content | changed | {"cube": tuple(cube) if cube else None})
-
-
-def _range(content: list[float] | None) -> tuple[float, float] | None:
-    return (content[0], content[1]) if content else None
-
-
-def _generated(folder: Path, content: dict[str, Any]) -> Generated:
-    return Generated(
-        folder,
-        content["engine"],
-        content["model"],
-        _tensor(content["input"]),
-        _tensor(content["output"]),
-        tuple(map(_layer, content["layers"])),
-        content["weights_bytes"],
-        content["arena_bytes"],
-        content.get("kernel_flash_bytes"),
-        content.get("kernel_ram_bytes"),
-        _runtime(folder, content.get("runtime")),
-        content.get("digest", ""),
-        _range(content.get("input_range")),
-    )
+def _made(kind: Any, content: Any, folder: Path) -> Any:
+    """What was read from JSON as a value of this type; its paths are kept from `folder`."""
+    if isinstance(kind, type) and is_dataclass(kind):
+        types = get_type_hints(kind)
+        names = [field.name for field in fields(kind) if field.name in content]
+        return kind(**{name: _made(types[name], content[name], folder) for name in names})
+    if kind is Path:
+        return folder / content
+    inner = [one for one in get_args(kind) if one not in (NoneType, ...)]
+    if content is not None and get_origin(kind) is UnionType:
+        return _made(inner[0], content, folder)
+    if get_origin(kind) is tuple:
+        return tuple(_made(inner[0], one, folder) for one in content)
+    return content

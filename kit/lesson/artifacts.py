@@ -1,81 +1,62 @@
 """`artifact(name)`: a file of `build/`, made by running its notebook when it is missing or stale.
 
-The notebooks are the program: nothing here trains, converts or compiles. The maker runs in a
-process of its own, because a notebook's kernel already has a running event loop.
-
-Two processes may find the same artifact missing and both make it. Nothing keeps them from it:
-artifacts appear whole (`kit.paths.replacing`) and repeat exactly, so the later one replaces a file
-by its equal, and a lock would save no more than double work.
+The notebooks are the program: nothing here trains, converts or compiles. Two processes may find
+the same artifact missing and both make it: artifacts appear whole (`kit.paths.replacing`) and
+repeat exactly, so a lock would save no more than double work.
 """
 
-import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kit import paths
 from kit.errors import KitError
-from kit.progress import Step, progress_bar
+from kit.progress import progress_bar
 from kit.provenance import digest, made_from, note
 
 if TYPE_CHECKING:
     from kit.board import Board
 
-MAKERS = {
-    "tutorial.h5": "01-train",
-    "tutorial.keras": "01-train",
-    "tutorial.tflite": "01-train",
-    "digits.keras": "01-train",
-    "digits_float32.tflite": "02-quantize",
-    "digits_float16.tflite": "02-quantize",
-    "digits_dynamic_range.tflite": "02-quantize",
-    "digits_int8.tflite": "02-quantize",
-    "network": "03-generate",
-    "firmware.elf": "04-flash",
-    "firmware.bin": "04-flash",
-}
-"""Each artifact and the notebook that makes it; `network` is a folder."""
-
-FIRMWARE = str(paths.FIRMWARE)
-
-SOURCES: dict[str, tuple[str, ...]] = {
-    "digits_float32.tflite": ("digits.keras",),
-    "digits_float16.tflite": ("digits.keras",),
-    "digits_dynamic_range.tflite": ("digits.keras",),
-    "digits_int8.tflite": ("digits.keras",),
-    "network": ("digits_int8.tflite",),
-    "firmware.elf": ("network", FIRMWARE),
-    "firmware.bin": ("network", FIRMWARE),
-}
-"""What each artifact is made from, artifacts and folders; those of 01-train from MNIST alone."""
-
 MODEL = "digits_int8.tflite"
 """The model that goes to the board."""
+
+_MADE = {
+    "01-train": ("tutorial.h5", "tutorial.keras", "tutorial.tflite", "digits.keras"),
+    "02-quantize": [
+        f"digits_{name}.tflite" for name in ("float32", "float16", "dynamic_range", "int8")
+    ],
+    "03-generate": ("network",),
+    "04-flash": ("firmware.elf", "firmware.bin"),
+}
+MAKERS = {name: notebook for notebook, names in _MADE.items() for name in names}
+"""Each artifact and the notebook that makes it; `network` is a folder."""
+
+SOURCES = {
+    "02-quantize": ("digits.keras",),
+    "03-generate": (MODEL,),
+    "04-flash": ("network", str(paths.FIRMWARE)),
+}
+"""What each notebook makes its artifacts from, artifacts and folders; 01-train from MNIST alone."""
+
+CHAIN = "KIT_MAKING"
+"""Environment variable: the notebooks being run now, outermost first, joined by spaces."""
+
+FRESH, MISSING = "fresh", "missing"
 
 _taken: dict[str, str] = {}
 """The digest of each artifact when this process last asked for it: what it has read may be older
 than what is there now."""
 
-CHAIN = "KIT_MAKING"
-"""Environment variable: the notebooks being run now, outermost first, joined by spaces."""
-
 
 def artifact(name: str) -> Path:
-    """The path of an artifact in `build_folder()`; makes it first when it is missing or stale.
+    """The path of an artifact, a key of `MAKERS`, in `build()`; made first when it is missing or
+    stale: when what it was made from has changed since, or is stale itself. One of which that is
+    not known, because it was brought here by hand, is taken as it is.
 
-    An artifact is stale when what it was made from has changed since, or is stale itself. One of
-    which that is not known, because it was brought here by hand, is taken as it is.
-
-    Args:
-        name: a key of `MAKERS`.
-
-    Raises:
-        KitError: the name is unknown; the notebook fails, or ends without making the artifact; a
-            notebook asks for what it makes itself.
+    Raises KitError: the name is unknown; the notebook fails, or ends without making the artifact; a
+    notebook asks for what it makes itself.
     """
     if name not in MAKERS:
         raise KitError(
@@ -84,16 +65,18 @@ def artifact(name: str) -> Path:
             "Use one of these names.",
         )
     if not _usable(name):
-        for source in SOURCES.get(name, ()):
+        for source in _sources(name):
             if source in MAKERS:
                 artifact(source)
         if not _usable(name):  # a source that was made anew may have come out the same
             _make(name, MAKERS[name])
-    _taken[name] = digest(paths.build_folder() / name)
-    return paths.build_folder() / name
+    path = paths.build_folder() / name
+    _taken[name] = digest(path)
+    return path
 
 
-FRESH, MISSING = "fresh", "missing"
+def _sources(name: str) -> tuple[str, ...]:
+    return SOURCES.get(MAKERS.get(name, ""), ())
 
 
 def _state(name: str) -> str:
@@ -102,103 +85,37 @@ def _state(name: str) -> str:
         if not path.exists():
             return MISSING
         noted = made_from(path)
-    for source in SOURCES.get(name, ()):
-        state = _state_by(source, noted.get(Path(source).name))
-        if state != FRESH:
-            return state
+    for source in _sources(name):
+        made = paths.build_folder() / source
+        if made.name in noted and made.exists():  # else it tells nothing
+            same = noted[made.name] == digest(made)
+            state = _state(source) if same else f"older than {made.name}"
+            if state != FRESH:
+                return state
     return FRESH
-
-
-def _state_by(source: str, noted: str | None) -> str:
-    """As `_state`, as far as one source tells; one that is not there tells nothing."""
-    path = paths.build_folder() / source
-    if noted is None or not path.exists():
-        return FRESH
-    return _state(source) if noted == digest(path) else f"older than {path.name}"
 
 
 def _usable(name: str) -> bool:
     """Whether an artifact can be taken as it is; in the notebook that makes it, a stale one can."""
     state = _state(name)
-    running = MAKERS[name] in os.environ.get(CHAIN, "").split()
-    return state == FRESH or (running and state != MISSING)
+    return state == FRESH or (state != MISSING and MAKERS[name] in _running())
 
 
-@contextmanager
-def making(target: str | Path) -> Iterator[Path]:
-    """As `kit.paths.replacing`; for an artifact, what it was made from is noted.
-
-    Raises:
-        KitError: `target` cannot be written.
-    """
-    with paths.replacing(target) as path:
-        yield path
-    if sources := SOURCES.get(str(target)):
-        known = {name: _taken[name] for name in sources if name in _taken}
-        note(
-            paths.build_folder() / target,
-            *(paths.build_folder() / name for name in sources),
-            known=known,
-        )
-
-
-def status() -> list[dict[str, str]]:
-    """Each artifact: what it is made from, by which notebook, and whether it is up to date."""
-    return [
-        {
-            "artifact": name,
-            "made from": ", ".join(Path(source).name for source in SOURCES.get(name, ())),
-            "by": notebook,
-            "state": _state(name),
-            "digest": digest(paths.build_folder() / name)
-            if (paths.build_folder() / name).exists()
-            else "",
-        }
-        for name, notebook in MAKERS.items()
-    ]
-
-
-def check_model(board: "Board", name: str = MODEL) -> None:
-    """See that a board runs the model of an artifact, which is made first when it is missing.
-
-    Args:
-        board: it is asked to say hello, unless it did.
-        name: a model among the artifacts.
-
-    Raises:
-        KitError: the board runs another model, or says no hello; or as `artifact`.
-    """
-    artifact(name)
-    if other := other_model(board, name):
-        raise KitError(
-            other, f"Its answers cannot be compared with those of {name}.", _way_there(board, name)
-        )
-
-
-def other_model(board: "Board", name: str = MODEL) -> str:
-    """In a sentence, that a board runs another model than the one in `build()`; empty when not."""
-    file, hello = paths.build_folder() / name, board.described
-    if not file.exists() or not hello.digest or hello.digest == digest(file):
-        return ""
-    return (
-        f"The board on {board.url} runs another model ({hello.network}, digest {hello.digest}) "
-        f"than build/{name} (digest {digest(file)})."
-    )
-
-
-def _way_there(board: "Board", name: str) -> str:
-    if board.url.startswith("replay:"):
-        return f"Put the model that was on the recorded board into build/{name}."
-    noted = made_from(paths.build_folder() / "network").get(name)
-    again = noted == digest(paths.build_folder() / name)
-    first = "04-flash" if again else "03-generate, then 04-flash"
-    return f'Run {first}, with BOARD = "{board.url}" in it.'
+def _running() -> list[str]:
+    return os.environ.get(CHAIN, "").split()
 
 
 def _make(name: str, notebook: str) -> None:
-    _refuse_circle(name, notebook)
+    if notebook in _running():
+        raise KitError(
+            f"{name} is asked for before it is made.",
+            f"{notebook} makes it, and {' needs '.join([*_running(), name])}.",
+            f"In {notebook}, make {name} before asking for it.",
+        )
+    from kit.lesson.execute import execute_notebook  # a second, and only needed here
+
     with progress_bar(f"{name} is {_state(name)}: running {notebook}") as step:
-        run_apart(paths.NOTEBOOKS / f"{notebook}.ipynb", step)
+        execute_notebook(paths.NOTEBOOKS / f"{notebook}.ipynb", step, KIT_RECORD="")
     if not (paths.build_folder() / name).exists():
         raise KitError(
             f"{notebook} ran to its end and made no {name}.",
@@ -207,59 +124,56 @@ def _make(name: str, notebook: str) -> None:
         )
 
 
-def _refuse_circle(name: str, notebook: str) -> None:
-    chain = os.environ.get(CHAIN, "").split()
-    if notebook in chain:
-        raise KitError(
-            f"{name} is asked for before it is made.",
-            f"{notebook} makes it, and {' needs '.join([*chain, name])}.",
-            f"In {notebook}, make {name} before asking for it.",
-        )
+@contextmanager
+def making(target: str | Path) -> Iterator[Path]:
+    """As `kit.paths.replacing`; for an artifact, what it was made from is noted.
 
-
-def run_apart(notebook: Path, step: Step) -> None:
-    """Run a notebook in a process of its own, reporting its cells to `step`.
-
-    Raises:
-        KitError: the error of the notebook, or what the process wrote before it died.
+    Raises KitError: `target` cannot be written.
     """
-    command = [sys.executable, "-m", "kit.lesson.execute", str(notebook)]
-    process = subprocess.Popen(
-        command,
-        cwd=paths.ROOT,
-        env={**os.environ, "KIT_BUILD": str(paths.build_folder()), "KIT_RECORD": ""},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        errors="replace",
+    with paths.replacing(target) as path:
+        yield path
+    if sources := _sources(str(target)):
+        build = paths.build_folder()
+        known = {name: _taken[name] for name in sources if name in _taken}
+        note(build / target, *(build / name for name in sources), known=known)
+
+
+def status() -> list[dict[str, str]]:
+    """Each artifact: what it is made from, by which notebook, and whether it is up to date."""
+    return [
+        {
+            "artifact": name,
+            "made from": ", ".join(Path(source).name for source in _sources(name)),
+            "by": notebook,
+            "state": (state := _state(name)),
+            "digest": "" if state == MISSING else digest(paths.build_folder() / name),
+        }
+        for name, notebook in MAKERS.items()
+    ]
+
+
+def check_model(board: "Board", name: str = MODEL) -> None:
+    """See that a board runs the model of an artifact, which is made first when it is missing.
+
+    Raises KitError: it runs another model, or says no hello; or as `artifact`.
+    """
+    artifact(name)
+    if not (other := other_model(board, name)):
+        return
+    noted = made_from(paths.build_folder() / "network").get(name)
+    first = "" if noted == digest(paths.build_folder() / name) else "03-generate, then "
+    next_step = f'Run {first}04-flash, with BOARD = "{board.url}" in it.'
+    if board.url.startswith("replay:"):
+        next_step = f"Put the model that was on the recorded board into build/{name}."
+    raise KitError(other, f"Its answers cannot be compared with those of {name}.", next_step)
+
+
+def other_model(board: "Board", name: str = MODEL) -> str:
+    """In a sentence, that a board runs another model than the one in `build()`; empty when not."""
+    file, hello = paths.build_folder() / name, board.described
+    if not file.exists() or hello.digest in ("", digest(file)):
+        return ""
+    return (
+        f"The board on {board.url} runs another model ({hello.network}, digest {hello.digest}) "
+        f"than build/{name} (digest {digest(file)})."
     )
-    with process:
-        try:
-            _follow(process, step)
-        except BaseException:
-            process.terminate()
-            raise
-
-
-def _follow(process: subprocess.Popen[str], step: Step) -> None:
-    log: list[str] = []
-    for event in _events(process, log):
-        if "error" in event:
-            raise KitError(*event["error"])
-        step(event["done"], event["total"])
-    if process.wait():
-        raise KitError(
-            "The process that ran a notebook died.",
-            "\n".join(log[-20:]) or "It wrote nothing.",
-            "Run it in JupyterLab, where its kernel's messages are shown.",
-        )
-
-
-def _events(process: subprocess.Popen[str], log: list[str]) -> Iterator[dict[str, Any]]:
-    """The JSON lines of `kit.lesson.execute`; every other line goes to `log`."""
-    for line in process.stdout or ():
-        try:
-            yield json.loads(line)
-        except ValueError:
-            log.append(line.rstrip())

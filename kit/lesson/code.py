@@ -22,46 +22,32 @@ class Code:
         return f"`{self.place}`\n```c\n{self.text}\n```"
 
 
-def _place(path: Path) -> str:
-    """The path inside the project, or the file's name where it is elsewhere."""
-    inside = path.resolve().is_relative_to(ROOT)
-    return path.resolve().relative_to(ROOT).as_posix() if inside else path.name
-
-
 def passage(path: str | Path, first: str, last: str) -> Code:
     """The lines of a C file from the first that begins with `first` to the next with `last`.
 
-    Raises:
-        KitError: there is no such passage.
+    Raises KitError: there is no such passage.
     """
-    path = Path(path)
-    lines = path.read_text(encoding="utf-8").splitlines()
-    start = next((i for i, line in enumerate(lines) if line.startswith(first)), None)
-    if start is not None:
-        for end in range(start, len(lines)):
-            if lines[end].startswith(last):
-                return Code(_place(path), "\n".join(lines[start : end + 1]))
-    raise KitError(
-        f"{path.name} has no passage from {first!r} to {last!r}.",
-        "The file has changed since the notebook was written.",
-        "Open the file itself.",
-    )
+    pattern = rf"^(?={re.escape(first)}).*?^{re.escape(last)}[^\n]*"
+    return _find(Path(path), pattern, f"passage from {first!r} to {last!r}")
 
 
 def function(path: str | Path, name: str) -> Code:
     """A function of a C file, from its comment to its closing brace.
 
-    Raises:
-        KitError: the file has no function of that name.
+    Raises KitError: the file has no function of that name.
     """
-    path = Path(path)
-    text = path.read_text(encoding="utf-8")
     pattern = rf"(?:^/\*(?:(?!\*/).)*\*/\n)?^[a-z][^\n;]*\b{re.escape(name)}\([^;{{]*\)\n\{{.*?^\}}"
-    found = re.search(pattern, text, re.MULTILINE | re.DOTALL)
+    return _find(Path(path), pattern, f"function {name}")
+
+
+def _find(path: Path, pattern: str, what: str) -> Code:
+    found = re.search(pattern, path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     if found is None:
         raise KitError(
-            f"{path.name} has no function {name}.",
+            f"{path.name} has no {what}.",
             "The file has changed since the notebook was written.",
             "Open the file itself.",
         )
-    return Code(_place(path), found.group(0))
+    inside = path.resolve().is_relative_to(ROOT)
+    place = path.resolve().relative_to(ROOT).as_posix() if inside else path.name
+    return Code(place, found.group())

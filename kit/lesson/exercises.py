@@ -16,13 +16,8 @@ LOOK_SECONDS = 1 / 64  # the program looks at its timer 16 times a second
 
 
 def copy_of_firmware(name: str = "firmware") -> Path:
-    """A copy of the firmware's C to change: `build/exercises/NAME`.
-
-    A copy of that name that is there already is returned as it is, with what was changed in it.
-
-    Raises:
-        KitError: it cannot be written.
-    """
+    """A copy of the firmware's C to change, `build/exercises/NAME`; one that is there already is
+    returned as it is, with what was changed in it. Raises KitError: it cannot be written."""
     copy = build_folder() / FOLDER / name
     if not copy.is_dir():
         with replacing(copy) as folder:
@@ -33,8 +28,7 @@ def copy_of_firmware(name: str = "firmware") -> Path:
 def watch_led(board: Board, seconds: float = 4.0) -> str:
     """What the green light of a virtual board does: its phases, such as "on 0.5 s, off 0.5 s".
 
-    Raises:
-        KitError: it is a real board, or the program on it fails.
+    Raises KitError: it is a real board, or the program on it fails.
     """
     if not hasattr(board.port, "led"):
         raise KitError(
@@ -45,6 +39,5 @@ def watch_led(board: Board, seconds: float = 4.0) -> str:
         board.port.flush()  # lets the program run
         seen.append(board.port.led)
         time.sleep(LOOK_SECONDS)
-    each = seconds / len(seen)
-    phases = [(lit, each * len(list(run))) for lit, run in groupby(seen)]
+    phases = [(lit, len(list(run)) * seconds / len(seen)) for lit, run in groupby(seen)]
     return ", ".join(f"{'on' if lit else 'off'} {length:.1f} s" for lit, length in phases)

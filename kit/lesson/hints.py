@@ -5,7 +5,9 @@ the cell that would load it may be the one that was left out.
 """
 
 import builtins
+from collections.abc import Iterable
 from difflib import get_close_matches
+from traceback import walk_tb
 from types import TracebackType
 from typing import Any
 
@@ -15,31 +17,21 @@ RUN_ABOVE = "un the cells above first (Run > Run All Above Selected Cell), then 
 
 
 def load_ipython_extension(shell: Any) -> None:
-    """Called by IPython."""
-    shell.set_custom_exc((NameError,), explain)
+    """Called by IPython: a NameError of a cell shows in two lines, any other one as usual."""
+    shell.set_custom_exc((NameError,), _show)
 
 
-def explain(
-    shell: Any,
-    kind: type[BaseException],
-    error: BaseException,
-    trace: TracebackType,
-    tb_offset: int | None = None,
+def _show(
+    shell: Any, kind: type, error: NameError, trace: TracebackType, tb_offset: int | None = None
 ) -> None:
-    """Show a NameError of a cell in two lines; any other one as usual."""
-    if kind is NameError and _is_of_a_cell(shell, trace):
-        lines = str(hint(str(error), str(getattr(error, "name", "")), shell.user_ns)).splitlines()
+    *_, (frame, _) = walk_tb(trace)
+    if kind is NameError and frame.f_globals is shell.user_ns:
+        lines = str(hint(str(error), error.name or "", shell.user_ns)).splitlines()
         error._render_traceback_ = lambda: lines  # type: ignore[attr-defined]  # IPython asks for it
     shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
 
 
-def _is_of_a_cell(shell: Any, trace: TracebackType) -> bool:
-    while trace.tb_next:
-        trace = trace.tb_next
-    return trace.tb_frame.f_globals is shell.user_ns
-
-
-def hint(message: str, name: str, known: dict[str, Any]) -> KitError:
+def hint(message: str, name: str, known: Iterable[str]) -> KitError:
     """What to do about a name that is not known, among those that are."""
     names = [each for each in (*known, *dir(builtins)) if not each.startswith("_")]
     like = get_close_matches(name, names, 1, 0.79)  # `board` is not `ord`

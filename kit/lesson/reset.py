@@ -6,6 +6,7 @@ import sys
 import zipfile
 from collections.abc import Iterable
 from fnmatch import fnmatch
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -20,40 +21,40 @@ from kit.provenance import note_of
 ORIGINALS = Path(sys.prefix) / "originals" / "notebooks"
 """The notebooks as the set-up found them, for a folder that git does not know."""
 
-TRAINED, REFERENCE = "digits.keras", "digits_reference.keras"
-
 
 def reset_notebooks(names: Iterable[str] | None = None) -> dict[str, Any]:
-    """Put notebooks back as they came, and remove the artifacts that they make.
+    """Put notebooks, named as for `run_notebooks`, back as they came, and remove the artifacts that
+    they make; without names, the report and the virtual boards go, too.
 
     A notebook that was changed and a network that the learner trained are kept in
     `build/exercises/kept` first, under a name that is not taken; what else is in `build/exercises`
     stays.
 
-    Args:
-        names: as for `run_notebooks`; None for all, and then the report and the virtual boards go,
-            too.
-
     Returns:
         "restored": the names of the notebooks that were changed; "removed": the names of what was
         made; "kept": the copies.
 
-    Raises:
-        KitError: a name is unknown, or there is no original; nothing is changed then.
+    Raises KitError: a name is unknown, or there is no original; nothing is changed then.
     """
-    chosen = notebooks(names, _course())
-    originals = {path: _original(path) for path in chosen}
-    changed = [path for path in chosen if _content(path) != originals[path]]
-    made = [name for name, maker in MAKERS.items() if maker in {path.stem for path in chosen}]
+    build, trained = build_folder(), build_folder() / "digits.keras"
+    originals = {path: _original(path) for path in notebooks(names, _course())}
+    changed = [
+        path for path in originals if not path.exists() or path.read_bytes() != originals[path]
+    ]
+    made = [name for name, maker in MAKERS.items() if maker in {path.stem for path in originals}]
     made += ["report.json", "virtual"] if names is None else []
-    made = [name for name in made if (build_folder() / name).exists()]
+    made = [name for name in made if (build / name).exists()]
     kept = [_keep(path) for path in changed if path.exists()]
-    kept += [_keep(build_folder() / TRAINED)] if TRAINED in made and _is_learners() else []
+    if trained.name in made and _weights(trained) != _weights(
+        paths.DATA / "digits_reference.keras"
+    ):
+        kept.append(_keep(trained))
     for path in changed:
         with replacing(path) as file:
             file.write_bytes(originals[path])
-    for name in made:
-        _remove(build_folder() / name)
+    for path in (build / name for name in made):
+        note_of(path).unlink(missing_ok=True)
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
     return {"restored": [path.name for path in changed], "removed": made, "kept": kept}
 
 
@@ -79,43 +80,26 @@ def _original(path: Path) -> bytes:
 
 def _git(*words: str) -> bytes:
     """What git says in the notebooks' folder; nothing where it is missing or does not know it."""
-    command = ["git", *words]
     try:
-        done = subprocess.run(command, cwd=paths.NOTEBOOKS, capture_output=True, check=False)
-    except OSError:
+        return subprocess.run(
+            ["git", *words], cwd=paths.NOTEBOOKS, capture_output=True, check=True
+        ).stdout
+    except (OSError, subprocess.CalledProcessError):
         return b""
-    return done.stdout if done.returncode == 0 else b""
 
 
-def _content(path: Path) -> bytes:
-    return path.read_bytes() if path.exists() else b""
-
-
-def _is_learners() -> bool:
-    """Whether the network that goes on is another one than the course's."""
-    return _weights(build_folder() / TRAINED) != _weights(paths.DATA / REFERENCE)
-
-
-def _weights(path: Path) -> bytes:
+def _weights(network: Path) -> bytes:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(network) as archive:
             return archive.read("model.weights.h5")
     except (OSError, KeyError, zipfile.BadZipFile):
         return b""
 
 
 def _keep(path: Path) -> Path:
-    folder, number = build_folder() / FOLDER / "kept", 1
-    while (folder / f"{path.stem}-{number}{path.suffix}").exists():
-        number += 1
-    with replacing(folder / f"{path.stem}-{number}{path.suffix}") as copy:
+    folder = build_folder() / FOLDER / "kept"
+    free = (folder / f"{path.stem}-{number}{path.suffix}" for number in count(1))
+    kept = next(copy for copy in free if not copy.exists())
+    with replacing(kept) as copy:
         shutil.copyfile(path, copy)
-    return folder / f"{path.stem}-{number}{path.suffix}"
-
-
-def _remove(path: Path) -> None:
-    note_of(path).unlink(missing_ok=True)
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink()
+    return kept

@@ -3,32 +3,25 @@
 import json
 from typing import Any
 
-from rich.table import Table
-
 from kit.errors import KitError
 from kit.paths import build_folder, locked, replacing
+from kit.tables import Table, in_words
 
 Report = dict[str, dict[str, Any]]
 
 
 def report(section: str, **figures: Any) -> None:
-    """Add figures to a section of the report; a figure that was there is replaced.
+    """Add finite numbers or text to a section of the report, such as "int8" or "board"; a figure
+    that was there is replaced. Several notebooks may do it at once.
 
-    Several notebooks may do it at once.
-
-    Args:
-        section: for example "int8" or "board".
-        figures: numbers or text; numpy's scalars become Python's.
-
-    Raises:
-        KitError: a figure is not a number or text, or is not finite.
+    Raises KitError: a figure is something else; the report is as it was then.
     """
     with locked("report.json"):
         merged = read_report()
         merged.setdefault(section, {}).update(figures)
         try:
-            text = json.dumps(merged, indent=2, allow_nan=False, default=_plain)
-        except (TypeError, ValueError) as error:
+            text = json.dumps(merged, indent=2, allow_nan=False, default=lambda value: value.item())
+        except (AttributeError, TypeError, ValueError) as error:  # item() is numpy's
             raise KitError(
                 f"The report cannot hold these figures of {section}: {figures}.",
                 str(error),
@@ -41,14 +34,11 @@ def report(section: str, **figures: Any) -> None:
 def read_report() -> Report:
     """The report so far; empty when no notebook has written to it.
 
-    Raises:
-        KitError: the file is not a report.
+    Raises KitError: the file is not a report.
     """
     path = build_folder() / "report.json"
-    if not path.exists():
-        return {}
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
     except ValueError as error:
         raise KitError(
             f"{path} is not a report.", str(error), "Delete it and run `kit run`."
@@ -56,25 +46,15 @@ def read_report() -> Report:
 
 
 def report_table(figures: Report) -> Table:
-    """The report as a table for the terminal."""
-    rows = Table("", "figure", "value", title="What the notebooks arrived at")
-    rows.columns[2].justify = "right"
-    for section, values in figures.items():
-        for name, value in values.items():
-            first = name == next(iter(values))
-            rows.add_row(section if first else "", name.replace("_", " "), _text(name, value))
-        rows.add_section()
-    return rows
-
-
-def _text(name: str, value: Any) -> str:
-    if name == "accuracy":
-        return f"{value:.2%}"
-    return f"{value:,}" if isinstance(value, int | float) else str(value)
-
-
-def _plain(value: Any) -> Any:
-    """numpy's scalars and arrays of one number have `item()`, which gives Python's number."""
-    if hasattr(value, "item"):
-        return value.item()
-    raise TypeError(f"{type(value).__name__} is not a number or text")
+    """The report as a table."""
+    rows = [
+        [
+            section if name == next(iter(values)) else "",
+            name.replace("_", " "),
+            in_words(value, ".2%" if name == "accuracy" else ""),
+        ]
+        for section, values in figures.items()
+        for name, value in values.items()
+    ]
+    caption = "What the notebooks arrived at"
+    return Table(["", "figure", "value"], rows, [False, False, True], caption)

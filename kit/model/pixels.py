@@ -8,6 +8,14 @@ import numpy.typing as npt
 from kit.errors import KitError
 from kit.model.tflite import Tensor
 
+Range = tuple[float, float]
+"""The real numbers that a network takes for a pixel of 0 and for one of 255."""
+
+# How images are scaled for training: pixels / 255, pixels as they are, pixels / 127.5 - 1.
+RANGES: tuple[Range, ...] = ((0.0, 1.0), (0.0, 255.0), (-1.0, 1.0))
+TOLERANCE = 0.02  # of a range: the images that a converter was shown need not hold its very ends
+INTEGERS = ("int8", "uint8", "int16")  # what a converter quantizes an input to
+
 
 class Quantized(Protocol):
     """A tensor's type; for int8 the real value is scale * (value - zero_point)."""
@@ -20,40 +28,26 @@ class Quantized(Protocol):
     def zero_point(self) -> int: ...
 
 
-Range = tuple[float, float]
-"""The real numbers that a network takes for a pixel of 0 and for one of 255."""
-
-RANGES: tuple[Range, ...] = ((0.0, 1.0), (0.0, 255.0), (-1.0, 1.0))
-"""How images are scaled for training: pixels / 255, pixels as they are, pixels / 127.5 - 1."""
-
-INTEGERS = ("int8", "uint8", "int16")
-"""The types that a converter quantizes an input to."""
-
-TOLERANCE = 0.02
-"""Of a range: the images that a converter was shown need not hold its very ends."""
-
-
-def input_range(dtype: str, scale: float, zero_point: int) -> Range | None:
+def input_range(tensor: Quantized) -> Range | None:
     """The range of pixels that a network was trained on, as its input's quantization tells it.
 
-    Args:
-        dtype, scale, zero_point: of the input tensor.
-
-    Returns:
-        one of `RANGES`; 0 to 1 for float32, which does not tell: an assumption; None where the
-        tensor's range is none of them.
+    One of `RANGES`; 0 to 1 for float32, which does not tell: an assumption; None where the
+    tensor's range is none of them.
     """
-    if dtype == "float32":
+    if tensor.dtype == "float32":
         return RANGES[0]
-    if dtype not in INTEGERS:
-        return None
-    stored = np.iinfo(dtype)
-    ends = (scale * (stored.min - zero_point), scale * (stored.max - zero_point))
-    for known in RANGES:
-        room = TOLERANCE * (known[1] - known[0])
-        if all(abs(end - wanted) <= room for end, wanted in zip(ends, known, strict=True)):
-            return known
+    if tensor.dtype in INTEGERS:
+        for known in RANGES:
+            room = TOLERANCE * (known[1] - known[0])
+            if np.allclose(_ends(tensor), known, rtol=0, atol=room):
+                return known
     return None
+
+
+def _ends(tensor: Quantized) -> Range:
+    limits = np.iinfo(tensor.dtype)
+    low, high = (tensor.scale * (end - tensor.zero_point) for end in (limits.min, limits.max))
+    return low, high
 
 
 def describe_range(span: Range | None, dtype: str) -> str:
@@ -62,37 +56,6 @@ def describe_range(span: Range | None, dtype: str) -> str:
         return "how its input wants pixels is not known: set --input-range"
     untold = " (float32 does not tell: --input-range sets another)" if dtype == "float32" else ""
     return f"pixels 0 to 255 become {span[0]:g} to {span[1]:g}{untold}"
-
-
-def range_of(tensor: Tensor) -> Range:
-    """As `input_range`, of a tensor.
-
-    Raises:
-        KitError: the tensor's range fits no usual preparation of pixels.
-    """
-    found = input_range(tensor.dtype, tensor.scale, tensor.zero_point)
-    if found is None:
-        limits = _limits(tensor)
-        low, high = (tensor.scale * (end - tensor.zero_point) for end in (limits.min, limits.max))
-        raise KitError(
-            "How this network wants its pixels is not known.",
-            f"Its input takes numbers from {low:.4g} to {high:.4g}. Networks for images are "
-            "usually trained on 0 to 1, 0 to 255 or -1 to 1.",
-            "Say what a pixel of 0 and one of 255 became in training: --input-range 0 1 for "
-            "pixels / 255 (in Python input_range=(0, 1)).",
-        )
-    return found
-
-
-def _limits(tensor: Tensor) -> "np.iinfo[Any]":
-    if tensor.dtype not in INTEGERS or not tensor.scale:
-        kind = tensor.dtype if tensor.dtype not in INTEGERS else f"{tensor.dtype} without a scale"
-        raise KitError(
-            f"Images cannot be prepared for an input of {kind}.",
-            f"A pixel becomes float32, or {', '.join(INTEGERS)} by the input's scale.",
-            "Convert the model again, as notebook 02-quantize does.",
-        )
-    return np.iinfo(tensor.dtype)
 
 
 def pixels_to_input(
@@ -106,38 +69,45 @@ def pixels_to_input(
     exactly as firmware/app/pixels.c.
 
     Args:
-        images: uint8, shape (n, 28, 28) or any other; 0 is background.
+        images: uint8, shape (n, 28, 28) or any other, which is kept; 0 is background.
         tensor: the network's input tensor: float32 or a quantized integer.
         span: the real numbers of a pixel of 0 and of 255; None takes them from the tensor.
-
-    Returns:
-        the same shape; the tensor's dtype.
 
     Raises:
         KitError: a tensor of another type; or, without `span`, one whose range fits no usual
             preparation of pixels.
     """
-    low, high = map(np.float32, span or range_of(tensor))
+    if tensor.dtype != "float32" and (tensor.dtype not in INTEGERS or not tensor.scale):
+        lacks = " without a scale" if tensor.dtype in INTEGERS else ""
+        raise KitError(
+            f"Images cannot be prepared for an input of {tensor.dtype}{lacks}.",
+            f"A pixel becomes float32, or {', '.join(INTEGERS)} by the input's scale.",
+            "Convert the model again, as notebook 02-quantize does.",
+        )
+    low, high = map(np.float32, span or input_range(tensor) or _not_known(tensor))
     real: npt.NDArray[np.float32] = images.astype(np.float32) * (high - low) / np.float32(255) + low
     if tensor.dtype == "float32":
         return real
-    limits = _limits(tensor)
     steps = real / np.float32(tensor.scale)
     whole = np.trunc(steps + np.copysign(np.float32(0.5), steps)).astype(np.int32)
+    limits = np.iinfo(tensor.dtype)
     stored: npt.NDArray[Any] = np.clip(whole + tensor.zero_point, limits.min, limits.max)
     return stored.astype(tensor.dtype)
 
 
+def _not_known(tensor: Tensor) -> Range:
+    low, high = _ends(tensor)
+    raise KitError(
+        "How this network wants its pixels is not known.",
+        f"Its input takes numbers from {low:.4g} to {high:.4g}. Networks for images are usually "
+        "trained on 0 to 1, 0 to 255 or -1 to 1.",
+        "Say what a pixel of 0 and one of 255 became in training: --input-range 0 1 for "
+        "pixels / 255 (in Python input_range=(0, 1)).",
+    )
+
+
 def output_to_scores(output: npt.NDArray[Any], tensor: Quantized) -> npt.NDArray[np.float32]:
-    """A network's output as real numbers: scale * (value - zero_point) for int8.
-
-    Args:
-        output: any shape, of the tensor's dtype.
-        tensor: the network's output tensor, or what a board says of it.
-
-    Returns:
-        float32, the same shape.
-    """
+    """A network's output, of any shape, as real numbers: scale * (value - zero_point) for int8."""
     if tensor.dtype == "float32":
         return output.astype(np.float32)
     difference = output.astype(np.int32) - tensor.zero_point

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from kit.errors import KitError
-from kit.model.trial import what_speaks_against
+from kit.model.trial import try_out
 from kit.silence import quiet
 
 RESOLVERS = {"reference": OpResolverType.BUILTIN_REF, "default": OpResolverType.AUTO}
@@ -27,28 +27,22 @@ def not_a_model(path: Path, why: str) -> KitError:
     )
 
 
-def read_bytes(path: Path) -> bytes:
-    """The content of a .tflite file.
+def read_content(path: Path) -> bytes:
+    """The bytes of a .tflite file.
 
-    Raises:
-        KitError: the file is missing, cannot be read, or does not carry the TFL3 identifier.
+    Raises KitError: the file is missing, cannot be read, or lacks the identifier TFL3.
     """
     if path.is_dir():
-        raise KitError(
-            f"{path} is a folder, not a .tflite file.",
-            next_step="Name the file: the converter's result, written with write_bytes.",
-        )
+        next_step = "Name the file: the converter's result, written with write_bytes."
+        raise KitError(f"{path} is a folder, not a .tflite file.", next_step=next_step)
     if not path.is_file():
-        raise KitError(
-            f"There is no file {path}.",
-            next_step="Check the name, or make the model with notebook 02-quantize.",
-        )
+        next_step = "Check the name, or make the model with notebook 02-quantize."
+        raise KitError(f"There is no file {path}.", next_step=next_step)
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise KitError(
-            f"{path} cannot be read.", f"{error.strerror or error}.", "Change its permissions."
-        ) from error
+        why = f"{error.strerror or error}."
+        raise KitError(f"{path} cannot be read.", why, "Change its permissions.") from error
     if content.startswith(KERAS):
         raise KitError(
             f"{path} is a Keras model, not a .tflite file.",
@@ -65,37 +59,13 @@ def read_bytes(path: Path) -> bytes:
 def check_inputs(
     inputs: npt.NDArray[Any], shape: Sequence[int], dtype: Any, what: str = "The network"
 ) -> None:
-    """Inputs of shape (n, *shape) and of this dtype: what every way to run a network asks.
-
-    Raises:
-        KitError: another shape or dtype.
-    """
+    """Raise KitError unless inputs have shape (n, *shape) and this dtype, however they are run."""
     if inputs.shape[1:] != tuple(shape) or inputs.ndim == 0 or inputs.dtype != np.dtype(dtype):
         raise KitError(
             f"{what} takes inputs of shape {('n', *shape)} and dtype {np.dtype(dtype)}, not "
             f"{inputs.shape} and {inputs.dtype}.",
             next_step="Prepare images first: kit.model.pixels_to_input(images, model.input).",
         )
-
-
-def _short(text: str) -> str:
-    """The words of LiteRT without repeats: it says the same for each node, and its callers too."""
-    lines = dict.fromkeys(line.strip() for line in text.splitlines() if line.strip())
-    words = " ".join(lines) or "nothing"
-    return words if len(words) <= LONGEST_WORDS else f"{words[: LONGEST_WORDS - 3]}..."
-
-
-@contextmanager
-def _telling(path: Path) -> Iterator[None]:
-    """What LiteRT raises becomes a KitError; what it prints is the same once more."""
-    said = None
-    with quiet():  # the default kernels announce themselves on stderr
-        try:
-            yield
-        except (ValueError, RuntimeError) as error:  # ValueError: also a name that is not UTF-8
-            said = error
-    if said is not None:
-        raise not_a_model(path, f"LiteRT says: {_short(str(said))}") from said
 
 
 class Reference:
@@ -113,33 +83,21 @@ class Reference:
 
     def __init__(self, path: str | Path, kernels: str = "reference") -> None:
         self.path = Path(path)
-        content = read_bytes(self.path)
-        resolver = RESOLVERS[kernels]
-        self._try_out(content, resolver.name)
+        content, resolver = read_content(self.path), RESOLVERS[kernels]
+        _check_runs(self.path, content, resolver.name)
         with _telling(self.path):
             self._interpreter = Interpreter(
                 model_content=content, experimental_op_resolver_type=resolver
             )
             self._interpreter.allocate_tensors()
-            ends = self._interpreter.get_input_details(), self._interpreter.get_output_details()
-        if not all(ends):
-            raise not_a_model(self.path, "It has no input, or no output.")
-        self.input: dict[str, Any] = ends[0][0]
-        self.output: dict[str, Any] = ends[1][0]
-
-    def _try_out(self, content: bytes, resolver: str) -> None:
-        said, end = what_speaks_against(content, resolver)
-        if said:
-            raise not_a_model(self.path, f"LiteRT says: {_short(said)}")
-        if end:
-            raise KitError(
-                f"LiteRT cannot run {self.path.name}: the process that tried {end}.",
-                "Its kernels end the process over numbers they cannot compute with. A training "
-                "that collapsed (all outputs the same, no ReLU active) leaves such scales; so does "
-                "a damaged file.",
-                "Look at the accuracy before converting; train again, with a smaller learning "
-                "rate, and convert anew, as notebook 02-quantize does.",
+            inputs, outputs = (
+                self._interpreter.get_input_details(),
+                self._interpreter.get_output_details(),
             )
+        if not inputs or not outputs:
+            raise not_a_model(self.path, "It has no input, or no output.")
+        self.input: dict[str, Any] = inputs[0]
+        self.output: dict[str, Any] = outputs[0]
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -149,14 +107,8 @@ class Reference:
     def run(self, inputs: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """The outputs for many inputs, one inference each.
 
-        Args:
-            inputs: shape (n, *input_shape), of the model's input dtype.
-
-        Returns:
-            shape (n, *output shape), of the model's output dtype.
-
-        Raises:
-            KitError: another shape or dtype.
+        Takes shape (n, *input_shape) of the model's input dtype, gives (n, *output shape) of its
+        output dtype; KitError for another shape or dtype.
         """
         check_inputs(inputs, self.input_shape, self.input["dtype"], self.path.name)
         with _telling(self.path):
@@ -166,5 +118,40 @@ class Reference:
         self._interpreter.set_tensor(self.input["index"], one[None])
         self._interpreter.invoke()
         output: npt.NDArray[Any] = self._interpreter.get_tensor(self.output["index"])
-        first: npt.NDArray[Any] = output[0] if output.ndim else output
-        return first
+        return output[0] if output.ndim else output
+
+
+def _check_runs(path: Path, content: bytes, resolver: str) -> None:
+    said, end = try_out(content, resolver)
+    if said:
+        raise _refused(path, said)
+    if end:
+        raise KitError(
+            f"LiteRT cannot run {path.name}: the process that tried {end}.",
+            "Its kernels end the process over numbers they cannot compute with. A training that "
+            "collapsed (all outputs the same, no ReLU active) leaves such scales; so does a "
+            "damaged file.",
+            "Look at the accuracy before converting; train again, with a smaller learning rate, "
+            "and convert anew, as notebook 02-quantize does.",
+        )
+
+
+@contextmanager
+def _telling(path: Path) -> Iterator[None]:
+    """What LiteRT raises becomes a KitError; what it prints is the same once more."""
+    said = None
+    with quiet():  # the default kernels announce themselves on stderr
+        try:
+            yield
+        except (ValueError, RuntimeError) as error:
+            said = error
+    if said is not None:
+        raise _refused(path, str(said)) from said
+
+
+def _refused(path: Path, said: str) -> KitError:
+    """The words of LiteRT without repeats: it says the same for each node, and its callers too."""
+    words = " ".join(dict.fromkeys(line.strip() for line in said.splitlines() if line.strip()))
+    if len(words) > LONGEST_WORDS:
+        words = f"{words[: LONGEST_WORDS - 3]}..."
+    return not_a_model(path, f"LiteRT says: {words or 'nothing'}")

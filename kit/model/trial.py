@@ -1,119 +1,97 @@
 """A model is first run in a process of its own: some make LiteRT end the process.
 
 LiteRT checks the inside of its kernels by abort(): a notebook's kernel would die without a word.
-One child is asked again and again; starting one takes about 0.3 s, asking it a few milliseconds.
+This file is also the program that may die. One is asked again and again, until it is idle.
 """
 
-import atexit
-import hashlib
-import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
 import threading
-from pathlib import Path
-from typing import IO
+from functools import lru_cache
+from typing import Any
 
-CHILD = Path(__file__).with_name("child.py")
 SECONDS = 120  # for one inference of zeros
+IDLE_SECONDS = 60
+LEFT, FAILED = 0, 1  # Python's own exit codes: nothing that the model did
+
+_children: dict[int, Any] = {}  # of this process, and of those that it is forked into
+_lock = threading.Lock()
 
 
-class _Child:
-    """The process that LiteRT may end; started when it is needed."""
+@lru_cache(maxsize=16)
+def try_out(content: bytes, resolver: str) -> tuple[str, str]:
+    """Run a .tflite once, on zeros, with the kernels of this name of LiteRT's OpResolverType.
 
-    def __init__(self) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
-        self._owner = 0
-        self._lock = threading.Lock()
-        atexit.register(self.end)
-
-    def ask(self, content: bytes, resolver: str) -> str | int:
-        """Run a model once: what LiteRT says against it, or the exit code where it ended."""
-        with self._lock:
-            reused = self._process is not None and self._owner == os.getpid()
-            if not reused and not self._start():
-                return ""  # no programs can be started here: LiteRT must do without
-            answer = self._ask(content, resolver)
-            if isinstance(answer, int) and reused and self._start():  # it may have ended before
-                answer = self._ask(content, resolver)
-            return answer
-
-    def _start(self) -> bool:
-        pipe = subprocess.PIPE
-        command = [sys.executable, "-P", str(CHILD)]  # -P: beside it are modules of other names
-        try:
-            process = subprocess.Popen(
-                command,
-                stdin=pipe,
-                stdout=pipe,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,  # Ctrl-C is for the notebook, not for this
-            )
-        except OSError:
-            return False
-        self._process, self._owner = process, os.getpid()
-        ready = _pipe(process.stdout).readline() == b"\n"
-        if not ready:
-            self.end()
-        return ready
-
-    def _ask(self, content: bytes, resolver: str) -> str | int:
-        process = self._process
-        assert process is not None
-        limit = threading.Timer(SECONDS, process.kill)
-        limit.start()
-        try:
-            stdin = _pipe(process.stdin)
-            stdin.write(f"{resolver} {len(content)}\n".encode() + content)
-            stdin.flush()
-            answer = _pipe(process.stdout).readline()
-        except OSError:  # it has ended
-            answer = b""
-        finally:
-            limit.cancel()
-        return str(json.loads(answer)) if answer else self.end()
-
-    def end(self) -> int:
-        """End the process, which its input's end does; its exit code."""
-        process, self._process = self._process, None
-        if process is None or self._owner != os.getpid():
-            return 0
-        try:
-            process.communicate(timeout=5)
-        except (OSError, subprocess.TimeoutExpired):
-            process.kill()
-        return process.wait()
-
-
-def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
-    assert stream is not None
-    return stream
-
-
-_child = _Child()
-_tried: dict[tuple[str, str], str | int] = {}
-
-
-def what_speaks_against(content: bytes, resolver: str) -> tuple[str, str]:
-    """Run a .tflite once, on zeros, in the child.
-
-    Args:
-        content: the .tflite file.
-        resolver: a name of LiteRT's OpResolverType.
-
-    Returns:
-        what LiteRT says against it, or ""; and how the process ended, or "".
+    Gives what LiteRT says against it, or "", and how the process ended, or "". Where no program can
+    be started nothing speaks against it.
     """
-    key = (hashlib.sha256(content).hexdigest(), resolver)
-    if key not in _tried:
-        _tried[key] = _child.ask(content, resolver)
-    answer = _tried[key]
-    return (answer, "") if isinstance(answer, str) else ("", _in_words(answer))
+    answer: str | int = LEFT
+    with _lock:
+        for _ in range(2):  # the first may have left, being idle
+            if answer == LEFT:
+                answer = _ask((content, resolver))
+    if isinstance(answer, str):
+        return answer, ""
+    if answer in (LEFT, FAILED):
+        return "", ""
+    if answer == -getattr(signal, "SIGKILL", 9):
+        return "", f"took more than {SECONDS} s or all of the memory"
+    names = {-number: f"by {number.name}" for number in signal.Signals}
+    return "", f"was ended {names.get(answer, f'with code {answer}')}"
 
 
-def _in_words(code: int) -> str:
-    if -code == getattr(signal, "SIGKILL", 9):
-        return f"took more than {SECONDS} s or all of the memory"
-    names = {-number.value: f"by {number.name}" for number in signal.Signals}
-    return f"was ended {names.get(code, f'with code {code}')}"
+def _ask(request: tuple[bytes, str]) -> str | int:
+    """What LiteRT says, or the exit code of the process."""
+    child: Any = _children.get(os.getpid())
+    if child is None or child.poll() is not None:
+        pipe = subprocess.PIPE
+        command = [sys.executable, "-P", __file__]  # -P: beside it are modules of other names
+        try:
+            child = subprocess.Popen(
+                command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, start_new_session=True
+            )  # a session of its own: Ctrl-C is for the notebook
+        except OSError:
+            return FAILED
+        _children[os.getpid()] = child
+    limit = threading.Timer(SECONDS, child.kill)
+    limit.start()
+    try:
+        pickle.dump(request, child.stdin)
+        child.stdin.flush()
+        return str(pickle.load(child.stdout))
+    except (OSError, EOFError):
+        code: int = child.wait()
+        return code if limit.is_alive() else -getattr(signal, "SIGKILL", 9)
+    finally:
+        limit.cancel()
+
+
+def _answer() -> None:
+    """Run models until the input ends."""
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    with os.fdopen(os.dup(1), "wb", buffering=0) as answers:
+        os.dup2(2, 1)  # what LiteRT prints is no answer
+        while True:
+            idle = threading.Timer(IDLE_SECONDS, os._exit, (LEFT,))
+            idle.start()
+            content, resolver = pickle.load(sys.stdin.buffer)
+            idle.cancel()
+            kernels, said = OpResolverType[resolver], ""
+            try:
+                model = Interpreter(model_content=content, experimental_op_resolver_type=kernels)
+                model.allocate_tensors()
+                model.invoke()
+            except (ValueError, RuntimeError) as error:  # ValueError: also a name that is no UTF-8
+                said = str(error) or type(error).__name__
+            pickle.dump(said, answers)
+
+
+if __name__ == "__main__":
+    try:
+        _answer()
+    except EOFError:
+        os._exit(LEFT)

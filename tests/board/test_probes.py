@@ -100,12 +100,12 @@ def test_linux_tells_whose_drive_it_is(plugged, tmp_path, monkeypatch):
 
 def test_virtual_boards_with_a_program_are_listed(plugged, tmp_path, capsys):
     """Under the URLs that open them, after the real ones; what is being replaced is not one."""
-    for name in ("default", "alice", ".alice.old"):
-        (tmp_path / "build" / "virtual" / name).mkdir(parents=True)
-        (tmp_path / "build" / "virtual" / name / "firmware.elf").touch()
+    (tmp_path / "build" / "virtual").mkdir(parents=True)
+    for name in ("default", "alice", ".old"):
+        (tmp_path / "build" / "virtual" / f"{name}.elf").touch()
     monkey = pytest.MonkeyPatch()
     with monkey.context() as patch:
-        patch.setattr(probes.flash_store, "mcu", lambda name: probes.MCUS["stm32f401re"])
+        patch.setattr(probes, "_virtual_board", lambda name: "NUCLEO-F401RE")
         plugged(ONE)
         assert cli.main(["boards"]) == 0
     out = capsys.readouterr().out
@@ -116,8 +116,8 @@ def test_virtual_boards_with_a_program_are_listed(plugged, tmp_path, capsys):
 
 def test_a_damaged_virtual_board_does_not_hide_the_others(plugged, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("KIT_BUILD", str(tmp_path / "build"))
-    (tmp_path / "build" / "virtual" / "alice").mkdir(parents=True)
-    (tmp_path / "build" / "virtual" / "alice" / "firmware.elf").write_bytes(b"\x7fELF")
+    (tmp_path / "build" / "virtual").mkdir(parents=True)
+    (tmp_path / "build" / "virtual" / "alice.elf").write_bytes(b"\x7fELF")
     plugged(ONE)
     assert cli.main(["boards"]) == 0
     out = capsys.readouterr().out

@@ -8,7 +8,7 @@ import re
 import tempfile
 from pathlib import Path
 
-from kit.generate import portable
+from kit.generate.portable import generate_portable
 from kit.model import Tensor
 from kit.paths import FIRMWARE
 from stand_in.network import Network
@@ -43,7 +43,7 @@ def write(
 ) -> list[str]:
     """Write all files of an API into a folder, of a network of that name. Returns their names."""
     with tempfile.TemporaryDirectory() as place:
-        made = portable.generate_portable(network.model.path, Path(place) / "made").folder
+        made = generate_portable(network.model.path, Path(place) / "made").folder
         texts = {path.name: path.read_text() for path in made.glob("*.[ch]")}
     make, prefix = (_st_ai, "STAI") if api == "st-ai" else (_legacy, "AI")
     files = make(release, network)

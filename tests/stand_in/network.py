@@ -8,7 +8,8 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from kit.generate.portable import Step, lower, place
+from kit.generate.graph import lower, place
+from kit.generate.step import Step
 from kit.model import Model, Tensor, read_model
 
 SHORT = {"int8": "int8", "float32": "f32"}

@@ -86,7 +86,7 @@ def _keep(
             figures.kernel_ram_bytes,
             runtime,
             digest(path),
-            chosen.input_range or input_range(ports[0].dtype, ports[0].scale, ports[0].zero_point),
+            chosen.input_range or input_range(figures.input),
         ).save()
     return load_network(out)
 

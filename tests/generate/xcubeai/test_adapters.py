@@ -17,13 +17,13 @@ from elftools.elf.elffile import ELFFile
 from hypothesis import given
 from hypothesis import strategies as st
 from networks import Spec, make, make_course
+from real_board import add_tool, line  # noqa: F401
 from stand_in import installation, runtime
 from stand_in.releases import RELEASES
 from test_firmware import blinks, ticks, watch_led
-from test_flash import add_tool, line  # noqa: F401
 
 from kit import paths
-from kit.board import Board, LinkError, confirm, flash, link
+from kit.board import Board, LinkError, Request, confirm, flash
 from kit.checks import selftest
 from kit.cli import main
 from kit.compile import HostNetwork, Program, build_firmware, firmware, toolchain
@@ -34,7 +34,7 @@ from kit.generate import generate_network, load_network
 from kit.generate.xcubeai.return_codes import explain_return_code
 from kit.model import Reference, pixels_to_input, read_model
 from kit.paths import FIRMWARE
-from virtual_nucleo import flash_store
+from virtual_nucleo import store
 
 FLASH = import_module("kit.board.flashing")  # the package gives the function of that name
 SPEC = Spec(784, (12, 10), "relu", True, True, True, True, 0.05, 3)
@@ -208,7 +208,7 @@ def test_what_the_board_says(networks, model, place, name):
         image = load_digits()[1][0][0]
         one = pixels_to_input(image[None], tensor.input)
         assert (board.watch(0, one) == board.recognize(image).scores).all()
-        assert len(board.measure(image).layers) == len(board.profile(image).layers) == 1
+        assert len(board.profile(image).layers) == 1
         status = board.status()
         assert status.stack_reserved >= 0x2000 and status.stack_used < 0x800
 
@@ -456,9 +456,8 @@ def complaint(elf):
         with pytest.raises(LinkError, match="the engine failed") as error:
             board.recognize(np.zeros((28, 28), np.uint8))
         assert board.status().stack_used
-        for ask in (board.measure, board.profile):
-            with pytest.raises(LinkError, match="the engine failed"):
-                ask(np.zeros((28, 28), np.uint8))
+        with pytest.raises(LinkError, match="the engine failed"):
+            board.profile(np.zeros((28, 28), np.uint8))
     assert error.value.next_step
     return error.value.why
 
@@ -513,10 +512,10 @@ def test_the_open_engine_has_no_numbers(model, tmp_path):
     flash(URL, build_firmware(generate_network(model, tmp_path / "open"), tmp_path / "built").elf)
     with Board(URL) as board:
         board.hello()
-        reply = board.link.exchange(link.LAYER, bytes([99]))
-        assert reply.payload == bytes([link.LAYER, 5, 0, 0, 0, 0, 0])
+        reply = board.link.exchange(Request.LAYER, bytes([99]))
+        assert reply.payload == bytes([Request.LAYER, 5, 0, 0, 0, 0, 0])
         with pytest.raises(LinkError, match="no such layer"):
-            board.link.request(link.LAYER, bytes([99]))
+            board.link.request(Request.LAYER, bytes([99]))
 
 
 # --- What does not belong together is not built ---------------------------------------------------
@@ -642,10 +641,9 @@ def test_sts_runtime_never_runs_on_the_virtual_board(networks, model, tmp_path, 
     ).elf
     assert [Program(elf).has_st_runtime for elf in (ours, theirs, portable)] == [False, True, False]
     flash(URL, portable)
-    for put in (flash, lambda url, elf: flash_store.program("adapters", elf)):
-        with pytest.raises(KitError, match="does not run on the virtual board") as error:
-            put(URL, theirs)
-        assert "license" in error.value.why and "--engine portable" in error.value.next_step
+    with pytest.raises(KitError, match="does not run on the virtual board") as error:
+        flash(URL, theirs)
+    assert "license" in error.value.why and "--engine portable" in error.value.next_step
     assert main(["flash", "--board", "Virtual://adapters", "--elf", str(theirs)]) == 1
     assert "ST's license" in capsys.readouterr().err
     with Board(URL) as board:
@@ -669,7 +667,7 @@ def home(tmp_path, monkeypatch):
     folder.mkdir()
     monkeypatch.setenv("KIT_BUILD", str(folder))
     for module in ("kit.compile.toolchain", "kit.compile.host"):
-        monkeypatch.setattr(import_module(module), "build", lambda: cache)
+        monkeypatch.setattr(import_module(module), "build_folder", lambda: cache)
     return folder
 
 
@@ -681,12 +679,12 @@ def test_generate_build_flash(home, roots, model, line, monkeypatch, capsys, nam
     (home / "bin").mkdir()
     add_tool(home, "pyocd")
     monkeypatch.setenv("PATH", f"{home / 'bin'}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setattr(FLASH.probes, "probes", lambda: ())
+    monkeypatch.setattr(FLASH.probes, "find_probes", lambda: ())
 
     greet = FLASH._greet
 
     def written(url, elf, how):
-        flash_store.program("behind-a-line", home / "pyocd.file")
+        store.program("behind-a-line", home / "pyocd.file")
         return greet(url, elf, how)
 
     monkeypatch.setattr(FLASH, "_greet", written)

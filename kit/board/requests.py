@@ -1,0 +1,242 @@
+"""What a host can ask, and the replies: the numbers from the firmware's own list, and layouts as
+dataclasses, whose fields stand in the order of firmware/app/requests.c."""
+
+import re
+import struct
+from dataclasses import dataclass, is_dataclass
+from enum import IntEnum
+from typing import Annotated, Any, TypeVar, cast, get_type_hints
+
+from kit.paths import FIRMWARE
+
+HEADER = FIRMWARE / "app" / "requests.h"
+NUMBERS = {
+    name: int(number, 0)
+    for name, number in re.findall(
+        r"\b([A-Z_]+) *=? *(0x[0-9A-F]+|\d+)", HEADER.read_text(encoding="utf-8")
+    )
+}
+
+
+def _numbers(prefix: str) -> dict[str, int]:
+    return {n.removeprefix(prefix): NUMBERS[n] for n in NUMBERS if n.startswith(prefix)}
+
+
+Request = cast(Any, IntEnum)("Request", _numbers("REQUEST_"))
+"""The types of requests, such as `Request.HELLO`."""
+
+NAMES = {kind.value: kind.name for kind in Request}
+ERRORS = {number: name for name, number in _numbers("ERROR_").items()}
+REPLY, FAULT, ERROR = (NUMBERS[name] for name in ("REPLY", "REPLY_FAULT", "REPLY_ERROR"))
+PROTOCOL_VERSION = NUMBERS["PROTOCOL_VERSION"]
+WORKING = (Request.RECOGNIZE, Request.RUN, Request.MEASURE, Request.WATCH)
+"""The requests for which the network runs before the reply."""
+
+TRANSIENT = ("CORRUPTED", "TOO_LONG")
+"""The errors after which a request is worth sending again: a damaged frame may look too long."""
+
+SIZES = (
+    "Compare what was sent with `board.hello().input`. If another network was to be on the board: "
+    "`kit generate`, `kit build`, then `kit flash`."
+)
+REFUSALS = {  # what an error means, and what to do
+    "CORRUPTED": (
+        "the request arrived corrupted",
+        "The line is noisy: try another cable or USB port.",
+    ),
+    "TOO_LONG": ("the request is too long for this network", SIZES),
+    "UNKNOWN_REQUEST": (
+        "the firmware does not know this request",
+        "The firmware is of another version of the kit: `kit build`, then `kit flash`.",
+    ),
+    "WRONG_LENGTH": ("the request has the wrong length for this network", SIZES),
+    "NO_SUCH_LAYER": (
+        "the network has no such layer",
+        "Count from 0: `board.hello().layers` is how many there are.",
+    ),
+    "ENGINE": (
+        "the engine failed",
+        "Flash the firmware again; see firmware/engine/engine.h for the engine's states.",
+    ),
+    "BAUD": (
+        "the board's clock cannot make that baud rate",
+        "Choose a rate of `kit.board.link.FASTER_BAUDS`.",
+    ),
+    "PIXELS": (
+        "how its network wants its pixels is not known",
+        "`kit generate` with --input-range, such as `--input-range 0 1`; then build and flash.",
+    ),
+}
+
+# --- How the parts of a reply are stored: struct's letter, and what makes the value of it ---------
+
+DTYPES = {1: "int8", 2: "float32"}
+CLOCK_SOURCES = ("HSI", "PLL from HSI", "PLL from HSE")
+RESET_FLAGS = {  # bits 31:25 of RCC_CSR: RM0390 section 6.3.21
+    7: "low-power reset",
+    6: "window watchdog",
+    5: "independent watchdog",
+    4: "software",
+    3: "power on",
+    2: "reset pin",
+    1: "brown-out",
+}
+LENGTH_FIRST, REST = "length first", "rest"  # of a text
+
+
+def _ascii(content: bytes) -> str:
+    return content.decode("ascii", "replace")
+
+
+def _range(low: float, high: float) -> tuple[float, float] | None:
+    return (low, high) if low != high else None
+
+
+def _reset_causes(flags: int) -> tuple[str, ...]:
+    return tuple(name for bit, name in RESET_FLAGS.items() if flags >> bit & 1)
+
+
+u8 = Annotated[int, "B"]
+u32 = Annotated[int, "I"]
+i32 = Annotated[int, "i"]
+f32 = Annotated[float, "f"]
+text = Annotated[str, LENGTH_FIRST, _ascii]
+
+
+@dataclass(frozen=True)
+class BoardTensor:
+    """A tensor as the board describes it: real value = scale * (value - zero_point)."""
+
+    dtype: Annotated[str, "B", DTYPES.__getitem__]
+    elements: u32
+    bytes: u32
+    scale: f32
+    zero_point: i32
+
+
+@dataclass(frozen=True)
+class Hello:
+    """Who answers: the firmware, its chip, its engine and its network.
+
+    `mcu` is the chip that the firmware was built for, such as "stm32f446re"; `digest` is that of
+    the model's file (`kit.provenance.digest`), `input_range` what a pixel of 0 and one of 255 are
+    to the network, None where that is not known; `core_hz` in Hz, sizes in bytes.
+    """
+
+    protocol: u8
+    build_id: text
+    mcu: text
+    engine: text
+    network: text
+    digest: text
+    input_range: Annotated[tuple[float, float] | None, "2f", _range]
+    core_hz: u32
+    weights_bytes: u32
+    arena_bytes: u32
+    macs: u32
+    layers: u32
+    input: BoardTensor
+    output: BoardTensor
+
+
+@dataclass(frozen=True)
+class BoardLayer:
+    """One layer as the board describes it."""
+
+    name: text
+    operator: text
+    macs: u32
+    output: BoardTensor
+
+
+@dataclass(frozen=True)
+class Status:
+    """How a board is: clocks in Hz, sizes in bytes, counts since its last reset.
+
+    `device_id` is DBGMCU_IDCODE, of which the low 12 bits name the chip; `clock_source` one of
+    CLOCK_SOURCES; `baud` the rate that the chip really has, in bits per second. `stack_used` is the
+    most that was in use at any time; when it equals `stack_reserved`, it may have been more.
+    `overruns` are bytes lost because the program was late, `line_errors` bytes with a framing error
+    or noise, `damaged_frames` requests that could not be read. `reset_causes` are the reasons of
+    the last reset (RCC_CSR).
+    """
+
+    device_id: u32
+    clock_source: Annotated[str, "B", CLOCK_SOURCES.__getitem__]
+    core_hz: u32
+    apb1_hz: u32
+    flash_wait_states: u8
+    baud: u32
+    stack_reserved: u32
+    stack_used: u32
+    overruns: u32
+    line_errors: u32
+    damaged_frames: u32
+    reset_causes: Annotated[tuple[str, ...], "B", _reset_causes]
+    button: Annotated[bool, "?"]
+
+
+@dataclass(frozen=True)
+class Checksum:
+    """The program in the board's flash: its length in bytes, and the CRC-32 over it."""
+
+    bytes: u32
+    crc32: u32
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An ERROR; `engine_state` is of firmware/engine/engine.h, `engine_error` of its maker."""
+
+    request: u8
+    error: Annotated[str, "B", lambda number: ERRORS.get(number, f"error {number}")]
+    engine_state: u8
+    engine_error: u32
+
+
+@dataclass(frozen=True)
+class Crash:
+    """A FAULT: the number of the exception (3 HardFault), what the core said of it, the registers
+    that it pushed (all 0 when the stack pointer was not in RAM), and the firmware's build id."""
+
+    exception: u8
+    cfsr: u32
+    hfsr: u32
+    mmfar: u32
+    bfar: u32
+    r0_to_r12: Annotated[tuple[int, ...], "5I", lambda *registers: registers]
+    lr: u32
+    pc: u32
+    xpsr: u32
+    build_id: Annotated[str, REST, _ascii]
+
+
+Layout = TypeVar("Layout")
+
+
+def take_apart(layout: type[Layout], payload: bytes) -> Layout:
+    """A payload as the dataclass that says how it is laid out; ValueError where it cannot be."""
+    try:
+        return _read(layout, payload, 0)[0]  # type: ignore[no-any-return]
+    except (struct.error, IndexError):
+        raise ValueError(f"it has {len(payload)} bytes, which is too short") from None
+    except KeyError as error:
+        raise ValueError(f"{error} is no type of a tensor") from None
+
+
+def _read(layout: Any, payload: bytes, at: int) -> tuple[Any, int]:
+    """The value that begins at a place of a payload, and the place behind it."""
+    if is_dataclass(layout):
+        values = []
+        for field in get_type_hints(layout, include_extras=True).values():
+            value, at = _read(field, payload, at)
+            values.append(value)
+        return layout(*values), at  # type: ignore[operator]
+    form, *convert = layout.__metadata__
+    if form == LENGTH_FIRST:
+        form = f"x{payload[at]}s"
+    elif form == REST:
+        form = f"{len(payload) - at}s"
+    stored = struct.unpack_from(f"<{form}", payload, at)
+    made = convert[0](*stored) if convert else stored[0]
+    return made, at + struct.calcsize(f"<{form}")

@@ -1,0 +1,90 @@
+"""One step of a network: a call of a kernel in firmware/nn/; and what every operator is asked."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import numpy.typing as npt
+
+from kit.errors import KitError
+from kit.model import Operator, Tensor
+
+LONGEST_NAME = 60
+TO_INT8 = (
+    "Convert the Keras model to full int8 as notebook 02-quantize does: a representative data set, "
+    "TFLITE_BUILTINS_INT8, `converter.inference_input_type = tf.int8` and "
+    "`converter.inference_output_type = tf.int8`."
+)
+
+
+class Refusal(KitError):
+    """What the open engine cannot do; `kit.generate.graph.lower` adds in which model it is."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One kernel call: its parameter struct, and the arrays the struct points to."""
+
+    kernel: str
+    operator: Operator
+    fields: dict[str, Any]
+    arrays: dict[str, npt.NDArray[Any]]
+    macs: int = 0
+
+    @property
+    def inputs(self) -> list[Tensor]:
+        """What is computed before, in the order in which the kernel takes it."""
+        return [x for x in self.operator.inputs if x is not None and x.data is None]
+
+    @property
+    def output(self) -> Tensor:
+        """What a learner sees of it: the first of its outputs."""
+        return self.operator.outputs[0]
+
+    @property
+    def name(self) -> str:
+        """The Keras layer's name where the converter kept it, else the operator's."""
+        path = self.output.name.split(";")[0].split("/")
+        name = path[-2] if len(path) > 1 and path[-2] else self.operator.name.lower()
+        return safe_name(name)[:LONGEST_NAME]
+
+
+def safe_name(name: str) -> str:
+    """A name as it may stand in C, between quotes and in a comment."""
+    return re.sub(r"[^A-Za-z0-9._-]", "_", name)
+
+
+def name_of(tensor: Tensor) -> str:
+    """A tensor's name as an error shows it: some are paths of hundreds of letters."""
+    name = tensor.name if len(tensor.name) <= 60 else f"{tensor.name[:57]}..."
+    return f"{name!r} (tensor {tensor.index})"
+
+
+def ends(operator: Operator) -> tuple[Tensor, Tensor]:
+    """What an operator of one input, beside constants, and one output takes and makes."""
+    x = operator.inputs[0] if operator.inputs else None
+    if x is None or x.data is not None or len(operator.outputs) != 1:
+        raise Refusal(f"a {operator.name} has no computed input, or not one output.")
+    return x, operator.outputs[0]
+
+
+def same_elements(operator: Operator) -> tuple[Tensor, Tensor]:
+    """As `ends`, of an operator that makes as many values as it takes, of the same type."""
+    x, y = ends(operator)
+    if x.elements != y.elements or x.elements == 0:
+        raise Refusal(f"a {operator.name} makes {y.shape} of {x.shape}.")
+    check_types(operator, x, y)
+    return x, y
+
+
+def check_types(operator: Operator, *tensors: Tensor) -> None:
+    """Raise Refusal unless all of an operator's data is int8, or all of it float32."""
+    types = {tensor.dtype for tensor in tensors}
+    if types in ({"int8"}, {"float32"}):
+        return
+    why = f"There are no kernels for {', '.join(sorted(types - {'int8', 'float32'}))}."
+    if types == {"float32", "int8"}:
+        why = "In a dynamic-range model the weights are int8 and the computing is float32."
+    elif "uint8" in types:
+        why = "uint8 is how older converters quantized; the int8 of today is computed otherwise."
+    raise Refusal(f"{operator.name} works on {', '.join(sorted(types))}.", why, TO_INT8)

@@ -1,0 +1,135 @@
+"""What a network costs on the chip: memory and time, by this engine or another."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from matplotlib.axes import Axes
+
+from kit.boards import DEFAULT, Mcu
+from kit.lesson.show.picture import BLUE, CYCLE, PALE, Picture
+from kit.tables import Table, in_words
+
+if TYPE_CHECKING:
+    from kit.board import Profile
+    from kit.compile import Firmware
+    from kit.compile.program import Region
+    from kit.generate import Generated
+    from kit.generate.xcubeai import Trial
+
+KB = 1024
+
+
+def memory_map(
+    regions: "Sequence[Region]",
+    title: str = "What occupies the chip's memory",
+    mcu: Mcu = DEFAULT,
+) -> Picture:
+    """Flash and RAM of a chip to scale, and below each the same parts enlarged, in bytes."""
+    listed = [f"{part.name} {part.bytes:,} bytes of {part.memory}" for part in regions]
+    alt = f"A map of the chip's memory: {'; '.join(listed)}."
+    inside = {
+        memory: sorted((r for r in regions if r.memory == memory), key=lambda part: part.address)
+        for memory in ("flash", "RAM")
+    }
+    height = 0.4 * max(map(len, inside.values()))
+    figure = Picture(11, height + 2.4, title, alt)
+    grid = figure.add_gridspec(2, 2, height_ratios=[0.5, height + 0.2])
+    for column, (memory, size) in enumerate((("flash", mcu.flash_bytes), ("RAM", mcu.ram_bytes))):
+        parts = inside[memory]
+        colors = [CYCLE[index % len(CYCLE)] for index in range(len(parts))]
+        strip = figure.add_subplot(grid[0, column])
+        used = sum(part.bytes for part in parts)
+        strip.set_title(f"{memory}: {used:,} of {size:,} bytes ({used / size:.1%})", fontsize=10)
+        _draw_strip(strip, size, parts, colors)
+        _draw_parts(figure.add_subplot(grid[1, column]), size, parts, colors)
+    return figure
+
+
+def _draw_strip(axes: Axes, size: int, parts: "Sequence[Region]", colors: list[str]) -> None:
+    axes.axvspan(0, size / KB, color=PALE)
+    for part, color in zip(parts, colors, strict=True):
+        left = (part.address & 0x00FF_FFFF) / KB  # flash begins at 0x08000000, RAM at 0x20000000
+        axes.axvspan(left, left + part.bytes / KB, color=color)
+    axes.set(xlim=(0, size / KB), yticks=[], xlabel="KB from the start of the memory")
+
+
+def _draw_parts(axes: Axes, size: int, parts: "Sequence[Region]", colors: list[str]) -> None:
+    names = [f"{part.name}\n0x{part.address:08X}" for part in parts]
+    bars = axes.barh(range(len(parts)), [max(part.bytes, 1) for part in parts], color=colors)
+    axes.bar_label(bars, [f" {part.bytes:,}" for part in parts], fontsize=9)
+    axes.set_yticks(range(len(parts)), names, fontsize=9)
+    axes.invert_yaxis()
+    axes.set(xscale="log", xlim=(1, 8 * size), xlabel="bytes (logarithmic)")
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def profile(measured: "Profile", title: str = "Where the time of one inference goes") -> Picture:
+    """The time of each layer as a bar, with its cycles, as `kit.Board.profile` returned them; that
+    they are an estimate is said."""
+    layers, clock = measured.layers, f"{measured.core_hz / 1e6:.0f} MHz"
+    kind = "estimated" if measured.estimated else "measured"
+    texts = [f" {each.microseconds:,.1f} µs, {each.cycles:,} cycles" for each in layers]
+    listed = [f"{each.name}{text}" for each, text in zip(layers, texts, strict=True)]
+    alt = f"The time of each layer as bars, {kind} at {clock}: {'; '.join(listed)}."
+    figure = Picture(9, 0.5 * len(layers) + 1.5, f"{title} ({kind})", alt)
+    axes = figure.chart(f"microseconds at {clock}, {kind}", "", grid="x")
+    times = [each.microseconds for each in layers]
+    axes.bar_label(axes.barh(range(len(layers)), times, color=BLUE, height=0.6), texts)
+    names = [f"{each.name}\n{each.macs:,} MACs" for each in layers]
+    axes.set_yticks(range(len(layers)), names, fontsize=9)
+    axes.set(xlim=(0, 1.45 * max([*times, 0.001])), ylim=(len(layers) - 0.4, -0.6))
+    return figure
+
+
+def engines(
+    networks: "Sequence[Generated]",
+    programs: "Sequence[Firmware]",
+    report: Mapping[str, Mapping[str, Any]],
+) -> Table:
+    """What each engine made of one model: a row for each figure, a column for each engine.
+
+    `programs` are what `kit.build_firmware` made of the `networks`. `report` is that of
+    `kit.lesson.results.read_report()`, for times that 05-recognize has measured on a real board.
+    """
+    rows: list[tuple[str, list[Any]]] = [
+        ("made by", [_maker(each) for each in networks]),
+        ("MACs", [each.macs for each in networks]),
+        ("layers", [len(each.layers) for each in networks]),
+        ("weights, bytes", [each.weights_bytes for each in networks]),
+        ("tensors in RAM, bytes", [each.arena_bytes for each in networks]),
+        ("whole program in flash, bytes", [each.memory.flash_bytes for each in programs]),
+        ("whole program in RAM, bytes", [each.memory.ram_bytes for each in programs]),
+        ("time on a real board", [_time(each.engine, report) for each in networks]),
+    ]
+    headings = ["", *(each.engine for each in networks)]
+    cells = [[name, *map(in_words, values)] for name, values in rows]
+    return Table(headings, cells, [False] * len(headings), "")
+
+
+def _maker(network: "Generated") -> str:
+    return f"{network.runtime.tool} {network.runtime.version}" if network.runtime else "this kit"
+
+
+def _time(engine: str, report: Mapping[str, Mapping[str, Any]]) -> str:
+    """What 05-recognize has reported of a real board; HELLO adds the API to the engine's name."""
+    for section, figures in report.items():
+        if section.startswith(f"time with {engine}"):
+            return f"{figures['microseconds']:,.0f} µs, {figures['cycles']:,} cycles"
+    return "not measured yet: run 05"
+
+
+def trials(tried: "Sequence[Trial]") -> Table:
+    """What settings of ST's tool cost and save, as `kit.generate.xcubeai.compare_settings` found
+    out; a refused one shows the reason."""
+    headings = ["compression", "optimization", "weights, bytes", "activations, bytes", "remark"]
+    cells = [
+        [trial.compression, trial.optimization, *_figures(trial), trial.refusal] for trial in tried
+    ]
+    return Table(headings, cells, [False] * len(headings), "")
+
+
+def _figures(trial: "Trial") -> list[str]:
+    if trial.figures is None:
+        return ["not known yet"] * 2
+    known = trial.figures.weights_bytes, trial.figures.activations_bytes
+    return ["not known yet" if figure is None else in_words(figure) for figure in known]

@@ -1,0 +1,62 @@
+"""What all figures have in common: a description in words, their axes, their colors.
+
+The colors are those of Okabe and Ito (Color Universal Design, 2008), which color-blind people can
+tell apart; nothing is said by color alone.
+"""
+
+import base64
+import io
+from typing import Literal
+
+from IPython.display import display
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+ORANGE, SKY, GREEN, YELLOW = "#E69F00", "#56B4E9", "#009E73", "#F0E442"
+BLUE, RED, PURPLE, GRAY = "#0072B2", "#D55E00", "#CC79A7", "#9A9A9A"
+PALE = "#E8E8E8"
+CYCLE = [BLUE, ORANGE, GREEN, PURPLE, SKY, RED, YELLOW, GRAY]
+
+
+class Picture(Figure):
+    """A figure of so many inches whose label describes it; `set_label` gives a better description.
+
+    A cell whose last expression it is shows an image/png with the label as alt text in its
+    metadata (as `IPython.display.Image` has it) and as its plain text, so that the output is the
+    same on every machine as far as it is compared.
+    """
+
+    def __init__(self, width: float, height: float, title: str, alt: str) -> None:
+        super().__init__(figsize=(width, height), layout="constrained", facecolor="white")
+        self.set_label(alt)
+        self.get_layout_engine().set(w_pad=0.08, h_pad=0.08)  # type: ignore[union-attr, call-arg]
+        if title:
+            self.suptitle(title, fontsize=12, fontweight="bold")
+
+    def chart(
+        self,
+        x: str,
+        y: str,
+        place: tuple[int, int, int] = (1, 1, 1),
+        grid: Literal["x", "y"] = "y",
+    ) -> Axes:
+        """Axes with these labels; `place` is rows, columns and number, as for `add_subplot`."""
+        axes = self.add_subplot(*place, xlabel=x, ylabel=y)
+        axes.grid(axis=grid, color=PALE)
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
+        return axes
+
+    def _ipython_display_(self) -> None:
+        file, alt = io.BytesIO(), str(self.get_label())
+        self.savefig(file, format="png", dpi=144, metadata={"Software": None})
+        data = {"image/png": base64.b64encode(file.getvalue()).decode("ascii"), "text/plain": alt}
+        width = round(self.get_figwidth() * 96)  # 144 pixels an inch as 96: sharp when zoomed
+        metadata = {"image/png": {"alt": alt, "width": width}}
+        display(data, metadata=metadata, raw=True)  # type: ignore[no-untyped-call]
+
+
+def draw_limit(axes: Axes, value: float, name: str) -> None:
+    """A broken line upwards at `value`, with its name."""
+    axes.axvline(value, color="black", linestyle="--", linewidth=1.2, zorder=3)
+    axes.annotate(name, (value, -0.75), (4, -2), textcoords="offset points", va="top")

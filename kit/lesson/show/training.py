@@ -1,0 +1,99 @@
+"""What training and quantization do to a network."""
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike
+
+from kit.boards import DEFAULT
+from kit.lesson.show.picture import BLUE, ORANGE, RED, Picture, draw_limit
+from kit.tables import Rows
+
+KB = 1024
+FLASH_KB = DEFAULT.flash_bytes // KB
+
+
+def history(history: Any, title: str = "Training") -> Picture:
+    """Loss and accuracy per epoch, from what `model.fit` returned, or its dict of lists: loss and
+    accuracy, and where there was validation, val_loss and val_accuracy."""
+    values = getattr(history, "history", history)
+    epochs = range(1, len(values["loss"]) + 1)
+    alt = f"Two line charts over {len(epochs)} epochs: the loss and the accuracy."
+    figure = Picture(8, 2.9, title, alt)
+    for place, key, label, factor in (
+        (1, "loss", "loss (cross-entropy)", 1),
+        (2, "accuracy", "accuracy (%)", 100),
+    ):
+        axes = figure.chart("epoch", label, (1, 2, place))
+        axes.plot(epochs, factor * np.asarray(values[key]), "o-", color=BLUE, label="training")
+        if f"val_{key}" in values:
+            seen = factor * np.asarray(values[f"val_{key}"])
+            axes.plot(epochs, seen, "s--", color=ORANGE, label="validation")
+            axes.legend()
+        axes.xaxis.set_major_locator(MaxNLocator(10, integer=True))
+    return figure
+
+
+def comparison(rows: Rows, title: str = "What quantization saves and costs") -> Picture:
+    """Files beside the flash they must fit in, and the accuracy they keep.
+
+    `rows` have a model's name, bytes, accuracy and agreement (0 to 1; with the float model), and
+    fits (in flash or not).
+    """
+    names = [str(row["name"]) for row in rows]
+    alt = (
+        f"File sizes of {', '.join(names)} as bars, with a line at the 512 KB of flash; "
+        "beside them the accuracy of each and its agreement with float."
+    )
+    figure = Picture(10, 0.55 * len(rows) + 1.7, title, alt)
+    _draw_sizes(figure.chart("file size (KB)", "", (1, 2, 1), "x"), names, rows)
+    axes = figure.chart("test images (%)", "", (1, 2, 2), "x")
+    for key, marker, color, label in (
+        ("accuracy", "o", BLUE, "read correctly"),
+        ("agreement", "D", ORANGE, "same answer as float"),
+    ):
+        percent = [100 * row[key] for row in rows]
+        axes.plot(percent, names, marker, color=color, markersize=8, label=label)
+        for value, name in zip(percent, names, strict=True):
+            place = (value, name)
+            axes.annotate(f"{value:.2f}", place, (0, 8), textcoords="offset points", ha="center")
+    axes.set_ylim(len(rows) - 0.4, -0.75)
+    axes.margins(x=0.12)
+    figure.legend(loc="outside lower right", ncols=2, frameon=False)
+    return figure
+
+
+def _draw_sizes(axes: Axes, names: list[str], rows: Rows) -> None:
+    sizes = [row["bytes"] / KB for row in rows]
+    axes.barh(names, sizes, color=[BLUE if row["fits"] else RED for row in rows], height=0.6)
+    draw_limit(axes, FLASH_KB, f"{FLASH_KB} KB of flash")
+    for name, size, row in zip(names, sizes, rows, strict=True):
+        inside = size > FLASH_KB / 2  # else the text would cross the limit's line
+        side, color = ("right", "white") if inside else ("left", "black")
+        text = f" {size:,.0f} KB" + (" " if row["fits"] else ", does not fit ")
+        axes.annotate(text, (size, name), ha=side, va="center", color=color)
+    room = 1.25 if all(row["fits"] for row in rows) else 1.6
+    axes.set(xlim=(0, room * max([FLASH_KB, *sizes])), ylim=(len(rows) - 0.4, -0.75))
+
+
+def weights(
+    before: ArrayLike,
+    after: ArrayLike,
+    title: str = "Weights before and after quantization",
+    names: tuple[str, str] = ("before: real numbers", "after: int8"),
+) -> Picture:
+    """Histograms of a layer's weights side by side: any shapes; integers get a bin each value."""
+    alt = f"Two histograms of weights side by side, {names[0]} and {names[1]}."
+    figure = Picture(9, 3, title, alt)
+    for index, (values, color) in enumerate(((before, BLUE), (after, ORANGE))):
+        flat = np.asarray(values).reshape(-1)
+        whole = flat.dtype.kind in "iu"
+        label = "stored value" if whole else "weight"
+        axes = figure.chart(label, "number of weights", (1, 2, index + 1))
+        edges = np.arange(int(flat.min()), int(flat.max()) + 2) - 0.5
+        axes.hist(flat, bins=edges.tolist() if whole else 100, color=color)
+        axes.xaxis.set_major_locator(MaxNLocator(7))
+        axes.set_title(names[index], fontsize=10)
+    return figure

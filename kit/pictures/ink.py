@@ -1,0 +1,316 @@
+"""The ink of one digit found in a picture: without shadow, desk, frame, ruled lines and specks.
+
+Of a clean drawing, one digit on paper of one level, everything stays as it is. The steps are the
+usual ones of document analysis: the paper is what a morphological opening leaves (the top-hat
+transform; R. Gonzalez, R. Woods, "Digital Image Processing", 9.6), lines are erased where their
+runs are short, as staff lines are in scores (C. Dalitz et al., "A Comparative Study of Staff
+Removal Algorithms", 2008, "LineTrack"), and connected components tell the digit from the rest.
+"""
+
+from typing import Any, Literal, NamedTuple, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter
+
+from kit.digits.prepare import Pixels
+from kit.errors import KitError, one_of
+
+Levels = NDArray[np.floating[Any]]
+Mask = NDArray[np.bool_]
+Labels = NDArray[np.int64]
+Polarity = Literal["auto", "light-on-dark", "dark-on-light"]
+
+LARGE = 560  # a picture with a longer side is scaled down first; lengths below are of that side
+NOISE = 6  # background within so many median absolute deviations is paper: 4 sigma if Gaussian
+EDGE = 48  # ink no darker than this (of 255) may lie outside the digit: halos, ringing
+FAINT = 24  # gray levels by which ink must differ from paper
+AROUND = 0.2  # what surrounds a pixel when it is asked whether it is lighter or darker
+WIDE = 0.35  # what holds a square of this side is paper, desk or shadow, and no stroke
+
+SPAN = 0.85  # of the picture's width or height: a straight line as long is the paper's
+SLOPES = np.linspace(-0.06, 0.06, 49)  # of such lines, in rows per column: up to 3.4 degrees
+STRIPS = 16  # within one of so many strips of the picture, a sloping line is level
+THICK = 0.03  # what is thicker is no line
+
+# Lengths of the digit's larger side.
+JOINED = 0.05  # parts as near as this are one
+FRAMED = 0.4  # a part around another of this height is a frame
+SMALL = 0.15  # a part no larger is a speck
+NEAR = 0.3  # a lower part as near as this belongs to the digit: the upper stroke of a 5
+TALL = 0.5  # of the digit's height: a part as tall is a digit of its own
+WIDEST = 1.8  # of the digit's height: of MNIST's 10,000 test digits 4 are wider than 1.7
+
+
+def find_ink(picture: Pixels, polarity: Polarity = "auto") -> Pixels:
+    """The digit alone: light on 0, its strongest ink 255.
+
+    Args:
+        picture: uint8 of shape (height, width), each at least 1.
+        polarity: "light-on-dark" or "dark-on-light" for a drawing on paper of one level, where all
+            ink is the digit's; "auto" for any picture: ink is what stands out from its
+            surroundings the more strongly, and one digit is told from all else.
+
+    Returns:
+        uint8 of the picture's shape, or, with "auto" and a side longer than 560, that shape
+        divided by a whole number.
+
+    Raises:
+        KitError: nothing is drawn, or what is drawn cannot be told to be one digit.
+    """
+    one_of(polarity, get_args(Polarity))
+    if polarity == "dark-on-light" or (polarity == "auto" and _is_dark_on_light(picture)):
+        picture = 255 - picture
+    if polarity == "auto":
+        ink = _without_paper(_shrink(picture))
+    else:
+        ink = _without_noise(picture.astype(np.float32) / 255)
+    if ink.max() * 255 < FAINT:
+        raise KitError(
+            "Nothing is drawn.",
+            "The picture is empty, or its strokes hardly differ from the background.",
+            "Draw one digit, dark on light or light on dark.",
+        )
+    if polarity == "auto":
+        ink = _without_lines(ink)
+        ink = np.where(_digit(_drawn(ink)), ink, 0)
+    result: Pixels = np.rint(ink / ink.max() * 255).astype(np.uint8)
+    return result
+
+
+def _shrink(picture: Pixels) -> Pixels:
+    factor = -(-max(picture.shape) // LARGE)
+    if factor == 1:
+        return picture
+    wider = grow(picture, factor)  # a thin stroke would fade
+    return np.asarray(Image.fromarray(wider).reduce(factor))
+
+
+def grow(picture: Pixels, side: int) -> Pixels:
+    """The largest value in a square of `side` pixels around each (a morphological dilation)."""
+    for axis in (0, 1):
+        margin = [(0, 0), (0, 0)]
+        margin[axis] = ((side - 1) // 2, side // 2)
+        picture = np.moveaxis(np.pad(picture, margin), axis, 0)
+        reached = 1
+        while reached < side:
+            step = min(reached, side - reached)
+            picture = np.maximum(picture[step:], picture[:-step])
+            reached += step
+        picture = np.moveaxis(picture, 0, axis)
+    return picture
+
+
+def _is_dark_on_light(picture: Pixels) -> bool:
+    # Paper differs little from its surroundings and ink much: the third moment has ink's sign.
+    small = Image.fromarray(picture).reduce(max(1, max(picture.shape) // 112))
+    around = small.filter(ImageFilter.BoxBlur(AROUND * max(small.size)))
+    difference = np.asarray(small, np.float64) - np.asarray(around)
+    return float((difference**3).sum()) < 0
+
+
+def _without_paper(picture: Pixels) -> Levels:
+    """How much of each pixel is covered by light ink, 0 to 1, on paper lit unevenly.
+
+    The picture's edge is taken to go on outside, so that a strip of desk there is wide. Where this
+    leaves nothing (a 1 cut out tightly), the digit ends with the picture.
+    """
+    side = 1 + 2 * round(WIDE * max(picture.shape) / 2)
+    smooth = np.asarray(Image.fromarray(picture).filter(ImageFilter.MedianFilter(3)))
+    for outside in ("edge", "minimum"):
+        padded = np.pad(smooth, side, mode=outside)
+        opened = grow(255 - grow(255 - padded, side), side)
+        paper = opened[side:-side, side:-side].astype(np.float32)
+        ink = _without_noise((picture - paper) / np.maximum(255 - paper, np.float32(64)))
+        if ink.max() * 255 >= FAINT:
+            break
+    return ink
+
+
+def _without_noise(ink: Levels) -> Levels:
+    """The ink above the level and the noise of the paper, which most of the lighter half is."""
+    low = ink[ink <= ink.max() / 2]
+    if not low.size:  # one level everywhere
+        return np.zeros_like(ink)
+    level = np.median(low)
+    rest: Levels = (ink - level - NOISE * np.median(np.abs(low - level))).clip(0)
+    return rest
+
+
+def _drawn(ink: Levels, level: int = EDGE) -> Mask:
+    drawn: Mask = ink > ink.max() * level / 255
+    return drawn
+
+
+def _without_lines(ink: Levels) -> Levels:
+    """The ink without straight lines that span the picture, however often they repeat."""
+    rest = ink.copy()
+    lines = sum(_erase_lines(turned) for turned in (rest, rest.T) for _ in range(3))
+    drawn = _drawn(rest)
+    cut = drawn[[0, -1]].any() or drawn[:, [0, -1]].any()
+    # One or two lines in a picture that ends where the ink ends are strokes of the digit.
+    return rest if drawn.any() and (lines > 2 or not cut) else ink
+
+
+def _erase_lines(ink: Levels) -> int:
+    """Erase, in place, the nearly horizontal lines of the slope that most have; their number."""
+    drawn = _drawn(ink, FAINT)
+    is_line = _line_pixels(drawn)
+    if not is_line.any():
+        return 0
+    runs = _vertical_runs(drawn)
+    lengths = runs[is_line & drawn]
+    if not lengths.size or np.median(lengths) > max(3, THICK * max(ink.shape)):
+        return 0
+    longest = int(1.5 * np.median(lengths)) + 1  # what is longer is a stroke that crosses the line
+    beside = is_line.copy()
+    for step in range(1, longest + 1):
+        beside[step:] |= is_line[:-step]
+        beside[:-step] |= is_line[step:]
+    ink[beside & (runs <= longest)] = 0
+    middle = beside[:, ink.shape[1] // 2]
+    return int(np.diff(middle, prepend=False).sum() + 1) // 2
+
+
+def _line_pixels(drawn: Mask) -> Mask:
+    """Where lines of the best slope run, one pixel thin or more; all False if there is none."""
+    height, width = drawn.shape
+    columns = np.arange(width) - width // 2
+    starts = np.unique(np.linspace(0, width, STRIPS, endpoint=False).astype(int))
+    sizes = np.diff(starts, append=width)
+    middles = np.add.reduceat(columns, starts) / sizes
+    covered = np.add.reduceat(grow(drawn.astype(np.uint8), 3).T.astype(np.float32), starts)
+    covered /= sizes[:, None]
+    at = np.arange(height) + _rint(SLOPES[:, None, None] * middles[:, None])  # slope, strip, row
+    inside = (at >= 0) & (at < height)
+    share = covered[np.arange(len(starts))[:, None], at.clip(0, height - 1)] * inside
+    share = share.sum(axis=1) / np.maximum(inside.sum(axis=1), len(starts) / 2)
+    spans = share > SPAN
+    best = np.where(spans, share**2, 0).sum(axis=1).argmax()
+    at = np.arange(height)[:, None] - _rint(SLOPES[best] * columns)
+    result: Mask = spans[best][at.clip(0, height - 1)] & (at >= 0) & (at < height)
+    return result
+
+
+def _rint(values: NDArray[Any]) -> Labels:
+    rounded: Labels = np.rint(values).astype(np.int64)
+    return rounded
+
+
+def _vertical_runs(drawn: Mask) -> Labels:
+    """For each pixel the length of the vertical run of drawn pixels it lies in; else 0."""
+    rows = np.arange(len(drawn))[:, None]
+    above = np.maximum.accumulate(np.where(drawn, -1, rows), axis=0)
+    below = np.minimum.accumulate(np.where(drawn, len(drawn), rows)[::-1], axis=0)[::-1]
+    lengths: Labels = np.where(drawn, below - above - 1, 0)
+    return lengths
+
+
+def _digit(drawn: Mask) -> Mask:
+    """Where the digit is, with some margin: the tallest part and what belongs to it.
+
+    Left out are a frame, and what touches the edge of the picture beside a digit that does not.
+    """
+    longest = max(max(box.height, box.width) for box in _parts(drawn, drawn)[1].values())
+    wider = grow(drawn.astype(np.uint8), 1 + 2 * round(JOINED * longest / 2)) > 0
+    labels, boxes = _parts(wider, drawn)
+    boxes = {n: a for n, a in boxes.items() if not any(a.frames(b) for b in boxes.values())}
+    inner = {n: box for n, box in boxes.items() if not box.touches(drawn.shape)}
+    tallest = max(box.height for box in boxes.values())
+    if any(box.height >= TALL * tallest for box in inner.values()):
+        boxes = inner
+    main = max(boxes.values(), key=lambda box: box.height)
+    kept = {n: box for n, box in boxes.items() if box == main or _belongs(box, main)}
+    top, left = (min(sides) for sides in list(zip(*kept.values(), strict=True))[:2])
+    bottom, right = (max(sides) for sides in list(zip(*kept.values(), strict=True))[2:])
+    if right - left > WIDEST * (bottom - top):
+        raise _several("What is drawn is wider than any digit.")
+    result: Mask = np.isin(labels, list(kept))
+    return result
+
+
+class _Box(NamedTuple):
+    """What holds a part: the first row and column, and those after the last."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    @property
+    def height(self) -> int:
+        return self.bottom - self.top
+
+    @property
+    def width(self) -> int:
+        return self.right - self.left
+
+    def touches(self, shape: tuple[int, ...]) -> bool:
+        return self.top == 0 or self.left == 0 or self.bottom == shape[0] or self.right == shape[1]
+
+    def frames(self, other: "_Box") -> bool:
+        """Whether a part that is itself as large as a digit lies inside."""
+        inside = self.top < other.top and self.left < other.left
+        inside &= other.bottom < self.bottom and other.right < self.right
+        return inside and other.height >= FRAMED * self.height
+
+    def gap(self, other: "_Box") -> int:
+        """Pixels between the two, negative where they overlap."""
+        rows = max(self.top, other.top) - min(self.bottom, other.bottom)
+        columns = max(self.left, other.left) - min(self.right, other.right)
+        return max(rows, columns)
+
+
+def _belongs(part: _Box, digit: _Box) -> bool:
+    """Whether the part is a stroke of the digit; if not, it is a speck."""
+    if part.height >= TALL * digit.height:
+        raise _several("Two parts of it are as tall as a digit and do not touch.")
+    longest = max(digit.height, digit.width)
+    return part.gap(digit) <= NEAR * longest and max(part.height, part.width) > SMALL * longest
+
+
+def _parts(connected: Mask, drawn: Mask) -> tuple[Labels, dict[int, _Box]]:
+    """Connected components (of 8 neighbors).
+
+    Returns:
+        a number for each pixel, the same in the whole component and -1 outside of all, and the box
+        of what is drawn in each component.
+    """
+    labels = np.full(connected.shape, -1)
+    count = int(np.count_nonzero(connected))
+    labels[connected] = np.arange(count)
+    below = [(labels[:-1], labels[1:]), (labels[:-1, :-1], labels[1:, 1:])]
+    beside = [(labels[:, :-1], labels[:, 1:]), (labels[:-1, 1:], labels[1:, :-1])]
+    pairs = [np.stack([a, b])[:, (a >= 0) & (b >= 0)] for a, b in below + beside]
+    labels[connected] = _roots(np.concatenate(pairs, axis=1), count)
+    rows, columns = np.nonzero(drawn)
+    numbers, which = np.unique(labels[drawn], return_inverse=True)
+    edges = []
+    for values in (rows, columns):
+        first, last = np.full(numbers.size, values.max()), np.zeros(numbers.size, np.int64)
+        np.minimum.at(first, which, values)
+        np.maximum.at(last, which, values + 1)
+        edges.append((first, last))
+    (top, bottom), (left, right) = edges
+    boxes = zip(*(side.tolist() for side in (top, left, bottom, right)), strict=True)
+    return labels, dict(zip(numbers.tolist(), map(_Box._make, boxes), strict=True))
+
+
+def _roots(pairs: Labels, count: int) -> Labels:
+    """The lowest number that each of 0 to count - 1 is connected with by pairs (a union-find)."""
+    root = np.arange(count)
+    while pairs.size:
+        first, second = root[pairs]
+        np.minimum.at(root, np.maximum(first, second), np.minimum(first, second))
+        while (root != root[root]).any():
+            root = root[root]
+        pairs = pairs[:, root[pairs[0]] != root[pairs[1]]]
+    return root
+
+
+def _several(why: str) -> KitError:
+    return KitError(
+        "There is more than one digit in the picture.",
+        why,
+        "Crop the picture to one digit; if there is one, close the gaps between its strokes.",
+    )

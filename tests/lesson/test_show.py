@@ -1,0 +1,260 @@
+"""kit/lesson/show: figures say what the numbers say, in titles, labels, units, alt texts, bars."""
+
+import base64
+import io
+import re
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from matplotlib.colors import same_color
+from matplotlib.figure import Figure
+from PIL import Image
+
+from kit.board import LayerProfile, Profile
+from kit.compile import Region
+from kit.digits import load_mnist
+from kit.lesson import show
+from kit.lesson.show import picture
+from kit.lesson.show.steps import STAGES
+
+MODELS = [
+    {"name": "float32", "bytes": 476_332, "accuracy": 0.9747, "agreement": 1.0, "fits": True},
+    {"name": "int8", "bytes": 129_008, "accuracy": 0.9741, "agreement": 0.9979, "fits": True},
+    {"name": "Keras", "bytes": 1_446_811, "accuracy": 0.9747, "agreement": 1.0, "fits": False},
+]
+REGIONS = [
+    Region("weights", "flash", 0x0800_0000 + 8192, 119_000),
+    Region("code", "flash", 0x0800_0000, 8192),
+    Region("stack", "RAM", 0x2001_F000, 4096),
+]
+HISTORY = {"loss": [0.3, 0.1], "accuracy": [0.9, 0.97], "val_loss": [0.2, 0.1]}
+SCORES = np.array([-128] * 7 + [126, -128, -128], np.int8)
+MISTAKES = [{"name": "right", "accuracy": 0.97}, {"name": "inverted", "accuracy": 0.08}]
+IMAGES = np.arange(12 * 784, dtype=np.uint32).reshape(12, 28, 28).astype(np.uint8)
+
+FIGURES = {
+    "digits": lambda: show.digits(IMAGES, range(12), "Twelve"),
+    "one digit": lambda: show.digits(IMAGES[0], title="One"),
+    "scores": lambda: show.scores(SCORES, expected=7),
+    "history": lambda: show.history(SimpleNamespace(history=HISTORY)),
+    "confusion": lambda: show.confusion([0, 1, 1], [0, 1, 7]),
+    "comparison": lambda: show.comparison(MODELS),
+    "weights": lambda: show.weights(np.linspace(-1, 1, 99), np.arange(-9, 9, dtype=np.int8)),
+    "memory_map": lambda: show.memory_map(REGIONS),
+    "failures": lambda: show.failures(MISTAKES),
+    "profile": lambda: show.profile(profile(estimated=True)),
+    "road": lambda: show.road("generate"),
+    "ways": show.ways,
+}
+
+
+def profile(estimated):
+    """Two layers at 180 MHz, one a hundred times the other."""
+    times = ("dense", 118_016, 150_000), ("softmax", 0, 1_500)
+    layers = (LayerProfile(n, "OPERATOR", macs, 0, c, c / 180) for n, macs, c in times)
+    return Profile(tuple(layers), estimated, 180_000_000)
+
+
+def texts(figure):
+    """Everything written in the figure."""
+    return [text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text"))]
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_is_described_and_drawn(name):
+    """Alt text, a title, axes with labels; and nothing that Matplotlib warns about."""
+    figure = FIGURES[name]()
+    assert isinstance(figure, Figure)
+    assert len(figure.get_label()) > 15
+    assert name == "road" or figure.get_suptitle()
+    for axes in figure.axes:
+        if axes.axison:
+            assert axes.get_xlabel()
+            names = [label.get_text() for label in axes.get_yticklabels()]
+            named = any(text.strip("0123456789.\N{MINUS SIGN}") for text in names)
+            assert axes.get_ylabel() or named or not names
+    file = io.BytesIO()
+    figure.savefig(file, format="png")
+    assert len(np.unique(np.asarray(Image.open(file)))) > 10
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_no_text_is_cut_off(name):
+    """What is written lies inside the picture."""
+    figure = FIGURES[name]()
+    figure.draw_without_rendering()
+    width, height = figure.get_size_inches() * figure.dpi
+    for artist in [*figure.axes, *figure.texts]:
+        box = artist.get_tightbbox()
+        assert box.x0 >= -1 and box.y0 >= -1 and box.x1 <= width + 1 and box.y1 <= height + 1
+
+
+def test_digits_shows_the_pixels_it_is_given():
+    """No interpolation and no mixing up of images and labels."""
+    (_, _), (x_test, y_test) = load_mnist()
+    figure = show.digits(x_test[:3], y_test[:3])
+    assert [axes.get_title() for axes in figure.axes] == ["7", "2", "1"]
+    for axes, image in zip(figure.axes, x_test, strict=False):
+        assert np.array_equal(axes.images[0].get_array(), image)
+
+
+@pytest.mark.parametrize("values", [SCORES, 0.9921875 * np.eye(10)[7]], ids=["int8", "real"])
+def test_scores_are_percent_and_the_best_stands_out(values):
+    """int8 scores are 100 / 256 * (score + 128) percent, real ones 100 times themselves."""
+    bars = show.scores(values).axes[0].patches
+    assert [bar.get_height() for bar in bars] == pytest.approx([0] * 7 + [99.21875, 0, 0])
+    assert same_color(bars[7].get_facecolor(), picture.BLUE)
+    assert not any(same_color(bar.get_facecolor(), picture.BLUE) for bar in bars[:7])
+
+
+def test_confusion_counts():
+    """Rows are what was drawn, columns what was read: not the other way round."""
+    axes = show.confusion([1, 1, 4], [7, 7, 4]).axes[0]
+    found = {tuple(map(int, text.get_position())): text.get_text() for text in axes.texts}
+    assert found == {(7, 1): "2", (4, 4): "1"}
+
+
+def test_comparison_draws_the_flash_and_says_what_does_not_fit():
+    """Color is not the only sign of a model that is too large."""
+    left, right = show.comparison(MODELS).axes
+    assert [bar.get_width() for bar in left.patches] == [m["bytes"] / 1024 for m in MODELS]
+    assert left.lines[0].get_xdata()[0] == 512
+    assert "1,413 KB, does not fit" in [text.get_text().strip() for text in left.texts]
+    assert {"97.47", "99.79"} <= {text.get_text() for text in right.texts}
+
+
+@pytest.mark.parametrize("estimated", [True, False])
+def test_profile_says_whether_its_times_are_measured(estimated):
+    """An estimate is called one in the title, at the axis and in the alt text."""
+    figure = show.profile(profile(estimated))
+    (axes,) = figure.axes
+    assert [round(bar.get_width(), 1) for bar in axes.patches] == [833.3, 8.3]
+    assert "833.3 µs, 150,000 cycles" in [text.strip() for text in texts(figure)]
+    word, other = ("estimated", "measured") if estimated else ("measured", "estimated")
+    for text in (figure.get_suptitle(), axes.get_xlabel(), figure.get_label()):
+        assert word in text and other not in text
+
+
+def test_engines_stand_side_by_side_and_nothing_is_made_up():
+    """A column for each engine; a time only where a real board was measured."""
+    runtime = SimpleNamespace(tool="ST Edge AI Core", version="4.0.1")
+    ours, theirs = (
+        SimpleNamespace(engine=name, runtime=made_by, macs=118_016, layers=[0] * count,
+                        weights_bytes=120_410, arena_bytes=912)
+        for name, made_by, count in (("portable", None, 4), ("xcubeai", runtime, 1))
+    )  # fmt: skip
+    program = SimpleNamespace(memory=SimpleNamespace(flash_bytes=135_360, ram_bytes=8_464))
+    measured = {"time with xcubeai (st-ai)": {"cycles": 250_000, "microseconds": 1388.9}}
+    made = show.engines([ours, theirs], [program, program], {"board": {}, **measured})
+    cells = {name: values for name, *values in made.cells}
+    assert made.headings == ["", "portable", "xcubeai"]
+    assert cells["made by"] == ["this kit", "ST Edge AI Core 4.0.1"]
+    assert cells["whole program in flash, bytes"] == ["135,360"] * 2
+    assert cells["time on a real board"] == ["not measured yet: run 05", "1,389 µs, 250,000 cycles"]
+
+
+def test_trials_show_why_a_setting_was_refused():
+    """Figures where there are some, else the tool's reason."""
+    figures = SimpleNamespace(weights_bytes=120_000, activations_bytes=900)
+    tried = [
+        SimpleNamespace(compression="none", optimization="time", figures=figures, refusal=""),
+        SimpleNamespace(
+            compression="high", optimization="ram", figures=None, refusal="has no high"
+        ),
+    ]
+    cells = show.trials(tried).cells
+    assert cells[0] == ["none", "time", "120,000", "900", ""]
+    assert cells[1] == ["high", "ram", "not known yet", "not known yet", "has no high"]
+
+
+def test_weights_has_a_bin_for_each_integer():
+    """Bins that do not match the int8 grid would show combs that are not there."""
+    values = np.repeat(np.arange(-3, 4, dtype=np.int8), 5)
+    bars = show.weights([0.0, 1.0], values).axes[1].patches
+    assert [bar.get_height() for bar in bars] == [5] * 7
+
+
+def test_memory_map_adds_up_and_is_to_scale():
+    """Bytes in words, a strip to scale for each memory, parts in order of address."""
+    figure = show.memory_map(REGIONS)
+    flash, flash_parts, ram, _ = figure.axes
+    assert flash.get_title().startswith("flash: 127,192 of 524,288 bytes (24.3%)")
+    assert ram.get_title().startswith("RAM: 4,096 of 131,072 bytes")
+    assert [bar.get_width() for bar in flash_parts.patches] == [8192, 119_000]
+    stack = ram.patches[1]
+    assert (stack.get_x(), stack.get_x() + stack.get_width()) == (124, 128)
+    assert "stack\n0x2001F000" in texts(figure)
+
+
+def test_an_empty_memory_can_be_drawn():
+    show.memory_map([]).draw_without_rendering()
+
+
+def test_road_highlights_one_stage_and_knows_all():
+    """A typing error in a notebook does not silently highlight nothing."""
+    for stage in STAGES:
+        figure = show.road(stage)
+        bold = [t.get_text() for t in figure.axes[0].texts if t.get_fontweight() == "bold"]
+        assert bold == [stage]
+    with pytest.raises(ValueError, match="no stage 'deploy'"):
+        show.road("deploy")
+
+
+def test_the_colors_are_okabe_and_itos():
+    """The published palette, unchanged, and a gray: https://jfly.uni-koeln.de/color/."""
+    published = {"E69F00", "56B4E9", "009E73", "F0E442", "0072B2", "D55E00", "CC79A7", "9A9A9A"}
+    assert set(picture.CYCLE) == {f"#{color}" for color in published}
+
+
+def test_a_figure_is_shown_as_a_png_with_its_alt_text(monkeypatch):
+    """One image/png, its alt text in the metadata and as plain text, the same every time; another
+    description may be given."""
+    shown = []
+    monkeypatch.setattr(picture, "display", lambda *given, **more: shown.append((*given, more)))
+    figure = show.road()
+    figure._ipython_display_()
+    figure.set_label("A road.")
+    figure._ipython_display_()
+    (first, _), (data, more) = shown
+    assert first["text/plain"].startswith("The road: digits, then model")
+    assert set(data) == {"image/png", "text/plain"} and data["image/png"] == first["image/png"]
+    assert data["text/plain"] == "A road." and more["raw"]
+    assert more["metadata"] == {"image/png": {"alt": "A road.", "width": 960}}
+    png = Image.open(io.BytesIO(base64.b64decode(data["image/png"])))
+    assert png.size == (1440, 216) and "Software" not in png.info
+
+
+ROWS = [
+    {"name": "int8 <small>", "bytes": 129_008, "accuracy": np.float64(0.9741), "fits": True},
+    {"name": "Keras", "bytes": np.int64(1_446_811), "accuracy": 0.5, "fits": np.bool_(False)},
+]
+COLUMNS = {"name": "model", "bytes": "bytes", "accuracy": "read correctly", "fits": "fits"}
+
+
+def test_table_as_text():
+    """Aligned plain text: what nbval compares and a terminal shows."""
+    table = show.table(ROWS, COLUMNS, "Two models", {"accuracy": ".1%"})
+    assert repr(table).splitlines() == [
+        "Two models",
+        "model             bytes  read correctly  fits",
+        "------------  ---------  --------------  ----",
+        "int8 <small>    129,008           97.4%  yes",
+        "Keras         1,446,811           50.0%  no",
+    ]
+
+
+def test_table_as_html():
+    """Escaped, with a caption and numbers to the right; the same every time."""
+    html = show.table(ROWS, COLUMNS, "Two & two")._repr_html_()
+    assert re.search(r"<caption[^>]*>Two &amp; two</caption>", html)
+    assert '<td style="text-align:left">int8 &lt;small&gt;</td>' in html
+    assert '<td style="text-align:right">1,446,811</td>' in html
+    assert html.count("<tr>") == 3
+    assert html == show.table(ROWS, COLUMNS, "Two & two")._repr_html_()
+
+
+def test_table_of_nothing_and_of_keys():
+    """No rows, keys as headings, an unknown value left empty."""
+    assert repr(show.table([], ["a", "b"])).splitlines() == ["a  b", "-  -"]
+    assert repr(show.table([{"a": None, "b": 0.123456}], ["a", "b"])).endswith("   0.1235")

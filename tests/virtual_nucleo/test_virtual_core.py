@@ -1,0 +1,414 @@
+"""The core of the virtual board: its time, its estimate of cycles, and the faults that it takes.
+
+Test programs and fixtures are those of tests/bare.py.
+"""
+
+import math
+import re
+import struct
+
+import numpy as np
+import pytest
+from bare import ask, board, compiler, marked_line, word  # noqa: F401
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from virtual_nucleo import memory_map as m
+from virtual_nucleo import timing
+from virtual_nucleo.chip import Chip
+from virtual_nucleo.faults import BoardFault
+from virtual_nucleo.mcus import find_mcu
+from virtual_nucleo.program import Program
+from virtual_nucleo.store import flash_image
+from virtual_nucleo.usart import READY, Usart
+
+# Faults of the core
+
+ALIGN = ("at an address that is no multiple of 4", "UNALIGNED", "_Alignas")
+RULES = {
+    "load_pair": (0, *ALIGN),
+    "store_pair": (1, *ALIGN),
+    "load_many": (2, *ALIGN),
+    "store_many": (3, *ALIGN),
+    "load_float": (4, *ALIGN),
+    "load_exclusive": (5, *ALIGN),
+    "load_in_loop": (6, *ALIGN),
+    "overwrite": (7, "wrote USART_DR while TXE was 0", "keeps one byte", "Wait for TXE"),
+    "jump_to_peripheral": (8, "jumped to 0x40020000, which is no memory for code", "IACCVIOL", ""),
+    "leap": (11, "the stack has overflowed into the variables", "no guard", "less stack"),
+    "overflow": (10, "the stack has overflowed into the variables", "no guard", "less stack"),
+}
+
+
+def sent_then_fault(port):
+    """Everything the program sent before its fault, and the fault."""
+    sent = b""
+    with pytest.raises(BoardFault) as caught:
+        for _ in range(20):
+            sent += port.read(100)
+    return sent, caught.value
+
+
+@pytest.mark.parametrize("function", RULES)
+def test_rules_of_the_core_are_enforced(board, function):  # noqa: F811
+    """What the code did, at which line, what a real chip does, and how to fix it."""
+    port, (code, what, effect, fix) = board("core_rules"), RULES[function]
+    port.write(bytes([code]))
+    _, fault = sent_then_fault(port)
+    assert what in fault.what and effect in fault.why and fix in fault.next_step
+    line = marked_line(function, "core_rules.c")
+    assert (fault.location.function, fault.location.line) == (function, line)
+
+
+@pytest.mark.parametrize("request_", [b"a", b"p", b"w"])
+def test_what_a_real_chip_allows_is_allowed(board, request_):  # noqa: F811
+    """Words and halfwords at any address; filling the free RAM; reading what was written."""
+    assert ask(board("core_rules"), request_, 1) == request_
+
+
+def test_ram_has_random_content_after_power_on(board):  # noqa: F811
+    """A program that relies on zeros fails here too, and in the same way each time."""
+    values = [word(board("core_rules"), b"r") for _ in range(2)]
+    assert values[0] == values[1] != 0
+
+
+def run(chip, data, seconds=2.0):
+    """What a program answers, without a port around its chip."""
+    chip.send(data)
+    chip.run(seconds)
+    return bytes(chip.usart.outgoing)
+
+
+@pytest.fixture
+def powered(compiler):  # noqa: F811
+    """A chip with a test program and options of its own."""
+    chips = []
+
+    def power_on(name, **options):
+        program, mcu = Program(compiler(name)), find_mcu("stm32f446re")
+        chips.append(Chip(mcu, flash_image(program, mcu), program, **options))
+        return chips[-1]
+
+    yield power_on
+    for chip in chips:
+        chip.close()
+
+
+def test_reading_what_was_never_written_is_refused_on_demand(powered):
+    """The option finds the variable without a first value, and nothing else."""
+    chip = powered("core_rules", uninitialized=True)
+    assert run(chip, b"w") == b"w"  # the variable has its value, and reads like any other
+    chip = powered("core_rules", uninitialized=True)
+    with pytest.raises(BoardFault, match="RAM that it has never written") as caught:
+        run(chip, b"\x09")
+    assert caught.value.location.line == marked_line("read_never_set", "core_rules.c")
+    assert "random" in caught.value.why and "first value" in caught.value.next_step
+    assert len(run(powered("core_rules"), b"\x09")) == 1
+
+
+@pytest.mark.parametrize("code, answer, what", [(7, b"xx", "TXE was 0"), (10, b"", "overflowed")])
+def test_a_lenient_chip_goes_on_and_complains(powered, code, answer, what):
+    """Not strict, it does what silicon does; the sentences gather, once for each place."""
+    chip = powered("core_rules", strict=False)
+    if code == 10:  # the stack eats the variables and runs out of the RAM at last
+        with pytest.raises(BoardFault, match="below the RAM"):
+            run(chip, bytes([code]))
+    else:
+        assert run(chip, bytes([code])) == answer
+    (complaint,) = chip.complaints
+    assert what in complaint and "core_rules.c, line" in complaint
+
+
+# The handler of the program
+
+
+def answer(port, kind):
+    """What the handler in handler.c sends: fault registers, saved registers, its own state."""
+    port.write(bytes([kind]))
+    reply = port.read(57)
+    assert reply[:1] == b"!"
+    return struct.unpack("<14I", reply[1:])
+
+
+# number of the case: CFSR, BFAR (None: whatever), words saved, mark of the faulting line
+HANDLED = {
+    "a store to nowhere": (0, 1 << 9 | 1 << 15, 0x10000000, 8),
+    "an undefined instruction": (1, 1 << 16, None, 8),
+    "an unaligned float": (2, 1 << 24, None, 26),
+    "a jump to nowhere": (3, 1 << 8, None, 8),
+}
+
+
+@pytest.mark.parametrize("name", HANDLED)
+def test_a_fault_goes_to_the_programs_handler(board, name):  # noqa: F811
+    """Stacking, EXC_RETURN, IPSR and fault registers: ARMv7-M ARM sections B1.5.6 and B3.2."""
+    kind, cfsr_bits, bfar, words = HANDLED[name]
+    port = board("handler")
+    cfsr, hfsr, data, *saved, returning, stack, number = answer(port, kind)
+    assert (cfsr, hfsr, number) == (cfsr_bits, 1 << 30, 3)
+    assert bfar in (None, data)
+    assert saved[1:5] == [1, 2, 3, 12]
+    assert returning == (0xFFFFFFE9 if words == 26 else 0xFFFFFFF9)
+    assert stack % 8 == 0
+    realigned = saved[7] >> 9 & 1
+    assert (stack + 4 * words + 4 * realigned) % 4 == 0 and saved[7] >> 24 & 1
+    fault = port.failure
+    assert fault is not None and fault.address in (saved[6], (saved[5] & ~1) - 2)
+
+
+def test_the_stack_is_aligned_and_the_program_told(board):  # noqa: F811
+    """Bit 9 of the saved xPSR says that the stack pointer was moved by a word: B1.5.7."""
+    *_, xpsr, _, stack, _ = answer(board("handler"), 2)  # this case pushes one word before
+    assert xpsr >> 9 & 1 and stack % 8 == 0
+    *_, xpsr, _, stack, _ = answer(board("handler"), 1)
+    assert not xpsr >> 9 & 1 and stack % 8 == 0
+
+
+def test_all_that_the_handler_sends_comes_before_the_fault(board):  # noqa: F811
+    """read() gives what was sent; the fault follows; the handler still answers; 'R' restarts."""
+    port = board("handler")
+    answer(port, 0)
+    assert ask(port, b"q", 1) == b"q"
+    assert "wrote 4 bytes at 0x10000000" in sent_then_fault(port)[1].what
+    assert ask(port, b"again", 5) == b"again"
+    port.write(b"R")
+    assert port.read(1) == b"" and port.failure is None
+    assert ask(port, b"z", 1) == b"z"
+
+
+def test_a_fault_in_the_handler_is_the_end(board):  # noqa: F811
+    """A real core locks up (ARMv7-M ARM section B1.5.15); the first fault is the one told."""
+    port = board("handler")
+    answer(port, 0)
+    port.write(b"f")
+    assert "line" in sent_then_fault(port)[1].what
+    with pytest.raises(BoardFault, match="0x10000000"):
+        port.write(b"q")
+    port.reset()
+    assert ask(port, b"z", 1) == b"z"
+
+
+# The serial port in time
+
+
+def test_a_program_that_reads_late_loses_bytes_and_hears_of_it(board):  # noqa: F811
+    """RM0390 section 25.4.3: one byte stays, the next ones are lost, and the program goes on."""
+    port = board("core_rules")
+    assert ask(port, b"s12345678", 9) == b"1"
+    (complaint,) = port.complaints
+    assert re.search(r"lost a byte .* in \w+\(\) \((board|core_rules).c, line \d+\)", complaint)
+    assert "ORE" in complaint and "Read DR" in complaint
+    assert ask(port, b"w", 1) == b"w"
+
+
+class Clock:
+    """Virtual time that only the test moves."""
+
+    def __init__(self):
+        self.base, self.mark, self.hz, self.state = 0.0, 0, 1.0, self
+        self.cycles = 0
+
+    def now(self):
+        return self.base
+
+    def move_to(self, moment):
+        self.base = max(self.base, moment)
+
+
+def usart(host_baud=115_200, brr=139):
+    """USART2 on 16 MHz, on; 139 makes 115108 baud."""
+    clock, waiting = Clock(), []
+    port = Usart(clock, lambda: 16_000_000, lambda: waiting.append(1))
+    port.host_baud = host_baud
+    port.write(m.USART_BRR, brr)
+    port.write(m.USART_CR1, m.CR1_UE | m.CR1_TE | m.CR1_RE)
+    port.complained = []
+    port.complain = port.report = lambda *sentences: port.complained.append(sentences)
+    port.status()  # the program looks for bytes
+    return clock, port, waiting
+
+
+@given(st.binary(max_size=60), st.integers(1200, 300_000), st.floats(0, 0.9))
+def test_a_program_that_polls_gets_every_byte_in_time(data, baud, share):
+    """Working for less than the time of a byte between two polls loses nothing."""
+    clock, port, waiting = usart(baud, round(16_000_000 / baud))
+    start, read = clock.now(), []
+    port.send(data)
+    while not waiting:
+        if port.status() & m.SR_RXNE:
+            clock.base += share * 10 / baud
+            read.append(port.read(m.USART_DR))
+    assert bytes(read) == data and not port.complained
+    assert clock.now() >= start + len(data) * 10 / baud * 0.999
+
+
+@given(st.integers(2, 40), st.integers(0, 50))
+def test_bytes_that_come_before_the_last_one_is_read_are_lost(count, frames):
+    """The first stays in DR, ORE is set, and SR then DR clears it."""
+    clock, port, _ = usart()
+    port.send(bytes(range(1, count + 1)))
+    assert port.status() & m.SR_RXNE
+    clock.base += (frames + 0.5) * 10 / 115_200
+    lost = min(frames, count - 1)
+    assert bool(port.status() & m.SR_ORE) == bool(lost) and len(port.complained) == lost
+    assert port.read(m.USART_DR) == 1
+    left = count - 1 - lost
+    assert port.status() == (READY | m.SR_RXNE if left else READY)
+    if left:
+        assert port.read(m.USART_DR) == lost + 2
+
+
+def test_reading_dr_alone_does_not_clear_an_error():
+    """The sequence is SR, then DR (RM0390 section 25.6.1)."""
+    clock, port, _ = usart()
+    port.send(b"ab")
+    clock.base += 1
+    assert port.read(m.USART_DR) == ord("a")
+    assert port.status() & m.SR_ORE
+    port.read(m.USART_DR)
+    assert not port.status() & m.SR_ORE
+
+
+@pytest.mark.parametrize("host_baud", [9600, 57_600, 230_400, 119_000])
+def test_a_garbled_byte_sets_an_error_flag(host_baud):
+    """Another rate: FE where the stop bit is missed, else NF; and a complaint, never a stop."""
+    _, port, _ = usart(host_baud)
+    for byte in range(0, 256, 5):
+        port.send([byte])
+        while not (status := port.status()) & m.SR_RXNE:
+            pass
+        assert status & (m.SR_FE | m.SR_NF) and port.read(m.USART_DR) != byte
+    assert all("baud" in what for what, _, _ in port.complained)
+
+
+def test_what_is_sent_takes_its_time():
+    """TXE: room in DR. TC: all bits are out. A byte takes ten bits (RM0390 section 25.4.2)."""
+    clock, port, _ = usart()
+    frame = 10 / (16_000_000 / 139)
+    port.write(m.USART_DR, 1)
+    assert port.status() & READY == m.SR_TXE  # it went to the shift register at once
+    port.write(m.USART_DR, 2)
+    assert port.sr & READY == 0 and not port.complained
+    port.write(m.USART_DR, 3)
+    assert "TXE was 0" in port.complained[0][0]
+    while not port.status() & m.SR_TC:
+        pass
+    assert clock.now() == pytest.approx(2 * frame) and port.outgoing == b"\1\3"
+
+
+def test_bytes_wait_until_the_program_looks_for_them(board):  # noqa: F811
+    """A board that is opened has been running for long: its start-up loses nothing."""
+    port = board("echo")
+    assert ask(port, b"first", 5) == b"first" and port.complaints == []
+
+
+def test_boards_open_at_once_do_not_mix(board):  # noqa: F811
+    """Each chip has its own counters and time."""
+    ports = [board("counting", url=f"virtual://{name}") for name in ("a", "b")]
+    for case, count in ((3, 32), (9, 30001), (1, 4)):
+        assert [word(port, bytes([case])) for port in ports] == [count, count]
+
+
+# Cycles
+
+
+def halfwords(text):
+    return b"".join(struct.pack("<H", int(part, 16)) for part in text.split())
+
+
+CYCLES = {  # code: cycles to its end; Cortex-M4 TRM table 3-1, sections 3.3.2 and 7.2.3
+    "1840": 1,  # adds r0, r0, r1
+    "fb02 3301": 1,  # mla r3, r2, r1, r3
+    "fb20 3102": 1,  # smlad r1, r0, r2, r3
+    "fbb0 f0f1": timing.DIVISION,  # udiv r0, r0, r1
+    "6818": 2,  # ldr r0, [r3]
+    "6818 6859": 3,  # ldr r0, [r3]; ldr r1, [r3, #4]
+    "6818 6801": 4,  # ldr r0, [r3]; ldr r1, [r0]: its address is the data of the first
+    "6018": 1,  # str r0, [r3]
+    "5118": 2,  # str r0, [r3, r4]
+    "c90e": 4,  # ldm r1, {r1, r2, r3}
+    "b5f0": 6,  # push {r4-r7, lr}
+    "e9d1 2300": 3,  # ldrd r2, r3, [r1]
+    "d1fb": 1,  # bne, not taken
+    "eea0 2a20": 3,  # vfma.f32 s4, s0, s1
+    "eea0 2a20 ee32 3a02": 5,  # and vadd.f32 s6, s4, s4, which waits a cycle for its result
+    "ee80 0a20": 14,  # vdiv.f32 s0, s0, s1
+    "ed91 0a00": 2,  # vldr s0, [r1]
+    "ecb1 0a04": 5,  # vldmia r1!, {s0-s3}
+    "f3bf 8f6f": 1 + timing.REFILL,  # isb
+}
+
+
+@pytest.mark.parametrize("code", CYCLES)
+def test_cycles_are_those_of_the_manual(code):
+    assert list(timing.decode(halfwords(code), 0x100).cycles.values())[-1] == CYCLES[code]
+
+
+@pytest.mark.parametrize("code", ["d1fb", "e7fe", "bd10", "4770", "b108", "f000 f800", "e8df f000"])
+def test_a_taken_branch_fills_the_pipeline_again(code):
+    """B, POP with PC, BX, CBZ, BL, TBB: P cycles more."""
+    assert timing.decode(halfwords(code), 0x100).branch == timing.REFILL
+    assert timing.decode(halfwords("1840"), 0x100).branch == 0
+
+
+@settings(max_examples=300)
+@given(st.binary(min_size=2, max_size=60))
+def test_any_code_is_counted_by_its_lengths(code):
+    """Also what capstone does not know: the lengths are those of ARMv7-M ARM section A5.1."""
+    code = code[: len(code) // 2 * 2]
+    places, position = [], 0
+    while position < len(code):
+        places.append(0x100 + position)
+        position += 4 if code[position + 1] >> 3 >= 0b11101 else 2
+    if position > len(code):
+        return  # the last instruction is cut
+    cycles = timing.decode(code, 0x100).cycles
+    assert list(cycles) == [*places, 0x100 + len(code)]
+    assert all(b > a for a, b in zip(cycles.values(), [*cycles.values()][1:], strict=False))
+
+
+def test_estimates_belong_to_the_reads_of_cyccnt(board):  # noqa: F811
+    """Each read of the counter has its estimate: at least one cycle an instruction, and the loop
+    of case 3 by hand: movs, ten times nop, subs, bne, of which nine jump back."""
+    port = board("counting")
+    differences = []
+    for case in range(12):
+        word(port, bytes([case]))
+        first, *_, last = port.take_cycle_estimates()
+        differences.append(last - first)
+    assert port.take_cycle_estimates() == []
+    assert differences[0] == 2 and differences[1] == 5  # ldr; ldr, three nops
+    assert differences[3] == 2 + 1 + 10 * 3 + 9 * timing.REFILL
+    assert differences[8] == 2 + 3000
+    assert all(cycles >= 1 for cycles in differences)
+
+
+def test_time_is_cycles_at_the_clock_of_the_core(powered):
+    """Three milliseconds of SysTick at 16 MHz; the clock of the core follows RCC."""
+    chip = powered("commands")
+    before = chip.time.now()
+    assert run(chip, b"t") == b"ttt0"
+    assert chip.time.now() - before >= 0.003
+    assert math.isclose(chip.time.hz, 16e6)
+    run(chip, b"p")
+    assert math.isclose(chip.time.hz, 180e6)
+
+
+def test_idle_time_is_real_time(powered, monkeypatch):
+    """While the program waits for the host the heartbeat beats at its pace."""
+    chip = powered("echo")
+    run(chip, b"")
+    before, clock = chip.time.now(), [0.0]
+    chip.time.asleep = 0.0
+    monkeypatch.setattr("virtual_nucleo.watcher.time.monotonic", lambda: clock[0])
+    clock[0] = 7.0
+    chip.time.wake()
+    assert chip.time.now() == pytest.approx(before + 7.0)
+    chip.time.wake()
+    assert chip.time.now() == pytest.approx(before + 7.0)
+
+
+def test_a_long_echo_keeps_its_order(board):  # noqa: F811
+    """Bytes in both directions at once, in virtual time, none lost or doubled."""
+    port, message = board("echo"), np.random.default_rng(1).bytes(1500)
+    assert ask(port, message, len(message)) == message and port.complaints == []

@@ -1,0 +1,89 @@
+"""A chip's memories, and what its data sheet allows at 2.7 to 3.6 V: what a board.toml says."""
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from virtual_nucleo.errors import VirtualError
+from virtual_nucleo.program import Program
+
+BOARDS = [Path(__file__).resolve().parent.parent / "firmware" / "boards"]
+"""Folders of folders with a board.toml; add your own. The first that has a chip describes it."""
+DEFAULT = "stm32f446re"
+FLASH_START, RAM_START = 0x0800_0000, 0x2000_0000  # RM0390 section 2.2.2
+MHZ = 1_000_000
+VCO_INPUT_HZ = (950_000, 2_100_000)  # data sheets, "Main PLL characteristics"; 1 to 2 MHz is usual
+
+
+@dataclass(frozen=True)
+class Mcu:
+    """A chip. Sizes in bytes; frequencies in Hz, each pair the smallest and the largest allowed.
+
+    `pll_n` are PLLCFGR's factors N; `wait_states` the highest HCLK with 0, 1, 2 … wait states of
+    the flash; `scales` for each value of PWR_CR's VOS the name of the voltage scale and the highest
+    HCLK in it, without and with over-drive; `absent` the registers of the STM32F446 that the chip
+    lacks, by peripheral; `lacks` the peripherals that it lacks, `adds` those that only it has, with
+    their addresses.
+    """
+
+    name: str
+    manual: str
+    data_sheet: str
+    device_id: int
+    flash_bytes: int
+    ram_bytes: int
+    core_hz: int
+    apb1_hz: int
+    apb2_hz: int
+    pll_n: Sequence[int]
+    vco_hz: Sequence[int]
+    pll_has_r: bool
+    wait_states: Sequence[int]
+    scales: Sequence[Sequence[int]]
+    overdrive: bool
+    vos_at_reset: int
+    absent: dict[str, str]
+    lacks: str
+    adds: dict[str, int]
+
+    def wait_states_for(self, core_hz: int) -> int:
+        """The wait states that the flash needs at an HCLK; as many as there are above all limits.
+
+        RM0390 section 3.4.1 table 5; RM0368 section 3.4.1 table 6.
+        """
+        enough = (n for n, limit in enumerate(self.wait_states) if core_hz <= limit)
+        return next(enough, len(self.wait_states) - 1)
+
+
+def _tables() -> dict[str, dict[str, Any]]:
+    """What is known of each chip, by its name."""
+    paths = [path for folder in BOARDS for path in sorted(folder.glob("*/board.toml"))]
+    tables = [tomllib.loads(path.read_text("utf-8")) for path in reversed(paths)]
+    return {table["chip"]["name"]: table for table in tables}
+
+
+def find_mcu(name: str) -> Mcu:
+    """The chip of a name such as "stm32f446re". Raises VirtualError where it is not modeled."""
+    tables = _tables()
+    table = tables.get(name.lower(), {})
+    if "virtual" not in table:
+        modeled = sorted(each for each, table in tables.items() if "virtual" in table)
+        family = f"Its family, {table['chip']['family']}, is not modeled. " if table else ""
+        raise VirtualError(
+            f"There is no virtual {name.upper()}.",
+            f"{family}The chips that there are: {', '.join(modeled).upper()}.",
+            "Build the program for one of them, or run this one on a real board.",
+        )
+    memories = {f"{kind}_bytes": banks[0]["size"] for kind, banks in table["memories"].items()}
+    facts = table["chip"] | table["clock"] | table["virtual"] | memories
+    return Mcu(**{field.name: facts[field.name] for field in fields(Mcu)})
+
+
+def mcu_of(program: Program, wanted: str = "") -> Mcu:
+    """The chip that is wanted, or the one that a program was built for, else the STM32F446RE.
+
+    Raises VirtualError where it is not modeled.
+    """
+    return find_mcu(wanted or program.chip(_tables()) or DEFAULT)
