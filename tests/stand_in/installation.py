@@ -42,10 +42,8 @@ def install(root: Path, name: str, **behavior: Any) -> Path:
 
 
 def behave(root: Path, **behavior: Any) -> None:
-    """Change what an installation does."""
-    path = root / BEHAVIOR
-    kept = json.loads(path.read_text()) if path.is_file() else {}
-    path.write_text(json.dumps(kept | behavior))
+    """Say what an installation does, `release` among it."""
+    (root / BEHAVIOR).write_text(json.dumps(behavior))
 
 
 def _launcher(path: Path, behavior: Path) -> Path:

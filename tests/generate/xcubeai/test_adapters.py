@@ -237,7 +237,7 @@ def test_the_adapters_compile_without_warnings(networks, tmp_path, name):
     """CMake does not make their warnings errors: users have headers that nobody here has seen."""
     made = networks(name)
     api = FIRMWARE / "engine" / ("stai" if made.runtime.api == "st-ai" else "legacy")
-    ours = [f"-I{folder}" for folder in (FIRMWARE / "board", FIRMWARE / "engine", api)]
+    ours = [f"-I{folder}" for folder in (FIRMWARE / "boards", FIRMWARE / "engine", api)]
     theirs = [
         word for folder in (made.folder, made.runtime.include) for word in ("-isystem", folder)
     ]

@@ -1,4 +1,5 @@
-"""Zips as projects and ST Edge AI Developer Cloud have them: taken, or refused in words that help.
+"""kit.generate.xcubeai.zipped and c_code: zips as projects and ST Edge AI Developer Cloud have them
+are taken, or refused in words that help; C that is not whole is found.
 
 They are of our own making, the smallest that look so, with invented numbers; no line is ST's.
 """
@@ -13,8 +14,9 @@ from stand_in import installation
 
 from kit.cli import main
 from kit.errors import KitError
-from kit.generate import generate_network
+from kit.generate import generate_network, load_network
 from kit.generate.xcubeai import c_code
+from kit.generate.xcubeai import zipped as zipped_module
 
 END = "OWN_BEGIN\nint own_data;\n\nAI_API_DECLARE_END\n"  # how every real legacy *_data.c ends
 ST_AI, LEGACY = "4.0.0-00001 000000000", "2.2.0-00001 000000000"
@@ -167,7 +169,7 @@ FIVE = without(parts("legacy"), *PARAMS, "network_c_info.json", LIBRARY["legacy"
     "network_generate_report.txt": SEVEN_ONE, "Lib/NetworkRuntime710_CM4_GCC.a": None,
 }  # fmt: skip
 TAKEN = {
-    "good": parts("st-ai"),
+    "good": parts("st-ai") | {"LICENSE": "terms"},
     "legacy": parts("legacy"),
     "legacy, as before its macro word": parts("legacy") | {"network_data.c": "int own_data;\n"},
     "five files of 7.1": FIVE,
@@ -184,8 +186,9 @@ TAKEN = {
 
 
 @pytest.mark.parametrize("kind", TAKEN)
-def test_what_is_taken(zipped, keras, tmp_path, kind, capsys):
+def test_what_is_taken(zipped, keras, tmp_path, kind, capsys, monkeypatch):
     """As real files are, and the user sees that it was not compared with the model."""
+    monkeypatch.setenv("PATH", "")  # no installation is needed
     path = zipped(TAKEN[kind])
     words = ["generate", str(keras), "--engine", "xcubeai", "--from-zip", str(path)]
     assert main([*words, "--out", str(tmp_path / "made"), "--json"]) == 0
@@ -197,12 +200,20 @@ def test_what_is_taken(zipped, keras, tmp_path, kind, capsys):
     names = (tmp_path / "made" / c_code.NAMES).read_text()
     assert "#define NETWORK_INPUT_TYPE ENGINE_INT8" in names
     assert ("NETWORK_IN_1_SIZE STAI_MNIST_2_IN_1_SIZE\n" in names) == (kind == "another name")
+    moved = (tmp_path / "made").rename(tmp_path / "moved")  # headers and library lie in it
+    runtime = load_network(moved).runtime
+    assert all(path.is_relative_to(moved) for path in (runtime.include, runtime.library))
+    assert (moved / "LICENSE").is_file() == (kind == "good")
 
 
 ORIGIN = "ORIGIN_MODEL_SIGNATURE"
 REFUSED = {
     "five files": (without(parts("legacy"), *PARAMS),
                    "2.2.0-00001 000000000 writes 7 files; missing: network_data_params.c"),
+    "no headers": (without(parts("st-ai"), "Inc/stai.h"), "no stai.h"),
+    "no library": (without(parts("st-ai"), LIBRARY["st-ai"]), "no library at all"),
+    "no description": (without(parts("st-ai"), "network_c_info.json",
+                               "network_generate_report.txt"), "no description"),
     "uint8": (changed(parts("st-ai"), "buffers", 0, "format", "STAI_FORMAT_U8"), "input is uint8"),
     "uint8 output": (changed(parts("legacy"), "buffers", 1, "format", "STAI_FORMAT_U8"),
                      "output is uint8"),
@@ -224,6 +235,8 @@ REFUSED = {
             "too old"),
     "cut off": (parts("legacy") | {"network_data.c": "OWN\nint data[] = { 1,\n 2"}, "is cut off"),
     "another Core's library": (parts("st-ai", "3.0.0-1"), "two versions"),
+    "no version": (without(changed(parts("st-ai") | {"network_generate_report.txt": SEVEN_ONE[70:]},
+                   "environment", "tools", []), "network_c_info.json"), "does not say a version"),
 }  # fmt: skip
 
 
@@ -236,7 +249,6 @@ def test_what_is_refused(zipped, keras, tmp_path, kind):
     text = str(error.value)
     assert said in text and error.value.next_step
     assert not (tmp_path / "made").exists()
-    assert ("disk" in text) == (kind == "cut off")
 
 
 @pytest.mark.parametrize("api", ["st-ai", "legacy"])
@@ -265,10 +277,47 @@ def test_a_hash_of_another_kind(zipped, keras, tmp_path):
     assert "not compared" in made.runtime.remark and made.runtime.version == "7.1.0-RC3"
 
 
-def test_models_that_are_not_taken(tmp_path):
-    """Before anything is started: ONNX is not read, and other shapes are told in words."""
-    with pytest.raises(KitError, match=r"(?s)ONNX.*onnx2tf"):
-        generate_network(tmp_path / "x.onnx", tmp_path / "made", "xcubeai", from_zip="x.zip")
+def test_settings_do_not_change_a_zip(keras, tmp_path):
+    """They would be ignored, so they are refused; as are ONNX, and files that are no zip."""
+    (tmp_path / "text.zip").write_text("no")
+    for path, zip_file, more, said in (
+        (keras, "x.zip", {"compression": "high"}, "already made"),
+        (tmp_path / "x.onnx", "x.zip", {}, r"(?s)ONNX.*onnx2tf"),
+        (keras, "gone.zip", {}, "not a usable zip"),
+        (keras, "text.zip", {}, "not a usable zip"),
+    ):
+        with pytest.raises(KitError, match=said):
+            generate_network(
+                path, tmp_path / "made", "xcubeai", from_zip=tmp_path / zip_file, **more
+            )
+
+
+def test_a_zip_cannot_write_elsewhere_or_fill_the_disk(tmp_path, monkeypatch):
+    """Names with .. stay inside, and the whole size is known before anything is unpacked."""
+    path, inside = tmp_path / "evil.zip", tmp_path / "a" / "b"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("../../outside.c", "x" * 100)
+    inside.mkdir(parents=True)
+    zipped_module.unpack_zip(path, inside)
+    assert list(tmp_path.rglob("outside.c")) == [inside / "outside.c"]
+    monkeypatch.setattr(zipped_module, "LARGEST", 99)
+    with pytest.raises(KitError, match="more than 99 bytes"):
+        zipped_module.unpack_zip(path, inside)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("784", 784), ("(784)", 784), ("((10))", 10), ("(28 *  28 *  1)", 784)]
+)
+def test_macros_in_each_form(text, value):
+    """The versions write the same number differently."""
+    lines = (
+        f"#define AI_X_SIZE  {text}\n#define AI_X_SIZE_BYTES (1)\n#define AI_X_Y (sizeof(int))\n"
+    )
+    code = c_code.Code(Path(), c_code.LEGACY, "x", lines)
+    assert code.number("SIZE") == value
+    for name in ("Y", "Z"):
+        with pytest.raises(KitError, match=f"does not define AI_X_{name}"):
+            code.number(name)
 
 
 ROW = "static const int a[] = { 1, 2 };\n"
