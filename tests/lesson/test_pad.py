@@ -29,7 +29,7 @@ def pad(seen):
 
 
 def bar_values(pad):
-    return [float(width) for width in re.findall(r"width:([\d.]+)%", pad._scores.value)]
+    return [float(width) for width in re.findall(r"width: ([\d.]+)%", pad._scores.value)]
 
 
 def event(pad, name, **content):
@@ -47,7 +47,7 @@ def test_a_stroke_is_prepared_recognized_and_said(pad, seen):
     assert pad.message in pad._text.value
     assert pad.answer.digit == 7
     assert bar_values(pad) == [0] * 7 + [100, 0, 0]
-    bold = re.findall(r"font-weight:(\w+)", pad._scores.value)
+    bold = re.findall(r"font-weight: (\w+)", pad._scores.value)
     assert [index for index, weight in enumerate(bold) if weight == "bold"] == [7]
     assert pad._scores.value.count(BLUE) == 1
 
