@@ -67,7 +67,7 @@ def profile(measured: "Profile", title: str = "Where the time of one inference g
     listed = [f"{each.name}{text}" for each, text in zip(layers, texts, strict=True)]
     alt = f"The time of each layer as bars, {kind} at {clock}: {'; '.join(listed)}."
     figure = Picture(9, 0.5 * len(layers) + 1.5, f"{title} ({kind})", alt)
-    axes = figure.chart(f"microseconds at {clock}, {kind}", "", grid="x")
+    axes = figure.chart(f"microseconds at {clock}, {kind}")
     times = [each.microseconds for each in layers]
     axes.bar_label(axes.barh(range(len(layers)), times, color=BLUE, height=0.6), texts)
     names = [f"{each.name}\n{each.macs:,} MACs" for each in layers]
@@ -86,9 +86,9 @@ def engines(
     `programs` are what `kit.build_firmware` made of the `networks`. `report` is that of
     `kit.lesson.results.read_report()`, for times that 05-recognize has measured on a real board.
     """
-    makers = [each.runtime and f"{each.runtime.tool} {each.runtime.version}" for each in networks]
+    tools = [each.runtime and f"{each.runtime.tool} {each.runtime.version}" for each in networks]
     rows: dict[str, list[Any]] = {
-        "made by": [maker or "this kit" for maker in makers],
+        "made by": [tool or "this kit" for tool in tools],
         "MACs": [each.macs for each in networks],
         "layers": [len(each.layers) for each in networks],
         "weights, bytes": [each.weights_bytes for each in networks],
