@@ -101,9 +101,8 @@ def test_the_same_questions_make_the_same_file(recorded, tmp_path):
 def play(tmp_path, *notes):
     """A port that plays these requests and their replies, each a kind and a payload."""
     with record_board("x", tmp_path / "made.rec"):
-        book = recording.Notes("x")
         for asked, payload, kind, reply in notes:
-            book.add(asked, payload, recording.Reply(kind, reply.hex(), []))
+            recording.note("x", asked, payload, recording.Reply(kind, reply.hex(), []))
     return serial.serial_for_url(f"replay://{tmp_path / 'made.rec'}", timeout=0)
 
 
