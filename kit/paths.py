@@ -39,39 +39,29 @@ def build_folder() -> Path:
 
     `build/`, or the folder that the environment variable `KIT_BUILD` names; a relative one is taken
     from the project's folder, wherever a program or a notebook runs. Where the project's folder may
-    not be written, one in the user's home folder, of its own for each project folder.
-
-    Raises:
-        KitError: it cannot be written.
+    not be written, one in the user's home folder, of its own for each project folder. KitError
+    where that cannot be written either.
     """
     chosen = os.environ.get("KIT_BUILD")
-    folder = (ROOT / (chosen or "build")).resolve()
+    folder = refused = (ROOT / (chosen or "build")).resolve()
     try:
-        return _writable(folder)
-    except OSError as error:
-        if chosen or error.errno not in REFUSED:
-            raise _no_build(folder, error) from error
-        return _build_at_home(folder)
-
-
-def _build_at_home(refused: Path) -> Path:
-    own = f"{ROOT.name}-{hashlib.sha256(os.fsencode(ROOT)).hexdigest()[:8]}"
-    folder = Path("~", ".digits-on-stm32", own)
-    try:
+        try:
+            return _writable(folder)
+        except OSError as error:
+            if chosen or error.errno not in REFUSED:
+                raise
+        own = f"{ROOT.name}-{hashlib.sha256(os.fsencode(ROOT)).hexdigest()[:8]}"
+        folder = Path("~", ".digits-on-stm32", own)
         folder = _writable(folder.expanduser())
     except (OSError, RuntimeError) as error:  # RuntimeError: this user has no home folder
-        raise _no_build(folder, error) from error
+        raise KitError(
+            f"{folder}, the folder for everything made, cannot be written.",
+            f"{_reason(error)}.",
+            "Set the environment variable KIT_BUILD to a folder that you may write, and try again.",
+        ) from error
     _say_once(f"{refused} cannot be written: everything made goes to {folder} (KIT_BUILD names "
               "another place).")  # fmt: skip
     return folder
-
-
-def _no_build(folder: Path, error: Exception) -> KitError:
-    return KitError(
-        f"{folder}, the folder for everything made, cannot be written.",
-        f"{_reason(error)}.",
-        "Set the environment variable KIT_BUILD to a folder that you may write, and try again.",
-    )
 
 
 def _writable(folder: Path) -> Path:
@@ -97,24 +87,29 @@ def _say_once(text: str) -> None:
 def replacing(target: str | Path) -> Iterator[Path]:
     """A path to write to that becomes `target` when the block ends without an error.
 
-    A relative `target` is taken inside `build()`. The path offered has the same suffix, because
-    Keras chooses a file format by it. After an error nothing is left behind, and a `target` that
-    was there before is untouched. Works for files and for folders, and beside other programs that
-    make the same; who reads several files of a folder does it inside `locked()`.
-
-    Raises:
-        KitError: `target` cannot be written, or the block wrote nothing.
+    A relative `target` is taken inside `build_folder()`. The path offered has the same suffix,
+    because Keras chooses a file format by it. After an error nothing is left behind, and a `target`
+    that was there before is untouched. Works for files and for folders, and beside other programs
+    that make the same; who reads several files of a folder does it inside `locked()`. KitError
+    where `target` cannot be written, or the block wrote nothing.
     """
     final = _place(target)
     partial = final.with_name(f".{final.stem}.{uuid.uuid4().hex[:8]}.partial{final.suffix}")
-    try:
+    with _told(final.parent):
         _writable(final.parent)
-    except OSError as error:
-        raise _cannot_write(final.parent, error) from error
-    _sweep(final.parent)
+    for left in final.parent.glob(".*.partial*"):  # half-written by killed programs
+        with contextlib.suppress(OSError):
+            if time.time() - left.lstat().st_mtime > DAY:
+                _remove(left)
     try:
         yield partial
-        with locked(final):
+        if not partial.exists():
+            raise KitError(
+                f"{final} was not made.",
+                "Nothing was written to the path that `replacing` offered for it.",
+                "Write to that path, inside the block.",
+            )
+        with locked(final), _told(final):
             _put(partial, final)
     finally:
         _remove(partial)
@@ -127,28 +122,12 @@ def _place(target: str | Path) -> Path:
     return path.parent.resolve() / path.name
 
 
-def _sweep(folder: Path) -> None:
-    """Remove what killed programs left half-written, once it is old enough to be nobody's."""
-    for path in folder.glob(".*.partial*"):
-        with contextlib.suppress(OSError):
-            if time.time() - path.lstat().st_mtime > DAY:
-                _remove(path)
-
-
 def _put(partial: Path, final: Path) -> None:
     """Move `partial` to `final`; a folder that was there steps aside first, and back on failure."""
-    if not partial.exists():
-        raise KitError(
-            f"{final} was not made.",
-            "Nothing was written to the path that `making` offered for it.",
-            "Write to that path, inside the block.",
-        )
     try:
         if partial.is_dir() and final.is_dir():
             _rename(final, _aside(final))
         _rename(partial, final)
-    except OSError as error:
-        raise _cannot_write(final, error) from error
     finally:
         _recover(final)
 
@@ -159,12 +138,11 @@ def _aside(final: Path) -> Path:
 
 def _recover(final: Path) -> None:
     """Undo a replacement of a folder that broke off, or remove what is left of a complete one."""
-    aside = _aside(final)
     if final.exists():
-        _remove(aside)
-    elif aside.exists():
+        _remove(_aside(final))
+    elif _aside(final).exists():
         with contextlib.suppress(OSError):
-            _rename(aside, final)
+            _rename(_aside(final), final)
 
 
 def _rename(source: Path, target: Path) -> None:
@@ -191,12 +169,16 @@ def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
-def _cannot_write(path: Path, error: OSError) -> KitError:
-    return KitError(
-        f"{path} cannot be written.",
-        f"{_reason(error)}.",
-        "Close programs that have it open, remove what is in the way, or choose another place.",
-    )
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise KitError(
+            f"{path} cannot be written.",
+            f"{_reason(error)}.",
+            "Close programs that have it open, remove what is in the way, or choose another place.",
+        ) from error
 
 
 # ---- One program at a time ----
@@ -204,14 +186,12 @@ def _cannot_write(path: Path, error: OSError) -> KitError:
 
 @contextmanager
 def locked(target: str | Path) -> Iterator[Path]:
-    """`target`, which nobody else replaces by `making()`, or has locked, while the block runs.
+    """`target`, which nobody else replaces by `replacing()`, or has locked, during the block.
 
-    A relative `target` is taken inside `build()`. Blocks may be nested. The system drops the lock
-    of a program that dies. Where no lock can be kept (a folder that may not be written, some
-    network drives) the block runs without one.
-
-    Raises:
-        KitError: another program has had it locked for minutes.
+    A relative `target` is taken inside `build_folder()`. Blocks may be nested. The system drops the
+    lock of a program that dies. Where no lock can be kept (a folder that may not be written, some
+    network drives) the block runs without one. KitError where another program has had it locked for
+    minutes.
     """
     final = _place(target)
     mine = vars(_held).setdefault("paths", set())
@@ -226,15 +206,17 @@ def locked(target: str | Path) -> Iterator[Path]:
         yield final
     finally:
         mine.remove(final)
-        _unlock(path, file)
+        if file is not None:
+            _unlock(path, file)
 
 
 def _wait_for_lock(path: Path, final: Path) -> int | None:
     start = time.monotonic()
     while True:
         try:
-            if (file := _try_lock(path)) is not None:
-                return file
+            return _try_lock(path)
+        except BlockingIOError:
+            pass
         except OSError:
             return None
         waited = time.monotonic() - start
@@ -249,28 +231,25 @@ def _wait_for_lock(path: Path, final: Path) -> int | None:
         time.sleep(0.005)
 
 
-def _try_lock(path: Path) -> int | None:
-    """The open, locked file; None while another has it; OSError where no lock can be kept."""
+def _try_lock(path: Path) -> int:
+    """The open, locked file; BlockingIOError while another has it, or another OSError."""
     file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         _lock(file)
-        if os.path.samestat(os.fstat(file), os.stat(path)):
-            return file
-    except (BlockingIOError, FileNotFoundError):
-        pass  # FileNotFoundError: who had it has just removed it
-    except OSError:
+        with contextlib.suppress(FileNotFoundError):  # who had it has just removed it
+            if os.path.samestat(os.fstat(file), os.stat(path)):
+                return file
+        raise BlockingIOError
+    except OSError as error:
         os.close(file)
-        _remove(path)
+        if not isinstance(error, BlockingIOError):
+            _remove(path)
         raise
-    os.close(file)
-    return None
 
 
-def _unlock(path: Path, file: int | None) -> None:
+def _unlock(path: Path, file: int) -> None:
     """POSIX removes the file while it is locked, so that nobody locks one that is gone unseen;
     Windows refuses that, and later to remove one that another has opened."""
-    if file is None:
-        return
     if os.name == "posix":
         _remove(path)
     os.close(file)

@@ -9,7 +9,7 @@ import html
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -20,52 +20,36 @@ Step = Callable[[int, int], None]
 """Called with how many parts are done and how many there are."""
 
 
-def progress_bar(title: str, shown: bool = True) -> AbstractContextManager[Step]:
+@contextmanager
+def progress_bar(title: str) -> Iterator[Step]:
     """Show `title` and a bar while the block runs; the block calls the step it is given."""
-    if not shown or os.environ.get(SWITCH) == "0":
-        return _silent()
-    if in_notebook():
-        return _display(title)
-    return _bar(title) if sys.stderr.isatty() else _lines(title)
+    if os.environ.get(SWITCH) == "0":
+        yield lambda done, total: None
+    elif in_notebook():
+        handle: Any = import_module("IPython.display").DisplayHandle()
+        handle.display(_picture(title, 0, 1), raw=True)
+        try:
+            yield lambda done, total: handle.update(_picture(title, done, total), raw=True)
+        finally:
+            handle.update({"text/plain": "", "text/html": ""}, raw=True)
+    elif sys.stderr.isatty():
+        from rich import console, progress
+
+        columns = (progress.TextColumn("{task.description}"), progress.BarColumn(),
+                   progress.MofNCompleteColumn(), progress.TimeElapsedColumn())  # fmt: skip
+        with progress.Progress(*columns, console=console.Console(stderr=True)) as bars:
+            task = bars.add_task(title, total=None)
+            yield lambda done, total: bars.update(task, completed=done, total=total)
+    else:
+        print(f"{title} ...", file=sys.stderr, flush=True)
+        yield lambda done, total: None
+        print(f"{title}: done", file=sys.stderr, flush=True)
 
 
 def in_notebook() -> bool:
     """Whether this process is a notebook's kernel."""
     ipython = sys.modules.get("IPython")
     return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
-
-
-@contextmanager
-def _silent() -> Iterator[Step]:
-    yield lambda done, total: None
-
-
-@contextmanager
-def _lines(title: str) -> Iterator[Step]:
-    print(f"{title} ...", file=sys.stderr, flush=True)
-    yield lambda done, total: None
-    print(f"{title}: done", file=sys.stderr, flush=True)
-
-
-@contextmanager
-def _bar(title: str) -> Iterator[Step]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True)) as bars:
-        task = bars.add_task(title, total=None)
-        yield lambda done, total: bars.update(task, completed=done, total=total)
-
-
-@contextmanager
-def _display(title: str) -> Iterator[Step]:
-    handle: Any = import_module("IPython.display").DisplayHandle()
-    handle.display(_picture(title, 0, 1), raw=True)
-    try:
-        yield lambda done, total: handle.update(_picture(title, done, total), raw=True)
-    finally:
-        handle.update({"text/plain": "", "text/html": ""}, raw=True)
 
 
 def _picture(title: str, done: int, total: int) -> dict[str, str]:

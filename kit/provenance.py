@@ -18,9 +18,8 @@ def digest(path: str | Path) -> str:
     A .keras file counts by its members, without what only dates it; a folder without what is
     hidden in it. A file or folder that is not there has the digest of nothing.
     """
-    path = Path(path)
     total = hashlib.sha256()
-    for name, content in _parts(path):
+    for name, content in _parts(Path(path)):
         total.update(f"{name}\0{len(content)}\0".encode() if name else b"")
         total.update(content)
     return total.hexdigest()[:16]
@@ -28,28 +27,21 @@ def digest(path: str | Path) -> str:
 
 def _parts(path: Path) -> list[tuple[str, bytes]]:
     if path.is_dir():
-        files = {file.relative_to(path): file for file in path.rglob("*") if file.is_file()}
-        seen = [inside for inside in files if not any(part[0] == "." for part in inside.parts)]
-        return [(inside.as_posix(), files[inside].read_bytes()) for inside in sorted(seen)]
-    if not path.is_file():
-        return []
+        files = sorted((file.relative_to(path), file) for file in path.rglob("*") if file.is_file())
+        seen = [pair for pair in files if not any(part[0] == "." for part in pair[0].parts)]
+        return [(inside.as_posix(), file.read_bytes()) for inside, file in seen]
     if path.suffix == ".keras" and zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             names = sorted(name for name in archive.namelist() if name != DATED)
             return [(name, archive.read(name)) for name in names]
-    return [("", path.read_bytes())]
+    return [("", path.read_bytes())] if path.is_file() else []
 
 
 def note(made: str | Path, *sources: str | Path, known: Mapping[str, str] | None = None) -> None:
-    """Write beside `made` what it was made from.
+    """Write beside `made`, a file or folder that is complete, what it was made from.
 
-    Args:
-        made: a file or folder that is complete.
-        sources: the files and folders that it was made from.
-        known: the digests of some of them, by name, as they were when they were read.
-
-    Raises:
-        KitError: the note cannot be written.
+    `known` are the digests of some sources, by name, as they were when they were read. KitError
+    where the note cannot be written.
     """
     made = Path(made).resolve()
     digests = {Path(source).name: digest(source) for source in sources} | dict(known or {})

@@ -21,14 +21,8 @@ from kit.paths import ROOT
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
-FLAGS = [
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+FLAGS = ["disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
+         "disable-component-update", "disable-sync"]  # fmt: skip
 LAB_OPTIONS = [
     "--no-browser",
     "--ServerApp.open_browser=False",
@@ -37,12 +31,10 @@ LAB_OPTIONS = [
     "--ServerApp.allow_root=True",
     "--ServerApp.disable_check_xsrf=True",  # so that stop() may ask it to shut down
 ]
-# Cells out of sight are in the page too.
-SETTINGS = {"notebook-extension/tracker": '{"windowingMode": "none"}'}
 SEVEN = [(70, 60), (210, 60), (120, 230)]
 ONE = [(140, 40), (140, 240)]
-THREE = [(90, 60), (150, 40), (190, 80), (180, 120), (130, 135), (185, 155), (200, 205)]
-THREE += [(150, 240), (85, 220)]
+THREE = [(90, 60), (150, 40), (190, 80), (180, 120), (130, 135), (185, 155), (200, 205),
+         (150, 240), (85, 220)]  # fmt: skip
 
 # A reader without a network: it tells a slim digit from a wide one. The pad is what is tested.
 PAD = """\
@@ -59,35 +51,28 @@ assert Path("pad.ipynb").exists()  # a kernel works in its notebook's folder
 DrawingPad(recognize)
 """
 
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium or Chrome here")
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @contextmanager
 def lab(folder: Path, *options: str):
     """`kit lab` with settings and log in `folder`, apart from the user's: its URL."""
-    home, port = folder / ".home", free_port()
+    home = folder / ".home"
     env = {name: str(home / name.lower()) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR")}
     env |= {"JUPYTERLAB_SETTINGS_DIR": str(home / "settings"), "IPYTHONDIR": str(home / "ipython")}
     env |= {"JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces")}
-    for name, setting in SETTINGS.items():
-        path = home / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
-        path.parent.mkdir(parents=True)
-        path.write_text(setting)
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    options = ["--port", str(port), *LAB_OPTIONS, *options]
+    env["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    settings = home / "settings" / "@jupyterlab" / "notebook-extension"
+    settings.mkdir(parents=True)  # cells out of sight are in the page, too:
+    (settings / "tracker.jupyterlab-settings").write_text('{"windowingMode": "none"}')
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "kit", "lab", "--port", str(port), *LAB_OPTIONS, *options]
     with open(folder / "lab.log", "w") as log:
         server = subprocess.Popen(
-            [sys.executable, "-m", "kit", "lab", *options],
-            cwd=folder,
-            env={**os.environ, **env, "PYTHONPATH": path},
-            stdout=log,
-            stderr=subprocess.STDOUT,
+            command, cwd=folder, env={**os.environ, **env}, stdout=log, stderr=subprocess.STDOUT
         )
         url = f"http://127.0.0.1:{port}"
         try:
@@ -126,34 +111,25 @@ def stop(server, url):
 @contextmanager
 def browser_page():
     """A page of a headless Chromium that may talk to nobody but this computer."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    from playwright.sync_api import sync_playwright
+
     root = hasattr(os, "geteuid") and os.geteuid() == 0
-    flags = FLAGS + ["--no-sandbox"] * root
-    with playwright.sync_playwright() as play:
+    flags = [f"--{flag}" for flag in FLAGS + ["no-sandbox"] * root]
+    with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=CHROMIUM, args=flags)
         try:
-            page = browser.new_page(viewport={"width": 1300, "height": 900})
-            yield page
+            yield browser.new_page(viewport={"width": 1300, "height": 900})
         finally:
             browser.close()
 
 
-def draw_in(
-    notebook: Path, drawings, folder: Path, seconds: float = 180, screenshot: Path | None = None
-):
-    """Run all cells of a copy of `notebook` in JupyterLab, draw on its pad, read its answers.
+def draw_in(notebook: Path, drawings, folder: Path, screenshot: str | None = None):
+    """Run all cells of a copy of `notebook`, in an empty `folder`, in JupyterLab, draw on its pad,
+    read its answers.
 
-    Args:
-        notebook: a notebook that shows one DrawingPad.
-        drawings: for each a list of strokes, a stroke being points (x, y) in pixels of the pad;
-            the pad is cleared before each but the first. The pad answers after each stroke, so
-            the answer to a drawing of several strokes may be that to the first of them.
-        folder: an empty folder for the copy.
-        seconds: how long the notebook may take until the pad is there.
-        screenshot: where to leave a picture of the pad after the last drawing.
-
-    Returns:
-        the pad's message after each drawing.
+    A drawing is a list of strokes, a stroke points (x, y) in pixels of the pad; the pad is cleared
+    before each but the first. It answers after each stroke, so the answer to a drawing of several
+    may be that to the first of them.
     """
     (folder / "notebooks").mkdir()
     shutil.copy(notebook, folder / "notebooks" / notebook.name)
@@ -164,7 +140,7 @@ def draw_in(
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.locator('[data-command="runmenu:run-all"]').click()
         canvas = page.locator(".ipycanvas canvas, canvas.ipycanvas, .jp-OutputArea canvas").first
-        canvas.wait_for(timeout=1000 * seconds)
+        canvas.wait_for(timeout=180_000)  # it may have to make artifacts first
         status = page.locator('[role="status"], [role="alert"]').locator(
             "xpath=self::p[ancestor::*[contains(@class, 'jp-OutputArea')]]"
         )
@@ -195,7 +171,6 @@ def draw(page, canvas, points):
 
 def test_the_course_opens_and_its_links_lead_to_notebooks_and_code(tmp_path):
     """00-start is in front, with no question over it; from it to 03-generate, and to a C file."""
-    pytest.importorskip("playwright", reason="playwright is not installed")
     with lab(tmp_path) as url, browser_page() as page:
         page.goto(url, timeout=60_000)
         page.get_by_text("| Idle").first.wait_for(timeout=60_000)
@@ -218,7 +193,6 @@ def pad_notebook(tmp_path):
 @pytest.mark.deep
 def test_drawing_with_the_mouse_shows_the_answer(pad_notebook, tmp_path):
     """From mouse events in the browser to the answer in the page, twice, with Clear between."""
-    pytest.importorskip("playwright", reason="playwright is not installed")
     folder = tmp_path / "a lesson"
     folder.mkdir()
     answers = draw_in(pad_notebook, [[SEVEN], [ONE]], folder)
@@ -229,12 +203,6 @@ def test_drawing_with_the_mouse_shows_the_answer(pad_notebook, tmp_path):
 def test_the_chip_reads_what_is_drawn_in_the_course(road, tmp_path):
     """Notebook 05-recognize as a learner has it: run all cells, draw, and the virtual board,
     executing the firmware, reads the digit."""
-    pytest.importorskip("playwright", reason="playwright is not installed")
-    picture = os.environ.get("KIT_SCREENSHOT")
-    answers = draw_in(
-        ROOT / "notebooks" / "05-recognize.ipynb",
-        [[ONE], [SEVEN], [THREE]],
-        tmp_path,
-        screenshot=Path(picture) if picture else None,
-    )
+    notebook, picture = ROOT / "notebooks" / "05-recognize.ipynb", os.environ.get("KIT_SCREENSHOT")
+    answers = draw_in(notebook, [[ONE], [SEVEN], [THREE]], tmp_path, picture)
     assert [answer[:10] for answer in answers] == ["I read a 1", "I read a 7", "I read a 3"]

@@ -190,10 +190,11 @@ def test_undefined_behavior_is_absent(example, tmp_path):
         "        if (engine_run(0, 0) != ENGINE_OK) return 2;\n"
         "    }\n    return 0;\n}\n"
     )
-    from kit.compile.host import include_flags, network_sources
+    from kit.compile.host import include_folders, network_sources
 
     program = tmp_path / "program.exe"
-    flags = ["-O1", "-fsanitize=undefined", "-fsanitize-trap=undefined", *include_flags(network)]
+    flags = ["-O1", "-fsanitize=undefined", "-fsanitize-trap=undefined",
+             *(f"-I{folder}" for folder in include_folders(network))]  # fmt: skip
     run_tool([zig(), "cc", *flags, main, *network_sources(network), "-o", program], "Compiling")
     assert subprocess.run([str(program)], check=False).returncode == 0
 

@@ -20,10 +20,10 @@ from kit.paths import ROOT, build_folder, locked, replacing
 
 WRITER = """
 import sys
-from kit.paths import replacing as making
+from kit.paths import replacing
 
 for turn in range(150):
-    with making(sys.argv[1]) as path:
+    with replacing(sys.argv[1]) as path:
         path.mkdir()
         for name in "abc":
             (path / name).write_text(f"{sys.argv[2]} {turn}")
@@ -46,7 +46,7 @@ def die_before_the_second(source, target):
     rename(source, target)
 paths._rename = die_before_the_second
 
-with paths.making(sys.argv[1]) as path:
+with paths.replacing(sys.argv[1]) as path:
     path.mkdir()
     (path / "name").write_text("half")
     if sys.argv[2] == "inside":

@@ -4,8 +4,7 @@ import serial
 
 from kit.board.board import Answer, Board, LayerProfile, Profile
 from kit.board.flashing import Flashed, confirm, flash
-from kit.board.link import LinkError
-from kit.board.requests import BoardLayer, BoardTensor, Checksum, Hello, Request, Status
+from kit.board.requests import BoardLayer, BoardTensor, Checksum, Hello, LinkError, Request, Status
 
 if __name__ not in serial.protocol_handler_packages:
     serial.protocol_handler_packages.append(__name__)  # pyserial finds protocol_replay.py here

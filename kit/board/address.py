@@ -16,11 +16,8 @@ EXAMPLES = (
 
 
 class Kind(NamedTuple):
-    """What an address leads to, in words; `{url}` in them is the address.
-
-    `flash` is what to do so that the kit's firmware answers there, `gone` why a connection broke
-    off and what to do then, `absent` what to do where nothing can be opened.
-    """
+    """What to say of the board at an address (`{url}`): how the kit's firmware comes there, why a
+    connection broke off and what to do then, and what to do where nothing can be opened."""
 
     flash: str = "Flash this kit's firmware: `kit flash --board {url}`."
     gone: tuple[str, str] = (
@@ -67,12 +64,12 @@ def how_to_flash(url: str) -> str:
 def check_address(url: Any) -> str:
     """The address itself; KitError where it is no text, or is mistyped in a way that tells what was
     meant."""
-    if not isinstance(url, str):
-        raise KitError(f"{url!r} is not the address of a board.", "It is no text.", EXAMPLES)
-    if suggestion := meant(url):
+    why = "It is no text."
+    if isinstance(url, str):
+        if not (suggestion := meant(url)):
+            return url
         why = f'Did you mean "{suggestion}"?'
-        raise KitError(f"{url!r} is not the address of a board.", why, EXAMPLES)
-    return url
+    raise KitError(f"{url!r} is not the address of a board.", why, EXAMPLES)
 
 
 def meant(url: str) -> str:

@@ -4,7 +4,7 @@ import contextlib
 import struct
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -13,14 +13,13 @@ import numpy.typing as npt
 from kit.board import link
 from kit.board.address import VIRTUAL, how_to_flash
 from kit.board.crash import CrashError
-from kit.board.link import LinkError
 from kit.board.ports import open_port, resolve
 from kit.board.requests import (
-    PROTOCOL_VERSION,
     BoardLayer,
     BoardTensor,
     Checksum,
     Hello,
+    LinkError,
     Request,
     Status,
     take_apart,
@@ -36,11 +35,9 @@ Layout = TypeVar("Layout")
 
 @dataclass(frozen=True)
 class Answer:
-    """The board's answer to one image.
-
-    `scores` are as the network gives them, int8 or float32, shape (outputs,); `digit` is the index
-    of the largest, which for digits is the digit. `output` is what the board says of their tensor.
-    """
+    """The board's answer to one image: `scores` as the network gives them, int8 or float32, shape
+    (outputs,), the index of the largest, which for digits is the digit, and what the board says of
+    the scores' tensor."""
 
     digit: int
     scores: npt.NDArray[Any]
@@ -55,11 +52,8 @@ class Answer:
 
 @dataclass(frozen=True)
 class LayerProfile:
-    """What one layer takes.
-
-    `cycles` are measured on a chip and an estimate on the virtual board, which alone counts
-    `instructions` (0 on a chip). `microseconds` are those cycles at the core's clock.
-    """
+    """What one layer takes: `cycles` measured on a chip and an estimate on the virtual board, which
+    alone counts `instructions` (0 on a chip), and the time of them at the core's clock."""
 
     name: str
     operator: str
@@ -71,11 +65,8 @@ class LayerProfile:
 
 @dataclass(frozen=True)
 class Profile:
-    """What one inference takes, layer by layer.
-
-    `estimated` says that `cycles` are an estimate: virtual_nucleo/timing.py has the model and
-    its limits. `core_hz` is the clock of the core in Hz.
-    """
+    """What one inference takes, layer by layer; with `estimated` its cycles are an estimate, of
+    which virtual_nucleo/timing.py has the model and its limits."""
 
     layers: tuple[LayerProfile, ...]
     estimated: bool
@@ -96,19 +87,16 @@ _boards: WeakValueDictionary[str, "Board"] = WeakValueDictionary()
 """The board that this process opened last at each address."""
 
 
-class Board:
+class Board(contextlib.AbstractContextManager["Board"]):
     """A board that runs the kit's firmware, real or virtual; use it in a `with` block.
 
-    Opening an address again closes the board that this process had opened there: a cell that opens
-    a board can be run twice. A board that was unplugged is opened again by the next request.
+    `url` is any pyserial URL: `virtual://`, `COM5`, `/dev/ttyACM0`, `socket://…`; `replay://FILE`,
+    a recording; or "auto": the one board that is there (`kit.board.ports.resolve`). Opening it
+    again closes the board that this process had opened there: a cell that opens a board can be run
+    twice. A board that was unplugged is opened again by the next request. `fastest` is the highest
+    baud rate to agree on after the first HELLO; 115200 means: stay.
 
-    Args:
-        url: any pyserial URL: `virtual://`, `COM5`, `/dev/ttyACM0`, `socket://…`; `replay://FILE`,
-            a recording; or "auto": the one board that is there (`kit.board.ports.resolve`).
-        fastest: the highest baud rate to agree on after the first HELLO; 115200 means: stay.
-
-    Each method raises KitError where the board does not answer, and so does opening it where the
-    port cannot be opened.
+    KitError says why the port does not open, or the board does not answer a method.
     """
 
     def __init__(self, url: str = VIRTUAL, fastest: int = link.FASTER_BAUDS[0]) -> None:
@@ -120,9 +108,6 @@ class Board:
         self.link = link.Link(self.port)
         self._hello: Hello | None = None
         _boards[self.url] = self
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *error: object) -> None:
         self.close()
@@ -136,9 +121,6 @@ class Board:
         first = self._hello is None or self.link.reopened
         self.link.reopened = False
         payload = self.link.request(Request.HELLO, waking=first)
-        if payload[:1] != bytes([PROTOCOL_VERSION]):
-            version = f"version {payload[0]}" if payload else "no version"
-            raise self._stranger(f"It speaks {version} of it, and this kit {PROTOCOL_VERSION}.")
         self._hello = self._read(Hello, payload)
         self.link.expect_work(self._hello.macs, self._hello.core_hz)
         if first:
@@ -149,11 +131,11 @@ class Board:
         try:
             return take_apart(layout, payload)
         except ValueError as error:
-            raise self._stranger(f"A {layout.__name__} of it makes no sense: {error}.") from error
-
-    def _stranger(self, why: str) -> LinkError:
-        what = f"The board on {self.url} does not speak this kit's protocol."
-        return LinkError(what, why, how_to_flash(self.url))
+            raise LinkError(
+                f"The board on {self.url} does not speak this kit's protocol.",
+                f"Its answer to {layout.__name__.upper()} makes no sense: {error}.",
+                how_to_flash(self.url),
+            ) from error
 
     @property
     def described(self) -> Hello:
@@ -188,12 +170,8 @@ class Board:
         return self._read(BoardLayer, self._ask(Request.LAYER, bytes([number])))
 
     def recognize(self, image: npt.NDArray[np.uint8]) -> Answer:
-        """Recognize one image; KitError for another shape or dtype.
-
-        Args:
-            image: uint8, light strokes on 0: shape (28, 28), or as many pixels as the network takes
-                where that is another number.
-        """
+        """Recognize one image: uint8, light strokes on 0, shape (28, 28), or as many pixels as the
+        network takes where that is another number; KitError for others."""
         hello = self.described
         payload = self._ask(Request.RECOGNIZE, _pixels(image, hello.input), hello.output.bytes)
         scores = _values(payload, hello.output)
@@ -217,15 +195,8 @@ class Board:
         return Profile(tuple(layers), estimates is not None, hello.core_hz)
 
     def scores(self, images: npt.NDArray[np.uint8], progress: Progress = iter) -> npt.NDArray[Any]:
-        """The scores for each of many images, which may be none; KitError as `recognize`.
-
-        Args:
-            images: uint8, shape (n, 28, 28), or n images of as many pixels as the network takes.
-            progress: wraps the iteration, for a progress bar.
-
-        Returns:
-            shape (n, outputs), of the network's output dtype.
-        """
+        """The scores, shape (n, outputs), for n images, which may be none, each as `recognize`
+        takes it. `progress` wraps the iteration, for a progress bar."""
         return self._rows(self.recognize(image).scores for image in progress(images))
 
     def run(self, inputs: npt.NDArray[Any], progress: Progress = iter) -> npt.NDArray[Any]:
@@ -256,10 +227,8 @@ class Board:
         return self._read(Checksum, self.link.request(Request.CHECKSUM))
 
     def reset(self) -> None:
-        """Restart the program on the board, a crashed one too.
-
-        It says hello again before the next request.
-        """
+        """Restart the program on the board, a crashed one too; it says hello before the next
+        request."""
         with contextlib.suppress(CrashError):  # the reply of a crashed program, which restarts
             self.link.request(Request.RESET)
         self.link.fall_back()

@@ -26,7 +26,7 @@ class CrashError(KitError):
         self.location = location
 
 
-def told_by_virtual_board(error: VirtualError, url: str) -> KitError:
+def told_by(error: VirtualError, url: str) -> KitError:
     """An error of the virtual board at `url` as one of the kit's."""
     if isinstance(error, BoardFault):
         return CrashError(error.what, error.why, error.next_step, error.location)
@@ -55,15 +55,14 @@ def crash_error(payload: bytes) -> KitError:
     where = f", at 0x{crash.pc:08x} (return address 0x{crash.lr:08x}); its source is not at hand"
     if str(location):
         where = f", in {location}" + (f", called from {caller}" if str(caller) else "")
-    elif lost:
-        where = ""
     names = ", ".join(name for name, _, _ in flags) or "no flag set"
-    why = f"The core says {names} (CFSR 0x{crash.cfsr:08x}, HFSR 0x{crash.hfsr:08x}; PM0214"
-    why += " section 4.4)."
-    why += " The stack pointer was not in RAM, so where it was is not known." * lost
-    after = "Then build, flash and try again; the black button resets the board."
-    text = f"The program on the board {what}{where}."
-    return CrashError(text, why, f"{fix} {after}".strip(), location)
+    return CrashError(
+        f"The program on the board {what}{'' if lost else where}.",
+        f"The core says {names} (CFSR {crash.cfsr:#010x}, HFSR {crash.hfsr:#010x}; PM0214 section "
+        "4.4)." + " The stack pointer was not in RAM, so where it was is not known." * lost,
+        f"{fix} Then build, flash and try again; the black button resets the board.".strip(),
+        location,
+    )
 
 
 def _unexpected(exception: int) -> tuple[str, str, str]:

@@ -10,20 +10,9 @@ import serial
 from cobs import cobs
 
 from kit.board.address import how_to_flash, kind_of
-from kit.board.crash import crash_error, told_by_virtual_board
-from kit.board.recording import Notes, Reply
-from kit.board.requests import (
-    ERROR,
-    FAULT,
-    REFUSALS,
-    REPLY,
-    SIZES,
-    TRANSIENT,
-    WORKING,
-    Refusal,
-    Request,
-    take_apart,
-)
+from kit.board.crash import crash_error, told_by
+from kit.board.recording import Reply, note
+from kit.board.requests import ERROR, FAULT, REPLY, WORKING, LinkError, Request, TryAgain, refusal
 from kit.errors import KitError
 from virtual_nucleo.errors import VirtualError
 
@@ -43,15 +32,6 @@ if sys.platform != "win32":
     import termios
 
     BROKEN += (termios.error,)  # pyserial lets it through when a device has vanished
-REFUSED: tuple[type[Exception], ...] = (*BROKEN, ValueError)  # of a baud rate
-
-
-class LinkError(KitError):
-    """The board did not answer, or answered with an error."""
-
-
-class TryAgain(LinkError):
-    """Another try may help."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +49,8 @@ def crc32(data: bytes) -> int:
 
 
 def encode(frame: Frame) -> bytes:
-    """A frame as it goes over the line.
-
-    The zero in front ends whatever noise the receiver may have collected.
-    """
+    """A frame as it goes over the line; the zero in front ends whatever noise the receiver may have
+    collected."""
     body = bytes([frame.type, frame.sequence]) + frame.payload
     block: bytes = cobs.encode(body + crc32(body).to_bytes(4, "little"))
     return b"\0" + block + b"\0"
@@ -104,25 +82,22 @@ class Link:
     """Requests over an open pyserial port at SAFE_BAUD, each answered or an error.
 
     A request that got lost or damaged on the way is sent again, `ATTEMPTS` times in all: every
-    request can be repeated without harm. A reply counts only with the request's sequence number,
+    request can be repeated without harm. A try waits `reply_seconds`, beside the time of the bytes
+    on the line and of the network's work. A reply counts only with the request's sequence number,
     so that a late reply to an earlier request is never taken for this one's. After any failure the
     line goes on at SAFE_BAUD, as it does on the board's side. A port that is gone is closed, and
-    each later try opens it again: a board that was plugged in again answers.
-
-    A try waits `reply_seconds` for its reply, beside the time of the bytes on the line and of the
-    network's work. `reopened` says that this may be another board than the one that said hello,
-    `estimates` are the cycles that a virtual board estimated last.
+    each later try opens it again: a board that was plugged in again answers, perhaps another one
+    (`reopened`). `estimates` are the cycles that a virtual board estimated last.
     """
 
     def __init__(self, port: serial.SerialBase, reply_seconds: float = REPLY_SECONDS) -> None:
-        self.port = port
+        self.port, self.url = port, str(port.port)
         self.reply_seconds = reply_seconds
         self.baud = SAFE_BAUD
         self.reopened = False
         self.estimates: list[int] | None = None
         self.last_sent = self.last_received = b""
         self._inside = getattr(port, "inside", None)
-        self._notes = Notes(port.port)
         self._work_seconds = 0.0  # of an inference
         self._limit = reply_seconds
         self._lost = False
@@ -135,26 +110,22 @@ class Link:
     def request(
         self, kind: int, payload: bytes = b"", waking: bool = False, reply_bytes: int = 0
     ) -> bytes:
-        """Send a request and return the payload of its reply.
-
-        With `waking`, when the board may be at another baud rate or just starting, the first tries
-        wait for a short time only. `reply_bytes` is the length of a long reply. Raises LinkError
-        when no usable reply came in time, or the board refused the request, and CrashError when its
-        program crashed.
-        """
-        problem: LinkError | None = None
-        for attempt in range(ATTEMPTS):
-            at_most = GLANCE_SECONDS if waking and attempt < ATTEMPTS - 1 else REPLY_SECONDS
+        """Send a request and return the payload of its reply, of which `reply_bytes` is the length,
+        if it is long. With `waking`, when the board may be at another baud rate or just starting,
+        the first tries are short. LinkError when no usable reply came in time, or the board refused
+        the request; CrashError when its program crashed."""
+        for tries_left in reversed(range(ATTEMPTS)):
+            at_most = GLANCE_SECONDS if waking and tries_left else REPLY_SECONDS
             try:
                 reply = self.exchange(kind, payload, at_most, reply_bytes)
                 return self._answer(kind, payload, reply)
-            except TryAgain as error:
-                problem = error
-            if not self._lost:
-                self._settle()
-                self.fall_back()
-        assert problem
-        raise problem
+            except TryAgain:
+                if not self._lost:
+                    self._settle()
+                    self.fall_back()
+                if not tries_left:
+                    raise
+        raise AssertionError("a last try returns or raises")
 
     def _answer(self, kind: int, asked: bytes, reply: Frame | None) -> bytes:
         """The payload of a reply that is one, which is noted together with what a virtual board
@@ -163,15 +134,15 @@ class Link:
             raise self._silence(f"no usable reply came within {self._limit:.1f} seconds")
         if reply.type not in (kind | REPLY, FAULT, ERROR):
             raise self._silence(f"a reply of type {reply.type:#04x} came")
-        refused = _refusal(reply.payload) if reply.type == ERROR else None
+        refused = refusal(reply.payload) if reply.type == ERROR else None
         if isinstance(refused, TryAgain):
             raise refused
         estimates = self._inside.take_cycle_estimates() if self._inside else []
         self.estimates = estimates or self.estimates
-        self._notes.add(kind, asked, Reply(reply.type, reply.payload.hex(), estimates))
+        note(self.url, kind, asked, Reply(reply.type, reply.payload.hex(), estimates))
         if reply.type == FAULT:
             failure = getattr(self._inside, "failure", None)
-            raise self._told(failure) if failure else crash_error(reply.payload)
+            raise told_by(failure, self.url) if failure else crash_error(reply.payload)
         if refused:
             raise refused
         return reply.payload
@@ -179,11 +150,8 @@ class Link:
     def exchange(
         self, kind: int, payload: bytes = b"", at_most: float = REPLY_SECONDS, reply_bytes: int = 0
     ) -> Frame | None:
-        """One try: the reply, or None when none came in time or it was damaged.
-
-        The time is `at_most` seconds, if `reply_seconds` is not less, and what the bytes take on
-        the line, in both directions, and the network.
-        """
+        """One try: the reply, or None when none came within `at_most` seconds (`reply_seconds`, if
+        that is less) and the time of the work and the line, or it was damaged."""
         self._sequence = (self._sequence + 1) % 256
         work = self._work_seconds if kind in WORKING else 0.0
         self._limit = min(at_most, self.reply_seconds) + work
@@ -195,14 +163,11 @@ class Link:
         except KitError:
             raise
         except VirtualError as error:
-            raise self._told(error) from None
+            raise told_by(error, self.url) from None
         except serial.SerialTimeoutException as error:
             raise self._stuck(len(payload)) from error
         except BROKEN as error:
             raise self._broken(error) from error
-
-    def _told(self, error: VirtualError) -> KitError:
-        return told_by_virtual_board(error, str(self.port.port))
 
     def _send(self, frame: Frame) -> None:
         self.last_sent, self.last_received = encode(frame), b""
@@ -277,15 +242,12 @@ class Link:
             self._set_baud(SAFE_BAUD)
 
     def _set_baud(self, baud: int) -> bool:
-        """Change this end's rate; False when the port cannot."""
-        try:
-            self.port.baudrate = self.baud = baud
-        except REFUSED:
-            self.baud = SAFE_BAUD
-            with contextlib.suppress(*BROKEN):
-                self.port.baudrate = SAFE_BAUD
-            return False
-        return True
+        """Change this end's rate; False when the port cannot, which is at SAFE_BAUD then."""
+        for self.baud in (baud, SAFE_BAUD):
+            with contextlib.suppress(*BROKEN, ValueError):
+                self.port.baudrate = self.baud
+                break
+        return self.baud == baud
 
     # The port
 
@@ -304,51 +266,36 @@ class Link:
 
     def _broken(self, error: Exception) -> LinkError:
         """The error; the port is given back, for a device keeps its name while a port is open."""
-        url = str(self.port.port)
         if isinstance(error, serial.PortNotOpenError):
             return LinkError(
-                f"This board on {url} was closed.",
+                f"This board on {self.url} was closed.",
                 "close() or the end of its `with` block closes a board, and so does opening "
                 "another one at the same address.",
-                f'Open it again: `board = kit.Board("{url}")`.',
+                f'Open it again: `board = kit.Board("{self.url}")`.',
             )
         self._lost, self.baud = True, SAFE_BAUD
         with contextlib.suppress(*BROKEN):
             self.port.close()
-        why, next_step = kind_of(url).gone
-        return TryAgain(f"The connection to {url} broke off.", f"{error}. {why}", next_step)
+        why, next_step = kind_of(self.url).gone
+        return TryAgain(f"The connection to {self.url} broke off.", f"{error}. {why}", next_step)
 
     def _stuck(self, length: int) -> LinkError:
         """The error; what did not go out must not go out before the next request."""
         with contextlib.suppress(*BROKEN):
             self.port.reset_output_buffer()
         return TryAgain(
-            f"The port {self.port.port} takes no more bytes.",
+            f"The port {self.url} takes no more bytes.",
             f"A request of {length:,} bytes did not go out within {self.port.write_timeout:.1f} "
             "seconds: nobody reads at the other end.",
             "Unplug the board, plug it in again, and run this again.",
         )
 
     def _silence(self, problem: str) -> LinkError:
-        url, complaints = str(self.port.port), getattr(self._inside, "complaints", ())
+        complaints = getattr(self._inside, "complaints", ())
         last = f" The virtual board noted: {complaints[-1]}" if complaints else ""
         return TryAgain(
-            f"The board on {url} did not answer {ATTEMPTS} requests.",
+            f"The board on {self.url} did not answer {ATTEMPTS} requests.",
             f"In the last try {problem}.{last}",
             "Is this the right port (`kit boards` lists them), and does the kit's firmware run? "
-            f"{how_to_flash(url)}",
+            f"{how_to_flash(self.url)}",
         )
-
-
-def _refusal(payload: bytes) -> LinkError:
-    """The error that an ERROR frame tells."""
-    refusal = take_apart(Refusal, payload.ljust(7, b"\0"))
-    usual = (f"the board reported {refusal.error}", SIZES)
-    what, advice = REFUSALS.get(refusal.error, usual)
-    why = fix = ""
-    if number := refusal.engine_error if refusal.error == "ENGINE" else 0:
-        from kit.generate.xcubeai.return_codes import explain_return_code
-
-        why, fix = explain_return_code(number)
-    kind = TryAgain if refusal.error in TRANSIENT else LinkError
-    return kind(f"The board refused the request: {what}.", why, fix or advice)

@@ -12,7 +12,7 @@ import serial
 from serial.tools import list_ports
 
 from kit.board.address import AUTO, VIRTUAL, check_address, kind_of, scheme
-from kit.board.crash import told_by_virtual_board
+from kit.board.crash import told_by
 from kit.board.probes import PLUG_IN, Probe, find_probes, probe_at
 from kit.boards import DEFAULT, MCUS, Mcu
 from kit.errors import KitError
@@ -33,14 +33,11 @@ SUSPECTS = {
 keep_in(lambda: build_folder() / "virtual")  # importing it has registered virtual://
 
 
-# --- Which one ------------------------------------------------------------------------------------
-
-
 def resolve(url: str) -> str:
     """The URL of the board that is meant: any but "auto" is returned as it is.
 
     "auto" is the one Nucleo that is plugged in. When there are several, a person at a terminal is
-    asked, once; when there is none, it is the virtual board, which is said on stderr, once. Raises
+    asked, once; when there is none, it is the virtual board, which is said on stderr, once.
     KitError when it is no address, or there are several boards and nobody can be asked.
     """
     if check_address(url) != AUTO:
@@ -91,9 +88,6 @@ def _ask(found: tuple[Probe, ...]) -> str:
     )
 
 
-# --- Opening it -----------------------------------------------------------------------------------
-
-
 def open_port(url: str) -> serial.SerialBase:
     """Open a port by its pyserial URL: `COM5`, `/dev/ttyACM0`, `socket://…`, `virtual://`. KitError
     where there is no such port, another program uses it, or this user may not."""
@@ -108,7 +102,7 @@ def open_port(url: str) -> serial.SerialBase:
     except KitError:
         raise
     except VirtualError as error:
-        raise told_by_virtual_board(error, url) from None
+        raise told_by(error, url) from None
     except (serial.SerialException, ValueError, OSError) as error:
         raise _explain(url, error) from error
     return port

@@ -35,7 +35,8 @@ class Serial(SerialBase):  # type: ignore[misc]
         self._file = file_of(self._port)
         self.recording = read_recording(self._file)
         self._replies = {asked: deque(said) for asked, said in self.recording.replies.items()}
-        self._reader, self._coming, self._estimates = FrameReader(), b"", [0][:0]
+        self._estimates: list[int] = []
+        self._reader, self._coming = FrameReader(), b""
         self.is_open = True
 
     def close(self) -> None:
@@ -53,26 +54,20 @@ class Serial(SerialBase):  # type: ignore[misc]
         """Answer the requests that these bytes complete."""
         self._opened()
         for request in filter(None, self._reader.feed(serial.to_bytes(data))):
-            reply = self._reply(request)
-            self._coming += encode(
-                Frame(reply.type, request.sequence, bytes.fromhex(reply.payload))
-            )
-            self._estimates += reply.estimates
+            kind, payload, estimates = self._reply(request)
+            self._coming += encode(Frame(kind, request.sequence, bytes.fromhex(payload)))
+            self._estimates += estimates
         return len(data)
 
     def _reply(self, request: Frame) -> Reply:
         if request.type == Request.BAUD:
             return Reply(Request.BAUD | REPLY, request.payload.hex(), [])
         asked = question(request.type, request.payload)
-        replies = self._replies.get(asked)
-        if not replies:
-            raise self._never_asked(asked)
-        return replies.popleft() if len(replies) > 1 else replies[0]
-
-    def _never_asked(self, asked: str) -> KitError:
+        if replies := self._replies.get(asked):
+            return replies.popleft() if len(replies) > 1 else replies[0]
         name, size, _ = asked.split()
         alike = sum(known.split()[0] == name for known in self._replies)
-        return KitError(
+        raise KitError(
             f"The recording {self._file.name} has no answer to this {name} request.",
             f"It plays what a board answered then: {alike or 'no'} {name} requests, and not this "
             f"one of {int(size):,} bytes.",

@@ -10,8 +10,6 @@ import json
 import os
 import re
 import tempfile
-import time
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -27,7 +25,7 @@ from kit.errors import KitError
 
 VERSION = 2
 NOTES = "KIT_RECORD"
-"""Environment variable: the board that is recorded, and the folder of what it answers."""
+"""Environment variable: the board that is recorded, and the file in which its answers are noted."""
 
 
 class Reply(NamedTuple):
@@ -69,37 +67,29 @@ def record_board(url: str, file: str | Path) -> Iterator[None]:
     block runs. KitError where nothing was asked, or `file` cannot be written; after any error
     `file` is what it was before."""
     with tempfile.TemporaryDirectory(prefix="kit-") as folder, paths.replacing(file) as target:
-        os.environ[NOTES] = json.dumps([url, folder])
+        notes = Path(folder, "notes")
+        os.environ[NOTES] = json.dumps([url, str(notes)])
         try:
             yield
         finally:
             del os.environ[NOTES]
-        target.write_bytes(_file(_collect(Path(folder))))
+        target.write_bytes(_file(_collect(notes)))
 
 
-class Notes:
-    """What is noted of a board that was opened: nothing, unless it is the one that is recorded.
-
-    Each line is there at once: when the process is killed, what was said until then is not lost.
-    """
-
-    def __init__(self, url: str) -> None:
-        recorded, folder = json.loads(os.environ.get(NOTES, '["", ""]'))
-        own = f"{time.time_ns():020}-{uuid.uuid4().hex}"  # in the order in which they were opened
-        self._file = Path(folder, own) if recorded == url else None
-
-    def add(self, kind: int, asked: bytes, reply: Reply) -> None:
-        """Note the reply to a request."""
-        if self._file:
-            with self._file.open("a", encoding="ascii") as file:
-                file.write(json.dumps([question(kind, asked), reply]) + "\n")
+def note(url: str, kind: int, asked: bytes, reply: Reply) -> None:
+    """Note the reply to a request, if the board at `url` is recorded; at once, so that nothing is
+    lost when the process is killed."""
+    recorded, notes = json.loads(os.environ.get(NOTES, "[null, null]"))
+    if recorded == url:
+        with Path(notes).open("a", encoding="ascii") as file:
+            file.write(json.dumps([question(kind, asked), reply]) + "\n")
 
 
-def _collect(folder: Path) -> Recording:
-    """All notes together. What was answered before another program said hello is not of them."""
+def _collect(notes: Path) -> Recording:
+    """What was noted. What was answered before another program said hello is not of it."""
     replies: dict[str, list[Reply]] = {}
-    notes = [path.read_text(encoding="ascii") for path in sorted(folder.iterdir())]
-    for asked, told in map(json.loads, "".join(notes).splitlines()):
+    lines = notes.read_text(encoding="ascii").splitlines() if notes.exists() else []
+    for asked, told in map(json.loads, lines):
         reply = Reply(*told)
         if asked == GREETING and replies.get(asked, [reply])[-1] != reply:
             replies.clear()

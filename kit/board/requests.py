@@ -1,5 +1,5 @@
-"""What a host can ask, and the replies: the numbers from the firmware's own list, and layouts as
-dataclasses, whose fields stand in the order of firmware/app/requests.c."""
+"""What a host can ask, and the replies: the numbers from the firmware's own list, layouts as
+dataclasses, whose fields stand in the order of firmware/app/requests.c, and errors in words."""
 
 import re
 import struct
@@ -7,80 +7,31 @@ from dataclasses import dataclass, is_dataclass
 from enum import IntEnum
 from typing import Annotated, Any, TypeVar, cast, get_type_hints
 
+from kit.errors import KitError
 from kit.paths import FIRMWARE
 
-HEADER = FIRMWARE / "app" / "requests.h"
+HEADER = (FIRMWARE / "app" / "requests.h").read_text(encoding="utf-8")
 NUMBERS = {
-    name: int(number, 0)
-    for name, number in re.findall(
-        r"\b([A-Z_]+) *=? *(0x[0-9A-F]+|\d+)", HEADER.read_text(encoding="utf-8")
-    )
+    name: int(number, 0) for name, number in re.findall(r"\b([A-Z_]+)[ =]+(0x\w\w|\d+)", HEADER)
 }
-
-
-def _numbers(prefix: str) -> dict[str, int]:
-    return {n.removeprefix(prefix): NUMBERS[n] for n in NUMBERS if n.startswith(prefix)}
-
-
-Request = cast(Any, IntEnum)("Request", _numbers("REQUEST_"))
-"""The types of requests, such as `Request.HELLO`."""
-
-NAMES = {kind.value: kind.name for kind in Request}
-ERRORS = {number: name for name, number in _numbers("ERROR_").items()}
+NAMES = {number: name[8:] for name, number in NUMBERS.items() if name.startswith("REQUEST_")}
+ERRORS = {number: name[6:] for name, number in NUMBERS.items() if name.startswith("ERROR_")}
 REPLY, FAULT, ERROR = (NUMBERS[name] for name in ("REPLY", "REPLY_FAULT", "REPLY_ERROR"))
 PROTOCOL_VERSION = NUMBERS["PROTOCOL_VERSION"]
+Request = cast(Any, IntEnum)("Request", {name: number for number, name in NAMES.items()})
+"""The types of requests, such as `Request.HELLO`."""
+
 WORKING = (Request.RECOGNIZE, Request.RUN, Request.MEASURE, Request.WATCH)
 """The requests for which the network runs before the reply."""
-
-TRANSIENT = ("CORRUPTED", "TOO_LONG")
-"""The errors after which a request is worth sending again: a damaged frame may look too long."""
-
-SIZES = (
-    "Compare what was sent with `board.hello().input`. If another network was to be on the board: "
-    "`kit generate`, `kit build`, then `kit flash`."
-)
-REFUSALS = {  # what an error means, and what to do
-    "CORRUPTED": (
-        "the request arrived corrupted",
-        "The line is noisy: try another cable or USB port.",
-    ),
-    "TOO_LONG": ("the request is too long for this network", SIZES),
-    "UNKNOWN_REQUEST": (
-        "the firmware does not know this request",
-        "The firmware is of another version of the kit: `kit build`, then `kit flash`.",
-    ),
-    "WRONG_LENGTH": ("the request has the wrong length for this network", SIZES),
-    "NO_SUCH_LAYER": (
-        "the network has no such layer",
-        "Count from 0: `board.hello().layers` is how many there are.",
-    ),
-    "ENGINE": (
-        "the engine failed",
-        "Flash the firmware again; see firmware/engine/engine.h for the engine's states.",
-    ),
-    "BAUD": (
-        "the board's clock cannot make that baud rate",
-        "Choose a rate of `kit.board.link.FASTER_BAUDS`.",
-    ),
-    "PIXELS": (
-        "how its network wants its pixels is not known",
-        "`kit generate` with --input-range, such as `--input-range 0 1`; then build and flash.",
-    ),
-}
 
 # --- How the parts of a reply are stored: struct's letter, and what makes the value of it ---------
 
 DTYPES = {1: "int8", 2: "float32"}
 CLOCK_SOURCES = ("HSI", "PLL from HSI", "PLL from HSE")
-RESET_FLAGS = {  # bits 31:25 of RCC_CSR: RM0390 section 6.3.21
-    7: "low-power reset",
-    6: "window watchdog",
-    5: "independent watchdog",
-    4: "software",
-    3: "power on",
-    2: "reset pin",
-    1: "brown-out",
-}
+RESET_FLAGS = (  # bits 31:25 of RCC_CSR, the highest first: RM0390 section 6.3.21
+    "low-power reset", "window watchdog", "independent watchdog", "software", "power on",
+    "reset pin", "brown-out",
+)  # fmt: skip
 LENGTH_FIRST, REST = "length first", "rest"  # of a text
 
 
@@ -88,12 +39,18 @@ def _ascii(content: bytes) -> str:
     return content.decode("ascii", "replace")
 
 
+def _known_version(protocol: int) -> int:
+    if protocol != PROTOCOL_VERSION:
+        raise ValueError(f"it speaks version {protocol}, and this kit {PROTOCOL_VERSION}")
+    return protocol
+
+
 def _range(low: float, high: float) -> tuple[float, float] | None:
     return (low, high) if low != high else None
 
 
 def _reset_causes(flags: int) -> tuple[str, ...]:
-    return tuple(name for bit, name in RESET_FLAGS.items() if flags >> bit & 1)
+    return tuple(name for at, name in enumerate(RESET_FLAGS) if flags & 0x80 >> at)
 
 
 u8 = Annotated[int, "B"]
@@ -123,7 +80,7 @@ class Hello:
     to the network, None where that is not known; `core_hz` in Hz, sizes in bytes.
     """
 
-    protocol: u8
+    protocol: Annotated[int, "B", _known_version]
     build_id: text
     mcu: text
     engine: text
@@ -185,16 +142,6 @@ class Checksum:
 
 
 @dataclass(frozen=True)
-class Refusal:
-    """An ERROR; `engine_state` is of firmware/engine/engine.h, `engine_error` of its maker."""
-
-    request: u8
-    error: Annotated[str, "B", lambda number: ERRORS.get(number, f"error {number}")]
-    engine_state: u8
-    engine_error: u32
-
-
-@dataclass(frozen=True)
 class Crash:
     """A FAULT: the number of the exception (3 HardFault), what the core said of it, the registers
     that it pushed (all 0 when the stack pointer was not in RAM), and the firmware's build id."""
@@ -240,3 +187,65 @@ def _read(layout: Any, payload: bytes, at: int) -> tuple[Any, int]:
     stored = struct.unpack_from(f"<{form}", payload, at)
     made = convert[0](*stored) if convert else stored[0]
     return made, at + struct.calcsize(f"<{form}")
+
+
+# --- What an ERROR means --------------------------------------------------------------------------
+
+
+class LinkError(KitError):
+    """The board did not answer, or answered with an error."""
+
+
+class TryAgain(LinkError):
+    """Another try may help."""
+
+
+TRANSIENT = ("CORRUPTED", "TOO_LONG")
+"""The errors after which a request is worth sending again: a damaged frame may look too long."""
+
+SIZES = (
+    "Compare what was sent with `board.hello().input`. If another network was to be on the board: "
+    "`kit generate`, `kit build`, then `kit flash`."
+)
+REFUSALS = {  # what an error means, and what to do
+    "CORRUPTED": (
+        "the request arrived corrupted",
+        "The line is noisy: try another cable or USB port.",
+    ),
+    "TOO_LONG": ("the request is too long for this network", SIZES),
+    "UNKNOWN_REQUEST": (
+        "the firmware does not know this request",
+        "The firmware is of another version of the kit: `kit build`, then `kit flash`.",
+    ),
+    "WRONG_LENGTH": ("the request has the wrong length for this network", SIZES),
+    "NO_SUCH_LAYER": (
+        "the network has no such layer",
+        "Count from 0: `board.hello().layers` is how many there are.",
+    ),
+    "ENGINE": (
+        "the engine failed",
+        "Flash the firmware again; see firmware/engine/engine.h for the engine's states.",
+    ),
+    "BAUD": (
+        "the board's clock cannot make that baud rate",
+        "Choose a rate of `kit.board.link.FASTER_BAUDS`.",
+    ),
+    "PIXELS": (
+        "how its network wants its pixels is not known",
+        "`kit generate` with --input-range, such as `--input-range 0 1`; then build and flash.",
+    ),
+}
+
+
+def refusal(payload: bytes) -> LinkError:
+    """The error that an ERROR frame tells."""
+    number, of_engine = struct.unpack_from("<xBxI", payload.ljust(7, b"\0"))
+    error = ERRORS.get(number, "")
+    what, advice = REFUSALS.get(error, (f"the board reported error {number}", SIZES))
+    why = fix = ""
+    if error == "ENGINE" and of_engine:
+        from kit.generate.xcubeai.return_codes import explain_return_code
+
+        why, fix = explain_return_code(of_engine)
+    kind = TryAgain if error in TRANSIENT else LinkError
+    return kind(f"The board refused the request: {what}.", why, fix or advice)

@@ -2,7 +2,6 @@
 
 import math
 import shutil
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,62 +37,6 @@ class Firmware:
     remark: str = ""
 
 
-def remark_on(inputs: int, outputs: int) -> str:
-    """What a network of other than 784 inputs and 10 outputs cannot do; empty for one of these."""
-    words = []
-    if inputs != PIXELS:
-        words.append(
-            f"Its input has {inputs:,} values, and an image has {PIXELS}: images and the button's "
-            "sample cannot be shown to it. `kit validate MODEL --random 1000` and Board.run give "
-            "it inputs of its own."
-        )
-    if outputs != DIGITS:
-        words.append(f"Its output has {outputs:,} values, not one for each of {DIGITS} digits.")
-    return " ".join(words)
-
-
-def _tool(name: str) -> Path:
-    """A build tool, from this Python's environment first."""
-    found = find_program(name, beside=True)
-    if found is None:
-        raise KitError(
-            f"{name} is missing.",
-            f"It comes with the Python package {name}, which is not installed here.",
-            "Run `python3 workshop.py run`: it installs everything.",
-        )
-    return found
-
-
-def _toolchain(compiler: str) -> list[str]:
-    """CMake's options for a compiler of `COMPILERS`."""
-    if compiler not in COMPILERS:
-        raise KitError(
-            f"There is no compiler {compiler!r}.",
-            f"The firmware builds with {' and '.join(COMPILERS)}.",
-            "Choose one of them; zig is always there.",
-        )
-    find_program, file, option = COMPILERS[compiler]
-    return [
-        f"-DCMAKE_TOOLCHAIN_FILE={FIRMWARE / 'cmake' / file}",
-        f"-D{option}={find_program().as_posix()}",
-    ]
-
-
-def _compile(network: Generated, folder: Path, mcu: Mcu, compiler: str, sources: Path) -> Path:
-    configure: list[str | Path] = [
-        _tool("cmake"),
-        *("-S", sources, "-B", folder, "-G", "Ninja"),
-        f"-DCMAKE_MAKE_PROGRAM={_tool('ninja')}",
-        *_toolchain(compiler),
-        f"-DBOARD={mcu.folder}",
-        f"-DPython3_EXECUTABLE={sys.executable}",
-        f"-DNETWORK_DIR={network.folder.resolve().as_posix()}",
-    ]
-    run_tool(configure, "Preparing the firmware's build")
-    run_tool([_tool("cmake"), "--build", folder], "Compiling the firmware")
-    return folder / "firmware.elf"
-
-
 def build_firmware(
     network: Generated | str | Path,
     out: str | Path = ".",
@@ -118,30 +61,82 @@ def build_firmware(
     """
     network = network if isinstance(network, Generated) else load_network(network)
     sources = Path(sources or FIRMWARE)
-    compiler = _compiler_for(network, compiler)
-    _check_size(network, mcu)
+    compiler, dtype = _compiler_for(network, compiler), network.input.dtype
+    # Said in terms of the network, what the linker would say in terms of sections.
+    check_room(network.model, "its weights take", network.weights_bytes, mcu.flash[0], mcu, dtype)
+    check_room(network.model, "its tensors take", network.arena_bytes, mcu.ram[0], mcu, dtype)
     with tempfile.TemporaryDirectory(prefix="kit-") as folder:
         with locked(network.folder.absolute()):
-            elf = _compile(network, Path(folder), mcu, compiler, sources)
-        program = Program(elf)
-        program.check_fits(network.input.dtype)
-        remark = remark_on(math.prod(network.input.shape), math.prod(network.output.shape))
-        kept = _keep(program, Path(out))
+            program = _compile(network, Path(folder), mcu, compiler, sources)
+        program.check_fits(dtype)
+        with replacing(Path(out, "firmware.elf")) as elf:
+            shutil.copyfile(program.path, elf)
+        with replacing(Path(out, "firmware.bin")) as image:
+            image.write_bytes(program.flash_image)
+    kept = elf.parent / "firmware.elf", elf.parent / "firmware.bin"
     for file in kept:
         note(file, network.folder, sources)
+    remark = remark_on(math.prod(network.input.shape), math.prod(network.output.shape))
     return Firmware(*kept, program.memory, mcu, remark)
+
+
+def remark_on(inputs: int, outputs: int) -> str:
+    """What a network of other than 784 inputs and 10 outputs cannot do; empty for one of these."""
+    words = []
+    if inputs != PIXELS:
+        words.append(
+            f"Its input has {inputs:,} values, and an image has {PIXELS}: images and the button's "
+            "sample cannot be shown to it. `kit validate MODEL --random 1000` and Board.run give "
+            "it inputs of its own."
+        )
+    if outputs != DIGITS:
+        words.append(f"Its output has {outputs:,} values, not one for each of {DIGITS} digits.")
+    return " ".join(words)
+
+
+def _compile(network: Generated, folder: Path, mcu: Mcu, compiler: str, sources: Path) -> Program:
+    find_compiler, file, option = COMPILERS[compiler]
+    cmake = _tool("cmake")
+    configure: list[str | Path] = [
+        *(cmake, "-S", sources, "-B", folder, "-G", "Ninja"),
+        f"-DCMAKE_MAKE_PROGRAM={_tool('ninja')}",
+        f"-DCMAKE_TOOLCHAIN_FILE={FIRMWARE / 'cmake' / file}",
+        f"-D{option}={find_compiler().as_posix()}",
+        f"-DBOARD={mcu.folder}",
+        f"-DNETWORK_DIR={network.folder.resolve().as_posix()}",
+    ]
+    run_tool(configure, "Preparing the firmware's build")
+    run_tool([cmake, "--build", folder], "Compiling the firmware")
+    return Program(folder / "firmware.elf")
+
+
+def _tool(name: str) -> Path:
+    """A build tool, from this Python's environment first."""
+    if found := find_program(name, beside=True):
+        return found
+    raise KitError(
+        f"{name} is missing.",
+        f"It comes with the Python package {name}, which is not installed here.",
+        "Run `python3 workshop.py run`: it installs everything.",
+    )
 
 
 def _compiler_for(network: Generated, wanted: str | None) -> str:
     """The compiler; a network of ST's tool must fit its runtime, which is made for one of them."""
+    if wanted not in (None, *COMPILERS):
+        raise KitError(
+            f"There is no compiler {wanted!r}.",
+            f"The firmware builds with {' and '.join(COMPILERS)}.",
+            "Choose one of them; zig is always there.",
+        )
     if network.runtime is None:
         return wanted or "zig"
     from kit.generate.xcubeai import check_linkable
 
     check_linkable(network)
-    if wanted not in (None, "gcc"):
+    if wanted == "zig":
         raise KitError(
-            f"{network.model} was generated by X-CUBE-AI and cannot be built with {wanted}.",
+            f"{network.model} was generated by X-CUBE-AI and cannot be built with zig.",
             "ST's runtime library is made for arm-none-eabi-gcc.",
             "Leave `--compiler` out.",
         )
@@ -152,35 +147,12 @@ def _compiler_for(network: Generated, wanted: str | None) -> str:
             f"Install it: {GET_GCC[system()]}. Or make the network with the open engine: "
             "`kit generate MODEL --out DIR --engine portable`.",
         )
-    _check_c_library()
-    return "gcc"
-
-
-def _check_c_library() -> None:
-    """Some packages of arm-none-eabi-gcc come without newlib; then gcc gives back the bare name."""
-    answer = run_tool(
-        [gcc(), f"-print-file-name={SPECS}"], "Asking arm-none-eabi-gcc for its C library"
-    )
-    if answer.strip() == SPECS:
+    # Some packages of it come without newlib; then it gives back the bare name.
+    what = "Asking arm-none-eabi-gcc for its C library"
+    if run_tool([gcc(), f"-print-file-name={SPECS}"], what).strip() == SPECS:
         raise KitError(
             f"{gcc()} has no C library.",
             f"ST's runtime needs newlib-nano, and {SPECS} is not there.",
             f"Install the whole toolchain: {GET_GCC[system()]}.",
         )
-
-
-def _check_size(network: Generated, mcu: Mcu) -> None:
-    """Say in terms of the network what the linker would say in terms of sections."""
-    flash, ram = mcu.flash[0], mcu.ram[0]
-    who, dtype = str(network.model), network.input.dtype
-    check_room(who, "its weights take", network.weights_bytes, flash, mcu, dtype)
-    check_room(who, "its tensors take", network.arena_bytes, ram, mcu, dtype)
-
-
-def _keep(program: Program, out: Path) -> tuple[Path, Path]:
-    with replacing(out / "firmware.elf") as kept_elf:
-        shutil.copyfile(program.path, kept_elf)
-    with replacing(out / "firmware.bin") as kept_bin:
-        kept_bin.write_bytes(program.flash_image)
-    folder = kept_elf.parent
-    return folder / "firmware.elf", folder / "firmware.bin"
+    return "gcc"

@@ -66,7 +66,8 @@ class Program:
         self.path = Path(path)
         try:
             self._elf = Elf(path)
-            self.mcu = self._chip()
+            name = self._elf.chip(MCUS)
+            self.mcu = find_mcu(name) if name else DEFAULT
             self._memories = memories(self.mcu)
             self.flash_image = self._elf.image(self._memories[0].start)
         except VirtualError as error:
@@ -103,14 +104,6 @@ class Program:
                     "It was linked for another chip.",
                     REBUILD,
                 )
-
-    def _chip(self) -> Mcu:
-        """By the symbol `board_mcu`; in a stripped program the name has none, but is there."""
-        name = self._elf.text("board_mcu")
-        if not name and not self._elf.symbols:
-            content = b"".join(data for _, _, data in self._elf.segments)
-            name = next((name for name in MCUS if f"{name}\0".encode() in content), "")
-        return find_mcu(name) if name else DEFAULT
 
     def _check_vectors(self) -> None:
         """The first words must be a stack pointer in RAM and a Thumb address in flash (PM0214)."""

@@ -39,11 +39,7 @@ TIME_LIMIT = 600  # seconds; the first build of zig's own runtime takes the long
 
 
 def zig() -> Path:
-    """The zig executable from the `ziglang` package.
-
-    Raises:
-        KitError: the package is not installed.
-    """
+    """The zig executable from the `ziglang` package; KitError where it is not installed."""
     try:
         import ziglang
     except ImportError as error:
@@ -57,31 +53,25 @@ def zig() -> Path:
 
 
 def gcc() -> Path:
-    """arm-none-eabi-gcc.
-
-    Raises:
-        KitError: it is not there.
-    """
-    found = find_gcc()
-    if found is None:
-        raise KitError(
-            "arm-none-eabi-gcc was not found.",
-            "It is neither on PATH nor where the Arm GNU Toolchain, STM32CubeIDE and STM32CubeCLT "
-            "put it.",
-            "Build with zig, which is always there (no --compiler). Or install it: "
-            f"{GET_GCC[system()]}.",
-        )
-    return found
+    """Where arm-none-eabi-gcc is; KitError where it is not."""
+    if found := find_gcc():
+        return found
+    raise KitError(
+        "arm-none-eabi-gcc was not found.",
+        "It is neither on PATH nor where the Arm GNU Toolchain, STM32CubeIDE and STM32CubeCLT put "
+        "it.",
+        "Build with zig, which is always there (no --compiler). Or install it: "
+        f"{GET_GCC[system()]}.",
+    )
 
 
 def find_gcc() -> Path | None:
     """Where arm-none-eabi-gcc is: on PATH, or the newest where an installer puts it."""
-    name = "arm-none-eabi-gcc"
-    places = [
-        place for start in _starts() for pattern in GCC_PLACES for place in start.glob(pattern)
-    ]
-    newest_first = sorted(map(str, places), key=_version, reverse=True)
-    return find_program(name, newest_first)
+    places = (
+        str(place) for start in _starts() for name in GCC_PLACES for place in start.glob(name)
+    )
+    newest_first = sorted(places, key=_version, reverse=True)
+    return find_program("arm-none-eabi-gcc", newest_first)
 
 
 def _starts() -> tuple[Path, Path]:
@@ -100,11 +90,8 @@ def environment() -> dict[str, str]:
 
 
 def run_tool(command: Sequence[str | Path], what: str, cwd: Path | None = None) -> str:
-    """Run a compiler or build tool and return what it printed.
-
-    Raises:
-        KitError: it failed, could not be started, or took longer than TIME_LIMIT.
-    """
+    """What a compiler or build tool printed; KitError, with `what` it was to do, where it failed,
+    could not be started, or took longer than TIME_LIMIT."""
     name = Path(command[0]).name
     done = run_program(command, TIME_LIMIT, cwd, environment())
     if done.trouble:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from kit import paths
 from kit.errors import KitError
-from kit.progress import progress_bar
 from kit.provenance import digest, made_from, note
 
 if TYPE_CHECKING:
@@ -23,12 +22,10 @@ MODEL = "digits_int8.tflite"
 """The model that goes to the board."""
 
 _MADE = {
-    "01-train": ("tutorial.h5", "tutorial.keras", "tutorial.tflite", "digits.keras"),
-    "02-quantize": [
-        f"digits_{name}.tflite" for name in ("float32", "float16", "dynamic_range", "int8")
-    ],
-    "03-generate": ("network",),
-    "04-flash": ("firmware.elf", "firmware.bin"),
+    "01-train": ["tutorial.h5", "tutorial.keras", "tutorial.tflite", "digits.keras"],
+    "02-quantize": [f"digits_{f}.tflite" for f in ("float32", "float16", "dynamic_range", "int8")],
+    "03-generate": ["network"],
+    "04-flash": ["firmware.elf", "firmware.bin"],
 }
 MAKERS = {name: notebook for notebook, names in _MADE.items() for name in names}
 """Each artifact and the notebook that makes it; `network` is a folder."""
@@ -106,16 +103,16 @@ def _running() -> list[str]:
 
 
 def _make(name: str, notebook: str) -> None:
+    from kit.lesson.execute import execute_notebook  # a second, and only needed here
+
     if notebook in _running():
         raise KitError(
             f"{name} is asked for before it is made.",
             f"{notebook} makes it, and {' needs '.join([*_running(), name])}.",
             f"In {notebook}, make {name} before asking for it.",
         )
-    from kit.lesson.execute import execute_notebook  # a second, and only needed here
-
-    with progress_bar(f"{name} is {_state(name)}: running {notebook}") as step:
-        execute_notebook(paths.NOTEBOOKS / f"{notebook}.ipynb", step, KIT_RECORD="")
+    title = f"{name} is {_state(name)}: running {notebook}"
+    execute_notebook(paths.NOTEBOOKS / f"{notebook}.ipynb", title, KIT_RECORD="")
     if not (paths.build_folder() / name).exists():
         raise KitError(
             f"{notebook} ran to its end and made no {name}.",
@@ -126,10 +123,7 @@ def _make(name: str, notebook: str) -> None:
 
 @contextmanager
 def making(target: str | Path) -> Iterator[Path]:
-    """As `kit.paths.replacing`; for an artifact, what it was made from is noted.
-
-    Raises KitError: `target` cannot be written.
-    """
+    """As `kit.paths.replacing`; for an artifact, what it was made from is noted."""
     with paths.replacing(target) as path:
         yield path
     if sources := _sources(str(target)):
@@ -157,15 +151,14 @@ def check_model(board: "Board", name: str = MODEL) -> None:
 
     Raises KitError: it runs another model, or says no hello; or as `artifact`.
     """
-    artifact(name)
-    if not (other := other_model(board, name)):
-        return
-    noted = made_from(paths.build_folder() / "network").get(name)
-    first = "" if noted == digest(paths.build_folder() / name) else "03-generate, then "
-    next_step = f'Run {first}04-flash, with BOARD = "{board.url}" in it.'
-    if board.url.startswith("replay:"):
-        next_step = f"Put the model that was on the recorded board into build/{name}."
-    raise KitError(other, f"Its answers cannot be compared with those of {name}.", next_step)
+    file = artifact(name)
+    if other := other_model(board, name):
+        noted = made_from(paths.build_folder() / "network").get(name)
+        first = "" if noted == digest(file) else "03-generate, then "
+        next_step = f'Run {first}04-flash, with BOARD = "{board.url}" in it.'
+        if board.url.startswith("replay:"):
+            next_step = f"Put the model that was on the recorded board into build/{name}."
+        raise KitError(other, f"Its answers cannot be compared with those of {name}.", next_step)
 
 
 def other_model(board: "Board", name: str = MODEL) -> str:

@@ -9,7 +9,7 @@ from kit.paths import ROOT
 
 
 @dataclass(frozen=True)
-class Code:
+class Excerpt:
     """A passage of C; in a notebook it shows colored, elsewhere as text."""
 
     place: str
@@ -22,7 +22,7 @@ class Code:
         return f"`{self.place}`\n```c\n{self.text}\n```"
 
 
-def passage(path: str | Path, first: str, last: str) -> Code:
+def passage(path: str | Path, first: str, last: str) -> Excerpt:
     """The lines of a C file from the first that begins with `first` to the next with `last`.
 
     Raises KitError: there is no such passage.
@@ -31,7 +31,7 @@ def passage(path: str | Path, first: str, last: str) -> Code:
     return _find(Path(path), pattern, f"passage from {first!r} to {last!r}")
 
 
-def function(path: str | Path, name: str) -> Code:
+def function(path: str | Path, name: str) -> Excerpt:
     """A function of a C file, from its comment to its closing brace.
 
     Raises KitError: the file has no function of that name.
@@ -40,7 +40,7 @@ def function(path: str | Path, name: str) -> Code:
     return _find(Path(path), pattern, f"function {name}")
 
 
-def _find(path: Path, pattern: str, what: str) -> Code:
+def _find(path: Path, pattern: str, what: str) -> Excerpt:
     found = re.search(pattern, path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     if found is None:
         raise KitError(
@@ -50,4 +50,4 @@ def _find(path: Path, pattern: str, what: str) -> Code:
         )
     inside = path.resolve().is_relative_to(ROOT)
     place = path.resolve().relative_to(ROOT).as_posix() if inside else path.name
-    return Code(place, found.group())
+    return Excerpt(place, found.group())

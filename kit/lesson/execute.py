@@ -26,7 +26,7 @@ from kit.lesson.outputs import (
     write_notebook,
 )
 from kit.lesson.results import read_report
-from kit.progress import SWITCH, Step, progress_bar
+from kit.progress import SWITCH, progress_bar
 
 PATTERN = "[0-9][0-9]-*.ipynb"
 """The names of the course's notebooks."""
@@ -53,7 +53,7 @@ def run_notebooks(names: Iterable[str] | None = None, board: str | None = None) 
         _check_asks(board, chosen)
     copies = [build / "notebooks" / path.name for path in chosen]
     for path, copy in zip(chosen, copies, strict=True):
-        page = as_html(_execute_shown(path, board), path)
+        page = as_html(execute_notebook(path, board=board), path)
         with paths.replacing(copy.with_suffix(".html")) as file:
             file.write_text(page, encoding="utf-8", newline="\n")
     return {
@@ -73,16 +73,11 @@ def refresh_notebooks(names: Iterable[str] | None = None) -> list[Path]:
     changed = []
     for path in notebooks(names):
         before, committed = read_notebook(path), path.read_bytes()
-        after = _execute_shown(path)
+        after = execute_notebook(path)
         keep_equal_pictures(after, before)
         write_notebook(after, path)
         changed += [path] if path.read_bytes() != committed else []
     return changed
-
-
-def _execute_shown(path: Path, board: str | None = None) -> NotebookNode:
-    with progress_bar(path.stem) as step:
-        return execute_notebook(path, step, board)
 
 
 def notebooks(names: Iterable[str] | None = None, gone: Iterable[Path] = ()) -> list[Path]:
@@ -91,17 +86,15 @@ def notebooks(names: Iterable[str] | None = None, gone: Iterable[Path] = ()) -> 
     Raises KitError: a name is unknown.
     """
     course = sorted({*paths.NOTEBOOKS.glob(PATTERN), *gone})
-    if names is None:
-        return course
     known = {name: path for path in course for name in (path.name, path.stem, path.stem[:2])}
-    for name in (names := list(names)):
-        if name not in known:
-            raise KitError(
-                f"There is no notebook called {name!r}.",
-                f"The notebooks are {', '.join(path.stem for path in course)}.",
-                "Name one of them, for example by its number.",
-            )
-    return sorted({known[name] for name in names})
+    chosen = {path.name for path in course} if names is None else set(names)
+    if unknown := chosen - {*known}:
+        raise KitError(
+            f"There is no notebook called {min(unknown)!r}.",
+            f"The notebooks are {', '.join(path.stem for path in course)}.",
+            "Name one of them, for example by its number.",
+        )
+    return sorted({known[name] for name in chosen})
 
 
 def _check_asks(board: str, chosen: list[Path]) -> None:
@@ -116,31 +109,30 @@ def _check_asks(board: str, chosen: list[Path]) -> None:
 
 
 def execute_notebook(
-    path: Path, step: Step, board: str | None = None, **environment: str
+    path: Path, title: str = "", board: str | None = None, **environment: str
 ) -> NotebookNode:
     """Execute a notebook in its own folder, with the Python that runs this; `board` as for
-    `run_notebooks`. A copy is saved in `build()/notebooks`.
+    `run_notebooks`. A bar with a title shows how far it is. A copy is saved in `build()/notebooks`.
 
     Raises KitError: a cell failed, and the copy, with all outputs up to there, is called
     NAME.failed.ipynb; or the kernel does not answer.
     """
-    notebook = read_notebook(path)
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    line = f"BOARD = {json.dumps(board, ensure_ascii=False)}"
-    for cell in code:
+    notebook, line = read_notebook(path), f"BOARD = {json.dumps(board, ensure_ascii=False)}"
+    code = [(i, cell) for i, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
+    for _, cell in code:
         cell.update(outputs=[], execution_count=None)
         if board is not None:
             cell.source = BOARD_LINE.sub(lambda _: line, cell.source)
-    code = [cell for cell in code if cell.source.strip()]
+    code = [(i, cell) for i, cell in code if cell.source.strip()]
     copy = paths.build_folder() / "notebooks" / path.name
     failed = copy.with_suffix(".failed.ipynb")
     failed.unlink(missing_ok=True)
-    with kernel(notebook, path, **environment) as client:
-        for number, cell in enumerate(code):
-            step(number, len(code))
-            cell.execution_count = number + 1
+    with progress_bar(title or path.stem) as step, kernel(notebook, path, **environment) as client:
+        for count, (index, cell) in enumerate(code, 1):
+            step(count - 1, len(code))
+            cell.execution_count = count
             try:
-                client.execute_cell(cell, notebook.cells.index(cell))
+                client.execute_cell(cell, index)
             except (CellExecutionError, DeadKernelError) as error:
                 write_notebook(normalize(notebook), failed)
                 raise _failure(path, cell, error, failed) from error
@@ -150,11 +142,10 @@ def execute_notebook(
 
 
 def _failure(path: Path, cell: NotebookNode, error: Exception, failed: Path) -> KitError:
-    number, first = cell.execution_count, cell.source.splitlines()[0]
-    why = f"{error.ename}: {error.evalue}" if isinstance(error, CellExecutionError) else str(error)
+    count, first = cell.execution_count, cell.source.splitlines()[0]
     return KitError(
-        f"{path.stem}: code cell {number} failed, which begins `{first}`.",
-        why,
+        f"{path.stem}: code cell {count} failed, which begins `{first}`.",
+        f"{error.ename}: {error.evalue}" if isinstance(error, CellExecutionError) else str(error),
         f"Look at {failed}: it holds all outputs up to there. Or run {path.name} in JupyterLab.",
     )
 
@@ -170,15 +161,8 @@ def kernel(notebook: NotebookNode, path: Path, **environment: str) -> Iterator[N
     manager = AsyncKernelManager(
         kernel_name="python3", kernel_spec_manager=KernelSpecManager(kernel_dirs=[])
     )
-    client = NotebookClient(
-        notebook,
-        km=manager,
-        timeout=None,
-        resources={"metadata": {"path": str(path.parent)}},
-        coalesce_streams=True,
-        record_timing=False,
-        extra_arguments=["--log-level=ERROR"],  # else each kernel warns that TCP is not encrypted
-    )
+    quiet = ["--log-level=ERROR"]  # else each kernel warns that TCP is not encrypted
+    client = NotebookClient(notebook, km=manager, coalesce_streams=True, extra_arguments=quiet)
     places = [str(paths.ROOT), os.environ.get("PYTHONPATH")]
     own = {
         "KIT_BUILD": str(paths.build_folder()),
@@ -188,7 +172,7 @@ def kernel(notebook: NotebookNode, path: Path, **environment: str) -> Iterator[N
         SWITCH: "0",
     }
     try:
-        with client.setup_kernel(env={**os.environ, **own, **environment}):
+        with client.setup_kernel(cwd=str(path.parent), env={**os.environ, **own, **environment}):
             yield client
     except RuntimeError as error:
         raise KitError(

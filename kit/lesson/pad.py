@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 import numpy as np
 from ipycanvas import Canvas, hold_canvas
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw
 
 from kit.errors import KitError
 from kit.lesson.show.answers import in_unit
-from kit.lesson.show.picture import BLUE, GRAY, PALE
+from kit.lesson.show.picture import BLUE, GRAY
 from kit.pictures import like_mnist
 
 if TYPE_CHECKING:
@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 SIDE = 280  # of the pad, in pixels: ten times an MNIST image
 PEN = 20  # width of the stroke: 2 to 3 pixels of an MNIST image, as MNIST's strokes are
 SHOWN = 5  # the prepared image is shown so many times enlarged
+BAR = """
+<div style="display: flex; align-items: center; height: 26px; font-weight: {weight}">
+<span style="width: 18px">{digit}</span><span style="width: 170px; background: #E8E8E8">
+<span style="display: block; height: 20px; width: {share:.2f}%; background: {color}"></span>
+</span>&nbsp; {text}</div>"""
 
 Pixels = NDArray[np.uint8]
 Point = tuple[float, float]
@@ -32,23 +37,18 @@ class DrawingPad:
     Make it the last expression of a cell to show it. Without a browser, `stroke(points)` and
     `clear()` do what the mouse does.
 
-    Args:
-        recognize: takes an image as MNIST has them, uint8 (28, 28), and returns the answer:
-            its `digit`, and the `values` of the network's outputs, real numbers. Shares of 1, as a
-            softmax gives them, are shown in percent, others as they are.
+    `recognize` takes an image as MNIST has them, uint8 (28, 28), and returns the answer: its
+    `digit`, and the `values` of the network's outputs, real numbers. Shares of 1, as a softmax
+    gives them, are shown in percent, others as they are.
 
-    Attributes:
-        picture: what was drawn, uint8 (280, 280), light on dark.
-        prepared: the same as MNIST would have it, uint8 (28, 28); None before a stroke.
-        answer: what `recognize` returned; None before a stroke and after an error.
-        message: the answer, or what went wrong, in words.
-        widget: all of it as one ipywidgets widget.
+    `picture` is what was drawn, uint8 (280, 280), light on dark; `prepared` the same as MNIST would
+    have it, None before a stroke; `answer` what `recognize` returned, None after an error, too;
+    `message` the answer, or what went wrong, in words.
     """
 
     def __init__(self, recognize: "Callable[[Pixels], Answer]") -> None:
         self.recognize = recognize
-        self.canvas = _canvas(SIDE)
-        self.preview = _canvas(28 * SHOWN)
+        self.canvas, self.preview = _canvas(SIDE), _canvas(28 * SHOWN)
         self._scores, self._text = ipywidgets.HTML(), ipywidgets.HTML()
         self._classes = 10
         button = ipywidgets.Button(description="Clear", tooltip="Wipe the pad")
@@ -59,7 +59,12 @@ class DrawingPad:
             _column("Scores:", self._scores, width="270px"),
         ]
         self.widget = ipywidgets.VBox([ipywidgets.HBox(columns), self._text])
-        self._listen()
+        self.canvas.on_mouse_down(self._down)
+        self.canvas.on_mouse_move(self._move)
+        self.canvas.on_touch_start(_one_finger(self._down))
+        self.canvas.on_touch_move(_one_finger(self._move))
+        for name in ("mouse_up", "mouse_out", "touch_end", "touch_cancel"):
+            getattr(self.canvas, f"on_{name}")(self._up)
         self.clear()
 
     def _repr_mimebundle_(self, **arguments: Any) -> Any:
@@ -91,15 +96,6 @@ class DrawingPad:
     def picture(self) -> Pixels:
         return np.array(self._image)
 
-    def _listen(self) -> None:
-        """Touches come as a list of points, of which the first finger's counts."""
-        for name, react in (("down", self._down), ("move", self._move)):
-            getattr(self.canvas, f"on_mouse_{name}")(react)
-        for name, react in (("start", self._down), ("move", self._move)):
-            getattr(self.canvas, f"on_touch_{name}")(_one_finger(react))
-        for name in ("mouse_up", "mouse_out", "touch_end", "touch_cancel"):
-            getattr(self.canvas, f"on_{name}")(self._up)
-
     def _down(self, x: float, y: float) -> None:
         self._last = (x, y)
         self._move(x, y)
@@ -128,53 +124,34 @@ class DrawingPad:
             large = self.prepared.repeat(SHOWN, axis=0).repeat(SHOWN, axis=1)
             self.preview.put_image_data(np.stack([large] * 3, axis=-1))
             answer = self.recognize(self.prepared)
-            numbers, unit = in_unit(answer.values)
-            number = _number(numbers[answer.digit], unit)
-            self._say(f"I read a {answer.digit} ({number}).", numbers, unit, answer.digit)
+            text = self._draw_bars(answer.values, answer.digit)[answer.digit]
             self.answer = answer
+            self._say(f"I read a {answer.digit} ({text}).")
         except KitError as error:
-            self._say(str(error), role="alert")
+            self._say(str(error), "alert")
         except Exception as error:
-            self._say(f"{type(error).__name__}: {error}", role="alert")
+            self._say(f"{type(error).__name__}: {error}", "alert")
 
-    def _say(
-        self,
-        text: str,
-        numbers: NDArray[Any] | None = None,
-        unit: str = "%",
-        best: int | None = None,
-        role: str = "status",
-    ) -> None:
-        """A sentence, and a bar for each class; numbers that are no percentages are drawn from
-        least to most."""
-        self.message = text
-        lines = html.escape(text).replace("\n", "<br>")
-        style = "font-size: 1.3em; line-height: 1.3"
-        self._text.value = f'<p role="{role}" style="{style}">{lines}</p>'
-        numbers = np.zeros(self._classes) if numbers is None else numbers
-        self._classes = len(numbers)
+    def _say(self, message: str, role: str = "status") -> None:
+        self.message = message
+        lines = html.escape(message).replace("\n", "<br>")
+        self._text.value = f'<p role="{role}" style="font-size:1.3em;line-height:1.3">{lines}</p>'
+        if self.answer is None:
+            self._draw_bars(np.zeros(self._classes))
+
+    def _draw_bars(self, values: ArrayLike, best: int | None = None) -> list[str]:
+        """A bar for each class; numbers that are no percentages are drawn from least to most.
+        The numbers in words."""
+        numbers, unit = in_unit(values)
+        texts = [f"{number:.0f} %" if unit else f"{number:.3g}" for number in numbers]
         least, most = (0.0, 100.0) if unit else (numbers.min(), numbers.max())
-        shares = 100 * (numbers - least) / (most - least or 1)
-        rows = (
-            _bar(digit, share, _number(value, unit), digit == best)
-            for digit, (share, value) in enumerate(zip(shares, numbers, strict=True))
-        )
-        self._scores.value = "".join(rows)
-
-
-def _number(value: float, unit: str) -> str:
-    return f"{value:.0f} %" if unit else f"{value:.3g}"
-
-
-def _bar(digit: int, percent: float, number: str, best: bool) -> str:
-    color, weight = (BLUE, "bold") if best else (GRAY, "normal")
-    return (
-        f'<div style="display:flex;align-items:center;height:26px;font-weight:{weight}">'
-        f'<span style="width:18px">{digit}</span>'
-        f'<span style="width:170px;height:20px;margin-right:8px;background:{PALE}">'
-        f'<span style="display:block;height:20px;width:{percent:.2f}%;background:{color}"></span>'
-        f"</span>{number}</div>"
-    )
+        bars = []
+        for digit, (number, text) in enumerate(zip(numbers, texts, strict=True)):
+            share = 100 * (number - least) / (most - least or 1)
+            color, weight = (BLUE, "bold") if digit == best else (GRAY, "normal")
+            bars.append(BAR.format(digit=digit, share=share, text=text, color=color, weight=weight))
+        self._scores.value, self._classes = "".join(bars), len(bars)
+        return texts
 
 
 def _canvas(side: int) -> Canvas:

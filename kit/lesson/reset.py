@@ -30,25 +30,20 @@ def reset_notebooks(names: Iterable[str] | None = None) -> dict[str, Any]:
     `build/exercises/kept` first, under a name that is not taken; what else is in `build/exercises`
     stays.
 
-    Returns:
-        "restored": the names of the notebooks that were changed; "removed": the names of what was
-        made; "kept": the copies.
+    Returns the names of the notebooks that were changed, "restored", and of what was made,
+    "removed", and the paths of the copies, "kept".
 
     Raises KitError: a name is unknown, or there is no original; nothing is changed then.
     """
     build, trained = build_folder(), build_folder() / "digits.keras"
-    originals = {path: _original(path) for path in notebooks(names, _course())}
-    changed = [
-        path for path in originals if not path.exists() or path.read_bytes() != originals[path]
-    ]
+    originals = _originals(names)
+    changed = [path for path in originals if not _is(path, originals[path])]
     made = [name for name, maker in MAKERS.items() if maker in {path.stem for path in originals}]
     made += ["report.json", "virtual"] if names is None else []
     made = [name for name in made if (build / name).exists()]
     kept = [_keep(path) for path in changed if path.exists()]
-    if trained.name in made and _weights(trained) != _weights(
-        paths.DATA / "digits_reference.keras"
-    ):
-        kept.append(_keep(trained))
+    reference = _weights(paths.DATA / "digits_reference.keras")
+    kept += [_keep(trained)] if trained.name in made and _weights(trained) != reference else []
     for path in changed:
         with replacing(path) as file:
             file.write_bytes(originals[path])
@@ -58,34 +53,33 @@ def reset_notebooks(names: Iterable[str] | None = None) -> dict[str, Any]:
     return {"restored": [path.name for path in changed], "removed": made, "kept": kept}
 
 
-def _course() -> list[Path]:
-    """The notebooks that there are originals of, also where a learner deleted one."""
-    listed = _git("ls-tree", "--name-only", "HEAD", "./")
-    names = listed.decode().split() if listed else [path.name for path in ORIGINALS.glob(PATTERN)]
-    return [paths.NOTEBOOKS / name for name in names if fnmatch(name, PATTERN)]
-
-
-def _original(path: Path) -> bytes:
-    """What git has last committed, else the copy of the set-up, which is older after an update."""
-    if committed := _git("show", f"HEAD:./{path.name}"):
-        return committed
-    if (ORIGINALS / path.name).is_file():
-        return (ORIGINALS / path.name).read_bytes()
-    raise KitError(
-        f"There is no original of {path.name} to put back.",
-        f"Git does not know it, and {ORIGINALS} does not hold it.",
-        "Download the project again and copy its notebooks folder here.",
-    )
+def _originals(names: Iterable[str] | None) -> dict[Path, bytes]:
+    """The notebooks that are named, or all, also where a learner deleted one: what git has last
+    committed, else the copy of the set-up, which is older after an update."""
+    copied = {path.name: path.read_bytes() for path in ORIGINALS.glob(PATTERN)}
+    listed = _git("ls-tree", "--name-only", "HEAD", "./").decode().split()
+    committed = {name: _git("show", f"HEAD:./{name}") for name in listed if fnmatch(name, PATTERN)}
+    chosen = notebooks(names, [paths.NOTEBOOKS / name for name in committed or copied])
+    if unknown := [path.name for path in chosen if path.name not in copied | committed]:
+        raise KitError(
+            f"There is no original of {unknown[0]} to put back.",
+            f"Git does not know it, and {ORIGINALS} does not hold it.",
+            "Download the project again and copy its notebooks folder here.",
+        )
+    return {path: (copied | committed)[path.name] for path in chosen}
 
 
 def _git(*words: str) -> bytes:
     """What git says in the notebooks' folder; nothing where it is missing or does not know it."""
     try:
-        return subprocess.run(
-            ["git", *words], cwd=paths.NOTEBOOKS, capture_output=True, check=True
-        ).stdout
+        done = subprocess.run(["git", *words], cwd=paths.NOTEBOOKS, capture_output=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return b""
+    return done.stdout
+
+
+def _is(path: Path, content: bytes) -> bool:
+    return path.exists() and path.read_bytes() == content
 
 
 def _weights(network: Path) -> bytes:

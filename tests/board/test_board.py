@@ -170,9 +170,9 @@ def test_two_requests_in_one_go_are_answered_in_order(board):
 @pytest.mark.parametrize(
     ("reply", "said"),
     [
-        (struct.pack("<BB", 3, 200), "Hello of it makes no sense"),
+        (struct.pack("<BB", 3, 200), "HELLO makes no sense"),
         (b"\x09 whatever comes later", "speaks version 9"),
-        (b"", "no version"),
+        (b"", "too short"),
     ],
 )
 def test_another_program_on_the_port_is_told_apart(monkeypatch, board, reply, said):

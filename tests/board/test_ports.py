@@ -71,31 +71,26 @@ def test_the_one_board_is_taken(plugged):
 
 def test_without_a_board_it_is_the_virtual_one_said_once(plugged, capsys):
     """On stderr, so that JSON on stdout stays JSON."""
-    assert resolve("auto") == resolve("auto") == "virtual://"
+    assert resolve("auto") == Board("auto").url == "virtual://"
     out, err = capsys.readouterr()
     assert out == "" and err.count("No board is plugged in") == 1 and "virtual://" in err
 
 
-def test_several_boards_and_nobody_to_ask(plugged):
-    """In a notebook, in a test, in a script: the error has the line to write."""
+@pytest.mark.parametrize("stdin", ["as it is", None, io.StringIO("2\n"), "closed"])
+def test_several_boards_and_nobody_to_ask(plugged, monkeypatch, stdin):
+    """In a notebook, in a test, in a script, with a closed or a missing stdin: nobody types into a
+    pipe, and the error has the line to write."""
+    if stdin == "closed":
+        stdin = io.StringIO()
+        stdin.close()
+    if stdin != "as it is":
+        monkeypatch.setattr(sys, "stdin", stdin)
     plugged(ONE, OTHER)
     with pytest.raises(KitError, match="Several boards") as error:
         resolve("auto")
     assert "0671FF" in error.value.why
     assert 'BOARD = "/dev/ttyACM0"' in error.value.next_step
     assert "--board /dev/ttyACM0" in error.value.next_step
-
-
-@pytest.mark.parametrize("stdin", [None, io.StringIO("2\n"), "closed"])
-def test_only_a_person_at_a_terminal_is_asked(plugged, monkeypatch, stdin):
-    """Nobody types into a pipe, a closed or a missing stdin."""
-    if stdin == "closed":
-        stdin = io.StringIO()
-        stdin.close()
-    monkeypatch.setattr(sys, "stdin", stdin)
-    plugged(ONE, OTHER)
-    with pytest.raises(KitError, match="Several boards"):
-        resolve("auto")
 
 
 def in_a_terminal(typed):
@@ -138,12 +133,6 @@ def test_a_person_is_asked_once_with_numbers(typed, taken):
         assert "Several boards" in out
 
 
-def test_a_board_knows_the_url_that_was_taken(plugged, capsys):
-    """`Board("auto").url` can be printed, compared, and given to `flash`."""
-    with Board("auto") as board:
-        assert board.url == "virtual://"
-
-
 def test_every_command_understands_auto(plugged, capsys):
     """`--board auto` is resolved before a command starts, also for JSON."""
     cli.main(["doctor", "--board", "auto", "--json"])
@@ -176,12 +165,6 @@ def terminal():
     os.close(theirs)
 
 
-def test_a_port_opens_and_is_given_back(terminal):
-    """Closing it lets the next one in."""
-    for _ in range(2):
-        open_port(terminal).close()
-
-
 def test_a_port_that_is_open_here_is_said_to_be_so(terminal):
     """The usual mistake in a notebook: the board of an earlier cell is still open."""
     first = open_port(terminal)
@@ -191,37 +174,20 @@ def test_a_port_that_is_open_here_is_said_to_be_so(terminal):
         assert f"process {os.getpid()}" in error.value.why
         assert "board.close()" in error.value.next_step
     first.close()
-
-
-HOLDER = (
-    "import sys; from kit.board.ports import open_port; port = open_port(sys.argv[1]);"
-    "print('open', flush=True); sys.stdin.read()"
-)
-
-
-def hold(terminal):
-    words = [sys.executable, "-c", HOLDER, terminal]
-    pipe = subprocess.PIPE
-    holder = subprocess.Popen(words, cwd=ROOT, stdin=pipe, stdout=pipe, text=True)
-    assert holder.stdout.readline() == "open\n"
-    return holder
+    open_port(terminal).close()
 
 
 @linux
 def test_the_program_that_has_the_port_is_named(terminal):
-    """As far as Linux lets this user see it."""
-    holder = hold(terminal)
-    with pytest.raises(KitError, match="is in use") as error:
-        open_port(terminal)
-    assert f"(process {holder.pid})" in error.value.why
-    holder.communicate("")
-
-
-def test_a_killed_program_leaves_no_port_locked(terminal):
-    """A kernel that died or was restarted: the next one opens the port at once."""
-    holder = hold(terminal)
-    holder.kill()
-    holder.communicate()
+    """As far as Linux lets this user see it; a killed program leaves no port locked."""
+    code = "import sys, kit.board.ports as p; port = p.open_port(sys.argv[1]); print(), input()"
+    words, pipe = [sys.executable, "-u", "-c", code, terminal], subprocess.PIPE
+    with subprocess.Popen(words, cwd=ROOT, stdin=pipe, stdout=pipe) as holder:
+        assert holder.stdout.readline()
+        with pytest.raises(KitError, match="is in use") as error:
+            open_port(terminal)
+        assert f"(process {holder.pid})" in error.value.why
+        holder.kill()
     open_port(terminal).close()
 
 

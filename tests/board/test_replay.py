@@ -87,8 +87,13 @@ def test_what_was_never_asked_is_refused_and_the_rest_still_plays(recorded):
 
 
 def test_the_same_questions_make_the_same_file(recorded, tmp_path):
-    """But for the date. A recording of a replay is the recording, too; and it is small."""
+    """But for the first line, which says for a person what it is, from which day, and who answers.
+    A recording of a replay is the recording, too; and it is small."""
     file, said = recorded
+    header = json.loads(file.read_bytes().split(b"\n")[0])
+    assert header["kit recording"] == recording.VERSION
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", header["date"])
+    assert (header["hello"]["build_id"], header["hello"]["protocol"]) == (said[1][0].build_id, 3)
     for name, url in (("a", URL), ("b", f"replay://{file}")):
         with record_board(url, tmp_path / name):
             assert lesson(url) == said
@@ -101,9 +106,8 @@ def test_the_same_questions_make_the_same_file(recorded, tmp_path):
 def play(tmp_path, *notes):
     """A port that plays these requests and their replies, each a kind and a payload."""
     with record_board("x", tmp_path / "made.rec"):
-        book = recording.Notes("x")
         for asked, payload, kind, reply in notes:
-            book.add(asked, payload, recording.Reply(kind, reply.hex(), []))
+            recording.note("x", asked, payload, recording.Reply(kind, reply.hex(), []))
     return serial.serial_for_url(f"replay://{tmp_path / 'made.rec'}", timeout=0)
 
 
@@ -208,15 +212,6 @@ def test_files_that_are_no_recordings_are_told_from_damaged_ones(recorded, tmp_p
         read_recording(tmp_path)
     path.write_bytes(whole.replace(b"\n", b"\r\n"))
     assert read_recording(path) == read_recording(file)
-
-
-def test_the_first_line_says_what_it_is(recorded):
-    """For a person with an editor: the format, the day, and who answers."""
-    file, (_, (hello, *_)) = recorded
-    header = json.loads(file.read_bytes().split(b"\n")[0])
-    assert header["kit recording"] == recording.VERSION
-    assert re.fullmatch(r"\d{4}-\d\d-\d\d", header["date"])
-    assert (header["hello"]["build_id"], header["hello"]["protocol"]) == (hello.build_id, 3)
 
 
 def test_a_file_appears_whole_or_not_at_all(program, tmp_path):

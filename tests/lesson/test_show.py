@@ -2,7 +2,6 @@
 
 import base64
 import io
-import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,7 +12,7 @@ from PIL import Image
 
 from kit.board import LayerProfile, Profile
 from kit.compile import Region
-from kit.digits import load_mnist
+from kit.generate.xcubeai import Trial
 from kit.lesson import show
 from kit.lesson.show import picture
 from kit.lesson.show.steps import STAGES
@@ -42,6 +41,7 @@ FIGURES = {
     "comparison": lambda: show.comparison(MODELS),
     "weights": lambda: show.weights(np.linspace(-1, 1, 99), np.arange(-9, 9, dtype=np.int8)),
     "memory_map": lambda: show.memory_map(REGIONS),
+    "empty memory": lambda: show.memory_map([]),
     "failures": lambda: show.failures(MISTAKES),
     "profile": lambda: show.profile(profile(estimated=True)),
     "road": lambda: show.road("generate"),
@@ -63,7 +63,7 @@ def texts(figure):
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_every_figure_is_described_and_drawn(name):
-    """Alt text, a title, axes with labels; and nothing that Matplotlib warns about."""
+    """Alt text, a title, axes with labels, nothing cut off; nothing that Matplotlib warns about."""
     figure = FIGURES[name]()
     assert isinstance(figure, Figure)
     assert len(figure.get_label()) > 15
@@ -74,28 +74,21 @@ def test_every_figure_is_described_and_drawn(name):
             names = [label.get_text() for label in axes.get_yticklabels()]
             named = any(text.strip("0123456789.\N{MINUS SIGN}") for text in names)
             assert axes.get_ylabel() or named or not names
-    file = io.BytesIO()
-    figure.savefig(file, format="png")
-    assert len(np.unique(np.asarray(Image.open(file)))) > 10
-
-
-@pytest.mark.parametrize("name", FIGURES)
-def test_no_text_is_cut_off(name):
-    """What is written lies inside the picture."""
-    figure = FIGURES[name]()
     figure.draw_without_rendering()
     width, height = figure.get_size_inches() * figure.dpi
     for artist in [*figure.axes, *figure.texts]:
         box = artist.get_tightbbox()
         assert box.x0 >= -1 and box.y0 >= -1 and box.x1 <= width + 1 and box.y1 <= height + 1
+    file = io.BytesIO()
+    figure.savefig(file, format="png")
+    assert len(np.unique(np.asarray(Image.open(file)))) > 10
 
 
 def test_digits_shows_the_pixels_it_is_given():
     """No interpolation and no mixing up of images and labels."""
-    (_, _), (x_test, y_test) = load_mnist()
-    figure = show.digits(x_test[:3], y_test[:3])
+    figure = show.digits(IMAGES[:3], [7, 2, 1])
     assert [axes.get_title() for axes in figure.axes] == ["7", "2", "1"]
-    for axes, image in zip(figure.axes, x_test, strict=False):
+    for axes, image in zip(figure.axes, IMAGES, strict=False):
         assert np.array_equal(axes.images[0].get_array(), image)
 
 
@@ -156,16 +149,12 @@ def test_engines_stand_side_by_side_and_nothing_is_made_up():
 
 def test_trials_show_why_a_setting_was_refused():
     """Figures where there are some, else the tool's reason."""
-    figures = SimpleNamespace(weights_bytes=120_000, activations_bytes=900)
-    tried = [
-        SimpleNamespace(compression="none", optimization="time", figures=figures, refusal=""),
-        SimpleNamespace(
-            compression="high", optimization="ram", figures=None, refusal="has no high"
-        ),
+    figures = SimpleNamespace(weights_bytes=120_000, activations_bytes=None)
+    tried = [Trial("none", "time", figures), Trial("high", "ram", None, "has no high")]
+    assert show.trials(tried).cells == [
+        ["none", "time", "120,000", "not known yet", ""],
+        ["high", "ram", "not known yet", "not known yet", "has no high"],
     ]
-    cells = show.trials(tried).cells
-    assert cells[0] == ["none", "time", "120,000", "900", ""]
-    assert cells[1] == ["high", "ram", "not known yet", "not known yet", "has no high"]
 
 
 def test_weights_has_a_bin_for_each_integer():
@@ -185,10 +174,6 @@ def test_memory_map_adds_up_and_is_to_scale():
     stack = ram.patches[1]
     assert (stack.get_x(), stack.get_x() + stack.get_width()) == (124, 128)
     assert "stack\n0x2001F000" in texts(figure)
-
-
-def test_an_empty_memory_can_be_drawn():
-    show.memory_map([]).draw_without_rendering()
 
 
 def test_road_highlights_one_stage_and_knows_all():
@@ -223,38 +208,3 @@ def test_a_figure_is_shown_as_a_png_with_its_alt_text(monkeypatch):
     assert more["metadata"] == {"image/png": {"alt": "A road.", "width": 960}}
     png = Image.open(io.BytesIO(base64.b64decode(data["image/png"])))
     assert png.size == (1440, 216) and "Software" not in png.info
-
-
-ROWS = [
-    {"name": "int8 <small>", "bytes": 129_008, "accuracy": np.float64(0.9741), "fits": True},
-    {"name": "Keras", "bytes": np.int64(1_446_811), "accuracy": 0.5, "fits": np.bool_(False)},
-]
-COLUMNS = {"name": "model", "bytes": "bytes", "accuracy": "read correctly", "fits": "fits"}
-
-
-def test_table_as_text():
-    """Aligned plain text: what nbval compares and a terminal shows."""
-    table = show.table(ROWS, COLUMNS, "Two models", {"accuracy": ".1%"})
-    assert repr(table).splitlines() == [
-        "Two models",
-        "model             bytes  read correctly  fits",
-        "------------  ---------  --------------  ----",
-        "int8 <small>    129,008           97.4%  yes",
-        "Keras         1,446,811           50.0%  no",
-    ]
-
-
-def test_table_as_html():
-    """Escaped, with a caption and numbers to the right; the same every time."""
-    html = show.table(ROWS, COLUMNS, "Two & two")._repr_html_()
-    assert re.search(r"<caption[^>]*>Two &amp; two</caption>", html)
-    assert '<td style="text-align:left">int8 &lt;small&gt;</td>' in html
-    assert '<td style="text-align:right">1,446,811</td>' in html
-    assert html.count("<tr>") == 3
-    assert html == show.table(ROWS, COLUMNS, "Two & two")._repr_html_()
-
-
-def test_table_of_nothing_and_of_keys():
-    """No rows, keys as headings, an unknown value left empty."""
-    assert repr(show.table([], ["a", "b"])).splitlines() == ["a  b", "-  -"]
-    assert repr(show.table([{"a": None, "b": 0.123456}], ["a", "b"])).endswith("   0.1235")

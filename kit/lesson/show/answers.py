@@ -102,7 +102,7 @@ def failures(rows: Rows, title: str = "Three famous mistakes") -> Picture:
     percent = [100 * row["accuracy"] for row in rows]
     alt = f"Bars of the accuracy of: {', '.join(names)}."
     figure = Picture(8, 0.5 * len(rows) + 1.3, title, alt)
-    axes = figure.chart("test images read correctly (%)", "", grid="x")
+    axes = figure.chart("test images read correctly (%)")
     colors = [BLUE if value == max(percent) else ORANGE for value in percent]
     bars = axes.barh(names, percent, color=colors, height=0.6)
     draw_limit(axes, 10, "guessing: 10 %")

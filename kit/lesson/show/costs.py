@@ -27,40 +27,35 @@ def memory_map(
     """Flash and RAM of a chip to scale, and below each the same parts enlarged, in bytes."""
     listed = [f"{part.name} {part.bytes:,} bytes of {part.memory}" for part in regions]
     alt = f"A map of the chip's memory: {'; '.join(listed)}."
-    inside = {
-        memory: sorted((r for r in regions if r.memory == memory), key=lambda part: part.address)
-        for memory in ("flash", "RAM")
-    }
-    height = 0.4 * max(map(len, inside.values()))
+    memories = [
+        (name, size, sorted((r for r in regions if r.memory == name), key=lambda r: r.address))
+        for name, size in (("flash", mcu.flash_bytes), ("RAM", mcu.ram_bytes))
+    ]
+    height = 0.4 * max(len(parts) for _, _, parts in memories)
     figure = Picture(11, height + 2.4, title, alt)
     grid = figure.add_gridspec(2, 2, height_ratios=[0.5, height + 0.2])
-    for column, (memory, size) in enumerate((("flash", mcu.flash_bytes), ("RAM", mcu.ram_bytes))):
-        parts = inside[memory]
-        colors = [CYCLE[index % len(CYCLE)] for index in range(len(parts))]
-        strip = figure.add_subplot(grid[0, column])
+    for column, (name, size, parts) in enumerate(memories):
         used = sum(part.bytes for part in parts)
-        strip.set_title(f"{memory}: {used:,} of {size:,} bytes ({used / size:.1%})", fontsize=10)
-        _draw_strip(strip, size, parts, colors)
-        _draw_parts(figure.add_subplot(grid[1, column]), size, parts, colors)
+        strip, enlarged = (figure.add_subplot(grid[row, column]) for row in (0, 1))
+        strip.set_title(f"{name}: {used:,} of {size:,} bytes ({used / size:.1%})", fontsize=10)
+        strip.set(xlim=(0, size / KB), yticks=[], xlabel="KB from the start of the memory")
+        strip.axvspan(0, size / KB, color=PALE)
+        enlarged.set(xscale="log", xlim=(1, 8 * size), xlabel="bytes (logarithmic)")
+        enlarged.spines[["top", "right"]].set_visible(False)
+        _draw_parts(strip, enlarged, parts)
     return figure
 
 
-def _draw_strip(axes: Axes, size: int, parts: "Sequence[Region]", colors: list[str]) -> None:
-    axes.axvspan(0, size / KB, color=PALE)
+def _draw_parts(strip: Axes, enlarged: Axes, parts: "Sequence[Region]") -> None:
+    colors = [CYCLE[index % len(CYCLE)] for index in range(len(parts))]
     for part, color in zip(parts, colors, strict=True):
         left = (part.address & 0x00FF_FFFF) / KB  # flash begins at 0x08000000, RAM at 0x20000000
-        axes.axvspan(left, left + part.bytes / KB, color=color)
-    axes.set(xlim=(0, size / KB), yticks=[], xlabel="KB from the start of the memory")
-
-
-def _draw_parts(axes: Axes, size: int, parts: "Sequence[Region]", colors: list[str]) -> None:
+        strip.axvspan(left, left + part.bytes / KB, color=color)
+    bars = enlarged.barh(range(len(parts)), [max(part.bytes, 1) for part in parts], color=colors)
+    enlarged.bar_label(bars, [f" {part.bytes:,}" for part in parts], fontsize=9)
     names = [f"{part.name}\n0x{part.address:08X}" for part in parts]
-    bars = axes.barh(range(len(parts)), [max(part.bytes, 1) for part in parts], color=colors)
-    axes.bar_label(bars, [f" {part.bytes:,}" for part in parts], fontsize=9)
-    axes.set_yticks(range(len(parts)), names, fontsize=9)
-    axes.invert_yaxis()
-    axes.set(xscale="log", xlim=(1, 8 * size), xlabel="bytes (logarithmic)")
-    axes.spines[["top", "right"]].set_visible(False)
+    enlarged.set_yticks(range(len(parts)), names, fontsize=9)
+    enlarged.invert_yaxis()
 
 
 def profile(measured: "Profile", title: str = "Where the time of one inference goes") -> Picture:
@@ -72,7 +67,7 @@ def profile(measured: "Profile", title: str = "Where the time of one inference g
     listed = [f"{each.name}{text}" for each, text in zip(layers, texts, strict=True)]
     alt = f"The time of each layer as bars, {kind} at {clock}: {'; '.join(listed)}."
     figure = Picture(9, 0.5 * len(layers) + 1.5, f"{title} ({kind})", alt)
-    axes = figure.chart(f"microseconds at {clock}, {kind}", "", grid="x")
+    axes = figure.chart(f"microseconds at {clock}, {kind}")
     times = [each.microseconds for each in layers]
     axes.bar_label(axes.barh(range(len(layers)), times, color=BLUE, height=0.6), texts)
     names = [f"{each.name}\n{each.macs:,} MACs" for each in layers]
@@ -91,23 +86,20 @@ def engines(
     `programs` are what `kit.build_firmware` made of the `networks`. `report` is that of
     `kit.lesson.results.read_report()`, for times that 05-recognize has measured on a real board.
     """
-    rows: list[tuple[str, list[Any]]] = [
-        ("made by", [_maker(each) for each in networks]),
-        ("MACs", [each.macs for each in networks]),
-        ("layers", [len(each.layers) for each in networks]),
-        ("weights, bytes", [each.weights_bytes for each in networks]),
-        ("tensors in RAM, bytes", [each.arena_bytes for each in networks]),
-        ("whole program in flash, bytes", [each.memory.flash_bytes for each in programs]),
-        ("whole program in RAM, bytes", [each.memory.ram_bytes for each in programs]),
-        ("time on a real board", [_time(each.engine, report) for each in networks]),
-    ]
+    tools = [each.runtime and f"{each.runtime.tool} {each.runtime.version}" for each in networks]
+    rows: dict[str, list[Any]] = {
+        "made by": [tool or "this kit" for tool in tools],
+        "MACs": [each.macs for each in networks],
+        "layers": [len(each.layers) for each in networks],
+        "weights, bytes": [each.weights_bytes for each in networks],
+        "tensors in RAM, bytes": [each.arena_bytes for each in networks],
+        "whole program in flash, bytes": [each.memory.flash_bytes for each in programs],
+        "whole program in RAM, bytes": [each.memory.ram_bytes for each in programs],
+        "time on a real board": [_time(each.engine, report) for each in networks],
+    }
     headings = ["", *(each.engine for each in networks)]
-    cells = [[name, *map(in_words, values)] for name, values in rows]
+    cells = [[name, *map(in_words, values)] for name, values in rows.items()]
     return Table(headings, cells, [False] * len(headings), "")
-
-
-def _maker(network: "Generated") -> str:
-    return f"{network.runtime.tool} {network.runtime.version}" if network.runtime else "this kit"
 
 
 def _time(engine: str, report: Mapping[str, Mapping[str, Any]]) -> str:
@@ -122,14 +114,10 @@ def trials(tried: "Sequence[Trial]") -> Table:
     """What settings of ST's tool cost and save, as `kit.generate.xcubeai.compare_settings` found
     out; a refused one shows the reason."""
     headings = ["compression", "optimization", "weights, bytes", "activations, bytes", "remark"]
-    cells = [
-        [trial.compression, trial.optimization, *_figures(trial), trial.refusal] for trial in tried
-    ]
+    cells = []
+    for trial in tried:
+        sizes = trial.figures
+        known = (sizes.weights_bytes, sizes.activations_bytes) if sizes else (None, None)
+        figures = ["not known yet" if figure is None else in_words(figure) for figure in known]
+        cells.append([trial.compression, trial.optimization, *figures, trial.refusal])
     return Table(headings, cells, [False] * len(headings), "")
-
-
-def _figures(trial: "Trial") -> list[str]:
-    if trial.figures is None:
-        return ["not known yet"] * 2
-    known = trial.figures.weights_bytes, trial.figures.activations_bytes
-    return ["not known yet" if figure is None else in_words(figure) for figure in known]

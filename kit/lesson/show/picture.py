@@ -6,7 +6,6 @@ tell apart; nothing is said by color alone.
 
 import base64
 import io
-from typing import Literal
 
 from IPython.display import display
 from matplotlib.axes import Axes
@@ -33,16 +32,11 @@ class Picture(Figure):
         if title:
             self.suptitle(title, fontsize=12, fontweight="bold")
 
-    def chart(
-        self,
-        x: str,
-        y: str,
-        place: tuple[int, int, int] = (1, 1, 1),
-        grid: Literal["x", "y"] = "y",
-    ) -> Axes:
-        """Axes with these labels; `place` is rows, columns and number, as for `add_subplot`."""
+    def chart(self, x: str, y: str = "", place: tuple[int, int, int] = (1, 1, 1)) -> Axes:
+        """Axes with these labels, and lines across the one of numbers: `y`, or `x` when rows have
+        names. `place` is rows, columns and number, as for `add_subplot`."""
         axes = self.add_subplot(*place, xlabel=x, ylabel=y)
-        axes.grid(axis=grid, color=PALE)
+        axes.grid(axis="y" if y else "x", color=PALE)
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)
         return axes

@@ -22,11 +22,9 @@ def history(history: Any, title: str = "Training") -> Picture:
     epochs = range(1, len(values["loss"]) + 1)
     alt = f"Two line charts over {len(epochs)} epochs: the loss and the accuracy."
     figure = Picture(8, 2.9, title, alt)
-    for place, key, label, factor in (
-        (1, "loss", "loss (cross-entropy)", 1),
-        (2, "accuracy", "accuracy (%)", 100),
-    ):
-        axes = figure.chart("epoch", label, (1, 2, place))
+    charts = ("loss", "loss (cross-entropy)", 1), ("accuracy", "accuracy (%)", 100)
+    for number, (key, label, factor) in enumerate(charts, 1):
+        axes = figure.chart("epoch", label, (1, 2, number))
         axes.plot(epochs, factor * np.asarray(values[key]), "o-", color=BLUE, label="training")
         if f"val_{key}" in values:
             seen = factor * np.asarray(values[f"val_{key}"])
@@ -48,17 +46,16 @@ def comparison(rows: Rows, title: str = "What quantization saves and costs") -> 
         "beside them the accuracy of each and its agreement with float."
     )
     figure = Picture(10, 0.55 * len(rows) + 1.7, title, alt)
-    _draw_sizes(figure.chart("file size (KB)", "", (1, 2, 1), "x"), names, rows)
-    axes = figure.chart("test images (%)", "", (1, 2, 2), "x")
-    for key, marker, color, label in (
-        ("accuracy", "o", BLUE, "read correctly"),
-        ("agreement", "D", ORANGE, "same answer as float"),
-    ):
+    _draw_sizes(figure.chart("file size (KB)", place=(1, 2, 1)), names, rows)
+    axes = figure.chart("test images (%)", place=(1, 2, 2))
+    right = "accuracy", "read correctly", "o", BLUE
+    same = "agreement", "same answer as float", "D", ORANGE
+    for key, label, marker, color in (right, same):
         percent = [100 * row[key] for row in rows]
         axes.plot(percent, names, marker, color=color, markersize=8, label=label)
-        for value, name in zip(percent, names, strict=True):
-            place = (value, name)
-            axes.annotate(f"{value:.2f}", place, (0, 8), textcoords="offset points", ha="center")
+        for place in zip(percent, names, strict=True):
+            text = f"{place[0]:.2f}"
+            axes.annotate(text, place, (0, 8), textcoords="offset points", ha="center")
     axes.set_ylim(len(rows) - 0.4, -0.75)
     axes.margins(x=0.12)
     figure.legend(loc="outside lower right", ncols=2, frameon=False)
@@ -87,13 +84,14 @@ def weights(
     """Histograms of a layer's weights side by side: any shapes; integers get a bin each value."""
     alt = f"Two histograms of weights side by side, {names[0]} and {names[1]}."
     figure = Picture(9, 3, title, alt)
-    for index, (values, color) in enumerate(((before, BLUE), (after, ORANGE))):
+    charts = (before, BLUE, names[0]), (after, ORANGE, names[1])
+    for number, (values, color, name) in enumerate(charts, 1):
         flat = np.asarray(values).reshape(-1)
         whole = flat.dtype.kind in "iu"
         label = "stored value" if whole else "weight"
-        axes = figure.chart(label, "number of weights", (1, 2, index + 1))
+        axes = figure.chart(label, "number of weights", (1, 2, number))
         edges = np.arange(int(flat.min()), int(flat.max()) + 2) - 0.5
         axes.hist(flat, bins=edges.tolist() if whole else 100, color=color)
         axes.xaxis.set_major_locator(MaxNLocator(7))
-        axes.set_title(names[index], fontsize=10)
+        axes.set_title(name, fontsize=10)
     return figure

@@ -688,7 +688,7 @@ def test_generate_build_flash(home, roots, model, line, monkeypatch, capsys, nam
         return greet(url, elf, how)
 
     monkeypatch.setattr(FLASH, "_greet", written)
-    monkeypatch.setattr(FLASH, "NETWORK", ())  # taken for a board on an ST-LINK
+    monkeypatch.setattr(FLASH, "WAYS", {})  # taken for a board on an ST-LINK
     words = ["--engine", "xcubeai", "--tool", str(roots(name)), "--out", str(home / "network")]
     assert main(["generate", str(model), *words]) == 0
     assert f"{load_network(home / 'network').runtime.api} API" in capsys.readouterr().out
