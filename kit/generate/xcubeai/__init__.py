@@ -1,5 +1,5 @@
 """ST's X-CUBE-AI (ST Edge AI Core) as an engine, which a user has or not: found, driven, read.
-The road: find → tool → figures (description) → c_code → runtime → engine."""
+The road: find → tool → figures → c_code → runtime → engine."""
 
 from kit.generate.xcubeai.engine import Trial, compare_settings, generate_by_st
 from kit.generate.xcubeai.find import look

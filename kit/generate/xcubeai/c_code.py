@@ -11,12 +11,11 @@ from pathlib import Path
 
 from kit.errors import KitError
 from kit.generate.result import TensorInfo
-from kit.generate.xcubeai.description import check_port, dtype_of
+from kit.generate.xcubeai.figures import check_port, dtype_of
 from kit.generate.xcubeai.versions import AGAIN, FOR_F446, OLDEST, Version, numbers
 
 NAMES = "engine_network.h"
-PARTS = (".h", "_config.h", "_data.h", "_data_params.h")
-"""The headers of a network that are read, as far as its API has them."""
+PARTS = (".h", "_config.h", "_data.h", "_data_params.h")  # those headers that are read
 _DEFINE = r"^[ \t]*#[ \t]*define[ \t]+"
 _SPLICED = re.compile(r"\\\r?\n")
 _NO_CODE = re.compile(r"//[^\n]*|/\*.*?\*/|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'", re.DOTALL)

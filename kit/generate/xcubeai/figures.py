@@ -1,16 +1,44 @@
-"""What the tool says about a network, complete, and said the same wherever it is said."""
+"""What the tool says about a network, in network_c_info.json (schema 2.0, from Core 1.0 on) and a
+text report (X-CUBE-AI 6.0 to ST Edge AI Core 4.0): read, and compared.
 
+Of the report, lines `label : value`, the row "RT total", the name of the runtime library and the
+table "C-Layers" are read. Lines that are not known are passed over, in any order; two lines that
+contradict each other, and numbers written in another way, are errors.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from math import isclose
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from kit.errors import KitError
 from kit.generate.result import Layer, TensorInfo
-from kit.generate.xcubeai.description import read_description
-from kit.generate.xcubeai.versions import AGAIN, Version
+from kit.generate.xcubeai.versions import AGAIN, CORE, FOR_F446, Version, version_in
 from kit.model import Model
 
+SCHEMA = "2.0"
+TAKEN = ("int8", "float32")
+KINDS = {"f": "float", "u": "uint", "s": "int", "i": "int"}
+LABELS = {"macc": "macs", "weights (ro)": "weights_bytes", "activations (rw)": "activations_bytes"}
+COUNT = r"\d{1,3}(?:,\d{3})+|\d+"
+TYPE = r"(?:ai_)?(?:(?:u?int|[usi])(?:8|16|32)|f(?:loat)?(?:16|32)|float)"
+_FORMAT = re.compile(r"(?:^|_)(?:(float|f)(16|32|64)?|(u?int|[usi])(8|16|32|64))$", re.I)
+_LINE = re.compile(r"^[ \t]*(\S[^:|\n]*?)[ \t]*:[ \t]+(\S.*?)[ \t]*$", re.M)
+_SHAPES = [  # int8(1x14), 14 Bytes; older: ai_i8, …, (1, 1, 14)
+    re.compile(rf"\b({TYPE})\(([\dx]+)\)", re.I),
+    re.compile(rf"\b({TYPE})\b.*\(([\d, ]+)\)", re.I),
+]
+_LINEAR = re.compile(  # QLinear(0.19,-8,int8); older: scale=0.19, zero=-8
+    r"(?:QLinear\(|\bs(?:cale)?=)([-+.\de]+)(?:,|.*?\bz(?:p|ero(?:_point)?)=)(-?\d+)"
+)
+_TOTAL = re.compile(rf"^\s*RT total\s+({COUNT})\s+[\d.]+%\s+({COUNT})\s+[\d.]+%", re.M)
+_LIBRARY = re.compile(r"^\s*(NetworkRuntime\w+\.a)\s", re.M)
+_ROW = re.compile(rf"^\s*\d+\s+(\S+)\s+\d+\s+(\S+)\s+({COUNT})\s+({COUNT})\s+I:", re.M)
 APART = "The tool's description of the network contradicts"
 NEEDED = ("macs", "weights_bytes", "activations_bytes", "io_bytes", "input", "output", "layers")
 
@@ -126,7 +154,7 @@ def _same(one: Any, other: Any) -> bool:
         one.scale
         and other.scale
         and not (
-            isclose(one.scale, other.scale, rel_tol=1e-5, abs_tol=6e-10)
+            math.isclose(one.scale, other.scale, rel_tol=1e-5, abs_tol=6e-10)
             and one.zero_point == other.zero_point
         )
     ):
@@ -143,3 +171,184 @@ def _words(told: Any) -> str:
     if isinstance(told, tuple):
         return ", ".join(f"{layer.name} {layer.macs:,}" for layer in told)
     return str(told)
+
+
+# ---- The two files ----
+
+
+def read_description(path: Path) -> dict[str, Any]:
+    """The figures in one of the two files, by the names of the fields of `Figures`; without what it
+    omits. Raises KitError: it cannot be read, has another layout, lacks or contradicts something,
+    the version is too old, or the firmware does not take such a network."""
+    parse = parse_info if path.suffix == ".json" else parse_report
+    try:
+        return parse(path.read_text(encoding="utf-8", errors="replace"))
+    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+        told = error if isinstance(error, OSError | ValueError) else f"it lacks {error!r}"
+        raise KitError(
+            f"{path.name} cannot be read.",
+            f"It is damaged, or lacks or garbles something: {told}.",
+            AGAIN,
+        ) from error
+
+
+def dtype_of(name: str) -> str:
+    """The dtype of STAI_FORMAT_S8, ai_i8, f32 and the like; another type keeps its own name."""
+    if not (found := _FORMAT.search(name)):
+        return name
+    return KINDS[(found[1] or found[3])[0].lower()] + (found[2] or found[4] or "32")
+
+
+def check_port(way: str, dtypes: Sequence[str]) -> None:
+    """Raise KitError where the firmware does not take a network with inputs or outputs (`way`) of
+    such dtypes: there is not exactly one, or it is neither int8 nor float32."""
+    if len(dtypes) != 1:
+        raise KitError(
+            f"The network has {len(dtypes)} {way}s.",
+            f"One {way} is needed: the program on the board takes one image and gives one answer.",
+            f"Make a model with one {way}, and generate again.",
+        )
+    if dtypes[0] not in TAKEN:
+        raise KitError(
+            f"The network's {way} is {dtypes[0]}.",
+            f"The program on the board takes {' and '.join(TAKEN)}; it would prepare the image "
+            "wrongly for any other type.",
+            f"Convert the model with inference_{way}_type = tf.int8, as notebook 02-quantize does, "
+            f"leave the type of the {way} to ST's tool, and generate again.",
+        )
+
+
+def parse_info(text: str) -> dict[str, Any]:
+    """The figures in the text of network_c_info.json."""
+    content = json.loads(text)
+    schema = content.get("json_schema_version") if isinstance(content, dict) else None
+    if schema != SCHEMA:
+        raise ValueError(f"its schema is {schema!r}, and the kit knows {SCHEMA!r}")
+    if not content["graphs"]:
+        raise KitError(
+            "This network was made for another target.",
+            "Its description has no graph that a processor computes, as those for the Neural-ART "
+            "accelerator of the STM32N6.",
+            FOR_F446,
+        )
+    graph, sizes = content["graphs"][0], content["memory_footprint"]
+    buffers = {buffer["id"]: buffer for buffer in content["buffers"]}
+    layers = tuple(_json_layer(node, buffers) for node in graph["nodes"])
+    tool = content["environment"]["tools"][0]
+    told = {
+        "version": Version(CORE, str(tool["version"])),
+        "macs": sum(layer.macs for layer in layers),
+        "weights_bytes": _count(sizes["weights"]),
+        "activations_bytes": _count(sizes["activations"]),
+        "io_bytes": sum(map(_count, np.atleast_1d(sizes["io"]).tolist())),
+        "layers": layers,
+    }
+    for way in ("input", "output"):
+        tensors = [_json_tensor(buffers[number]) for number in graph[f"{way}s"]]
+        check_port(way, [tensor.dtype for tensor in tensors])
+        told[way] = tensors[0]
+    for name in ("kernel_flash", "kernel_ram"):  # measured, where it had a compiler for it
+        if sizes.get("toolchain", True) and sizes.get(name) is not None:
+            told[f"{name}_bytes"] = _count(sizes[name])
+    files = tool.get("input_model", {}).get("model_files", [])
+    if len(files) == 1 and "signature" in files[0]:
+        told["model_hash"] = files[0]["signature"]
+    return told
+
+
+def _count(value: Any) -> int:
+    """A size or a number of operations: a whole number of 0 or more."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"{value!r} is not a count")
+    return value
+
+
+def _json_tensor(buffer: dict[str, Any]) -> TensorInfo:
+    """A buffer; its own size may be more than its values, as some kernels read beyond the end."""
+    scales, offsets = buffer["intq"].get("scales"), buffer["intq"].get("offsets")
+    if scales and len(scales) > 1:
+        raise ValueError(f"{buffer['name']} has {len(scales)} scales, not one")
+    linear = (float(scales[0]) if scales else 0.0, int(offsets[0]) if offsets else 0)
+    size = _count(buffer["size_bytes"])
+    tensor = _tensor((1, *map(_count, buffer["shape"])), str(buffer["format"]), linear, size)
+    if size < tensor.bytes:
+        raise ValueError(f"{buffer['name']} has {size} bytes, and its shape needs {tensor.bytes}")
+    return tensor
+
+
+def _json_layer(node: dict[str, Any], buffers: dict[int, dict[str, Any]]) -> Layer:
+    inputs = [buffers[number] for number in node["inputs"]]
+    return Layer(
+        str(node["name"]),
+        str(node["type"] if "type" in node else node["description"]),  # as up to Core 2.2
+        _count(node["macc"]),
+        sum(_count(one["size_bytes"]) for one in inputs if "WEIGHTS" in one["flags"]),
+        _json_tensor(buffers[node["outputs"][0]]),
+    )
+
+
+def _tensor(
+    shape: tuple[int, ...], name: str, linear: tuple[float, int], size: int = 0
+) -> TensorInfo:
+    """A tensor of a type of ST's; `size` counts where that is not known."""
+    dtype = dtype_of(name)
+    known = math.prod(shape) * np.dtype(dtype).itemsize if dtype in np.sctypeDict else size
+    return TensorInfo(shape, dtype, *linear, known)
+
+
+def parse_report(text: str) -> dict[str, Any]:
+    """The figures in a report's text. Raises ValueError, and KitError for what is not taken."""
+    found: dict[str, Any] = {}
+    if version := version_in(text):
+        version.check_age()  # before it is read: its layout is another one
+        found["version"] = version
+    for name, figure in _told(text):
+        if found.setdefault(name, figure) != figure:
+            raise ValueError(f"{name} is {found[name]} in one line and {figure} in another")
+    if table := re.search(r"C-Layers \((\d+)\)", text):
+        rows = _ROW.findall(text[table.end() :])
+        if len(rows) != int(table[1]):
+            raise ValueError(f"the table of C-Layers has {len(rows)} rows, not {table[1]}")
+        found["layers"] = tuple(
+            Layer(name, kind, _number(macs), _number(weights), None)
+            for name, kind, macs, weights in rows
+        )
+    return found
+
+
+def _told(text: str) -> Iterator[tuple[str, Any]]:
+    """What lines say, by the fields of `Figures`; one indented by ten or more continues another."""
+    joined = re.sub(r"\n {10,}(?:: +)?(?=\S)", " ", "\n".join(text.splitlines()))
+    for label, value in _LINE.findall(joined):
+        if label in LABELS:
+            yield LABELS[label], _number(value)
+        elif label == "model_hash":
+            yield label, value
+        elif label == "ram (total)" and "=" in value:
+            parts = value.partition("=")[2].split("+")[1:]
+            yield "io_bytes", sum(_number(part.strip()) for part in parts)
+        elif port := re.fullmatch(r"(input|output)( \d+/(\d+))?", label):
+            tensor = _report_tensor(value)
+            check_port(port[1], [tensor.dtype] * int(port[3] or 1))
+            yield port[1], tensor
+    for flash, ram in _TOTAL.findall(text):
+        yield "kernel_flash_bytes", _number(flash)
+        yield "kernel_ram_bytes", _number(ram)
+    yield from (("library", library) for library in _LIBRARY.findall(text))
+
+
+def _number(text: str) -> int:
+    """The number at the start of a value: "3,508 B (3.43 KiB)" is 3508."""
+    found = re.match(rf"({COUNT})(?![\d.,])", text)
+    if not found:
+        raise ValueError(f"{text!r} does not begin with a whole number")
+    return int(found[1].replace(",", ""))
+
+
+def _report_tensor(text: str) -> TensorInfo:
+    found = next(filter(None, (shape.search(text) for shape in _SHAPES)), None)
+    if not found:
+        raise ValueError(f"{text!r} does not describe a tensor in a known way")
+    linear = _LINEAR.search(text)
+    told = (float(linear[1]), int(linear[2])) if linear else (0.0, 0)
+    return _tensor(tuple(map(int, re.findall(r"\d+", found[2]))), found[1], told)

@@ -24,15 +24,13 @@ HOW_TO_GET = (
 )
 VARIABLES = ("STEDGEAI_CORE_DIR", "STEDGEAI_PATH", "X_CUBE_AI_DIR", "STM32_AI_EXE", "STM_AI_EXE")
 OF_USER = ("~/ST", "~", "~/STMicroelectronics", "~/opt/ST")
-HOMES = {
+HOMES = {  # where folders such as STEdgeAI, STEdgeAI_v2 and stedgeai-windows-4.0 lie
     "Windows": (*(f"{drive}:/ST" for drive in "CDEFGH"), *OF_USER),
     "Darwin": ("/Applications/ST", "/Applications", "/opt/ST", *OF_USER),
     "Linux": ("/opt/ST", "/opt", *OF_USER),
 }
-"""Where folders such as STEdgeAI, STEdgeAI_v2 and stedgeai-windows-4.0 lie."""
 REPOSITORY = "~/STM32Cube/Repository"
 PACKS = ("Packs/STMicroelectronics/X-CUBE-AI", "STMicroelectronics/X-CUBE-AI")
-"""Within a repository of STM32CubeMX; the second as older versions had it."""
 UPDATER = "~/.stm32cubemx/plugins/updater/updater.ini"
 FOLDERS = {"Windows": ("windows",), "Darwin": ("mac",), "Linux": ("linux",)}
 APPLE_SILICON = ("macarm", "mac")

@@ -10,8 +10,9 @@ from importlib import import_module
 from pathlib import Path
 
 from kit.errors import KitError, Pattern, explain
-from kit.generate.xcubeai.description import check_port
+from kit.generate.xcubeai.figures import check_port
 from kit.model import Model, read_model
+from kit.programs import Done
 
 KERAS = (".keras", ".h5")
 HAND_OVER = (
@@ -26,8 +27,9 @@ _SAID = re.compile(
 )
 _LOADING = re.compile(r"E010|LOAD ERROR|TOOL ERROR|INTERNAL ERROR")
 _KERAS = re.compile(
-    r"quantization_config|[Uu]nrecognized keyword|[Uu]nknown layer|DTypePolicy|batch_shape|"
-    r"deserializ|Keras|keras"
+    r"keras|quantization_config|unrecognized keyword|unknown layer|dtypepolicy|batch_shape|"
+    r"deserializ",
+    re.I,
 )
 MEANINGS = [
     Pattern(
@@ -120,21 +122,23 @@ def described_model(path: Path) -> Model | None:
     return None
 
 
-def failure(what: str, printed: str, code: int, model: Path) -> KitError | None:
-    """`what` happened, its cause and the way out, from what the tool printed about `model` and its
-    exit code; None when it neither said that it failed nor ended with a code other than 0."""
-    printed = _COLOR.sub("", printed)
+def check_done(what: str, done: Done, model: Path) -> None:
+    """Raise KitError, with its cause and the way out, where the tool says of `model` that it failed
+    or ended with a code other than 0; `what` says what happened."""
+    printed = _COLOR.sub("", done.printed)
     said = " / ".join(found[0].strip() for found in _SAID.finditer(printed))
-    if not said and code == 0:
-        return None
+    if not said and done.code == 0:
+        return
     if not said:
-        why = f"It ended with exit code {code} and said: {printed.strip()[-1500:] or 'nothing'}"
-        advice = "Run `kit doctor`; try the same in a terminal, and read what it says."
-        return KitError(what, why, advice)
+        raise KitError(
+            what,
+            f"It ended with exit code {done.code} and said: {printed.strip()[-1500:] or 'nothing'}",
+            "Run `kit doctor`; try the same in a terminal, and read what it says.",
+        )
     meaning = explain(said, MEANINGS)
     if model.suffix in KERAS and _LOADING.search(said) and _KERAS.search(printed):
         meaning = KERAS_TRAP.error(model=model.name, keras=keras_version(model))
-    return KitError(what, f"It says: {said}\n{meaning.why}", meaning.next_step)
+    raise KitError(what, f"It says: {said}\n{meaning.why}", meaning.next_step)
 
 
 def keras_version(model: Path) -> str:

@@ -20,17 +20,16 @@ from pathlib import Path
 from kit.errors import KitError
 from kit.generate.xcubeai.figures import Figures, gather_figures
 from kit.generate.xcubeai.find import StTool, find_tool
-from kit.generate.xcubeai.refusals import described_model, failure
+from kit.generate.xcubeai.refusals import check_done, described_model
 from kit.generate.xcubeai.versions import Version, version_in
 from kit.model import Model, Range
 from kit.paths import build_folder
 from kit.programs import Done, Watch, run_program
 
-SHORT = 120  # seconds for --version and --help: the tool unpacks itself when it starts
 LIMITS = {"analyze": 600, "generate": 600, "validate": 3600}  # seconds
+SHORT = 120  # seconds for --version and --help: the tool unpacks itself when it starts
 TARGET = "stm32f4"
-FIRST_ST_AI = (2, 2)
-"""The first ST Edge AI Core that can generate the st-ai API for an STM32F4."""
+FIRST_ST_AI = (2, 2)  # the first ST Edge AI Core that can generate this API for an STM32F4
 
 
 @dataclass(frozen=True)
@@ -77,11 +76,8 @@ class StJob:
         line = [*self._command(verb), *more]
         done = _run(line, self.model.parent, LIMITS[verb], self.settings.watch)
         self.printed = done.printed
-        what = f"{self.version} could not {verb} {self.model.name}."
-        if error := failure(what, done.printed, done.code, self.model):
-            raise error
-        places = [self.output, self.workspace]
-        return gather_figures(places, verb, self.described, self.version)
+        check_done(f"{self.version} could not {verb} {self.model.name}.", done, self.model)
+        return gather_figures([self.output, self.workspace], verb, self.described, self.version)
 
     def _command(self, verb: str) -> list[str | Path]:
         """The command line, with the options that the version has."""
@@ -131,8 +127,7 @@ def safe_name(name: str) -> str:
 
 
 def version_of(tool: StTool) -> Version:
-    """The version of a tool, as it says itself; KitError when it does not run or says nothing that
-    is known."""
+    """The version of a tool, as it says itself; raises KitError when it does not, or not run."""
     said = _say(tool, "--version")
     if version := version_in(said):
         return version
@@ -190,8 +185,7 @@ def _run(line: Sequence[str | Path], folder: Path, seconds: float, watch: Watch 
 
 @contextmanager
 def work_folder() -> Iterator[Path]:
-    """A temporary folder whose path holds no letter outside ASCII; KitError where none can be
-    made."""
+    """A temporary folder whose path has ASCII letters only; KitError where none can be made."""
     candidates = [Path(tempfile.gettempdir()), build_folder(), Path.home()]
     if sys.platform == "win32":
         candidates += [Path(os.environ.get("PUBLIC", "C:/Users/Public")), Path("C:/")]

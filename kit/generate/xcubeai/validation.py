@@ -16,8 +16,7 @@ from kit.generate.xcubeai.license import check_may_run_on
 from kit.generate.xcubeai.tool import Settings, open_job
 from kit.generate.xcubeai.versions import AGAIN
 
-MODES = {"host": "x86", "target": "stm32"}
-"""The two modes, and what the older stm32ai calls them."""
+MODES = {"host": "x86", "target": "stm32"}  # and what the older stm32ai calls them
 BAUD = 115200
 NAMES = ("acc", "rmse", "mae", "l2r", "mean", "std", "nse", "cos")
 _DURATION = re.compile(r"^\s*duration\s*:\s*([\d.]+) ms", re.MULTILINE)

@@ -10,13 +10,11 @@ from dataclasses import dataclass
 from kit.errors import KitError
 
 CORE = "ST Edge AI Core"
-OLDEST = (7, 1)
-"""The first X-CUBE-AI whose generated C has the API that firmware/engine knows as "legacy"."""
-CUBES: dict[tuple[int, ...], tuple[int, ...]] = {
+OLDEST = (7, 1)  # the first X-CUBE-AI whose C has the API that firmware/engine calls "legacy"
+CUBES: dict[tuple[int, ...], tuple[int, ...]] = {  # of each known Core; 9.0 still counted so
     (1, 0): (9, 1), (2, 0): (10, 0), (2, 1): (10, 1), (2, 2): (10, 2), (3, 0): (11, 0),
     (4, 0): (12, 0), (9, 0): (9, 0),
 }  # fmt: skip
-"""X-CUBE-AI's number for each ST Edge AI Core that is known; the first still counted as it did."""
 AGAIN = (
     "Generate again into an empty folder, or download the zip again. If it stays so, the kit does "
     "not know this version: use ST Edge AI Core 1.0 to 4.0, or the portable engine."

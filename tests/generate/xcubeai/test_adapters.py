@@ -7,7 +7,6 @@ names, and strict where ST's is (tests/stand_in). So both adapters compile, link
 import os
 import shutil
 import subprocess
-import zipfile
 from dataclasses import replace
 from importlib import import_module
 
@@ -20,10 +19,11 @@ from networks import Spec, make, make_course
 from real_board import add_tool, line  # noqa: F401
 from stand_in import installation, runtime
 from stand_in.releases import RELEASES
+from stand_in.use import by_st
 from test_firmware import blinks, ticks, watch_led
 
 from kit import paths
-from kit.board import Board, LinkError, Request, confirm, flash
+from kit.board import Board, LinkError, confirm, flash
 from kit.checks import selftest
 from kit.cli import main
 from kit.compile import HostNetwork, Program, build_firmware, firmware, toolchain
@@ -46,14 +46,6 @@ pytestmark = [
     pytest.mark.skipif(bool(MISSING), reason=f"{MISSING}, and ST's runtime needs it"),
     pytest.mark.deep,
 ]
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    """A folder whose path has what users' paths have: everything here lies in it."""
-    folder = tmp_path_factory.mktemp("user") / "Ünïcode & spaces"
-    folder.mkdir()
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -129,10 +121,6 @@ def wrong(networks, tmp_path, monkeypatch):
     return make_wrong
 
 
-def by_st(path, out, root, **settings):
-    return generate_network(path, out, "xcubeai", tool=root, **settings)
-
-
 def asked(elf, images):
     """The scores of a program on the virtual board."""
     flash(URL, elf)
@@ -160,16 +148,7 @@ def test_a_thousand_images_as_litert(roots, course, place, name):
     assert (scores.argmax(axis=1) == labels[:1000]).mean() > 0.95
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        name
-        if name in ("7.1", "Core 1.0", "Core 2.2")
-        else pytest.param(name, marks=pytest.mark.deep)
-        for name in RELEASES
-        if name not in APIS
-    ],
-)
+@pytest.mark.parametrize("name", [name for name in RELEASES if name not in APIS])
 def test_each_version(networks, model, place, name):
     """Whatever API it has by default, and whatever its header and library are called."""
     images = load_digits()[1][0][:20]
@@ -263,51 +242,19 @@ def test_a_build_repeats_byte_for_byte(own, networks, tmp_path):
     assert first.bin.read_bytes() == again.bin.read_bytes() == elsewhere.bin.read_bytes()
 
 
-def test_from_a_zip(networks, roots, model, place, tmp_path):
-    """Developer Cloud's zip needs no installation, and its folder may be moved before the build."""
-    made, root = networks("Core 4.0"), roots("Core 4.0")
-    with zipfile.ZipFile(tmp_path / "c öde.zip", "w") as archive:
-        files = [*made.folder.glob("network*.[ch]")]
-        report = by_st_report(model, root, tmp_path)
-        for file in [*files, *report]:
-            archive.write(file, f"code/{file.name}")
-        for file in made.runtime.include.iterdir():
-            archive.write(file, f"code/Inc/{file.name}")
-        archive.write(made.runtime.library, f"code/Lib/{made.runtime.library.name}")
-    generate_network(model, tmp_path / "network", "xcubeai", from_zip=tmp_path / "c öde.zip")
-    moved = (tmp_path / "network").rename(tmp_path / "mövéd to")
-    images = load_digits()[1][0][:20]
-    scores = asked(build_firmware(moved, tmp_path / "built").elf, images)
-    assert (scores == reference(model, images)).all()
-
-
-def by_st_report(model, root, folder):
-    """The report and the JSON, which the kit does not keep."""
-    plain = folder / "m.tflite"
-    shutil.copyfile(model, plain)
-    program = next((root / "Utilities").rglob("stedgeai*"))
-    words = ["generate", "--model", "m.tflite", "--target", "stm32f4", "--quiet"]
-    out = ["--output", "out", "--workspace", "ws", "--name", "network"]
-    subprocess.run([program, *words, *out], cwd=folder, check=True, capture_output=True)
-    return [
-        folder / "out" / name for name in ("network_c_info.json", "network_generate_report.txt")
-    ]
-
-
 @pytest.fixture
 def zipped(roots, model, tmp_path):
     """`zipped(name, **behavior)`: a zip of what a release makes of the model as "mnist"."""
 
     def pack(name, **behavior):
         root = roots(name)
-        installation.behave(root, **behavior)
+        installation.behave(root, release=name, **behavior)
         shutil.copyfile(model, tmp_path / "m.tflite")
         program = next((root / "Utilities").rglob("st*ai*"))
         target = ["--target", "stm32f4"] if RELEASES[name].is_core else []
         words = ["generate", "--model", "m.tflite", *target, "--quiet", "--name", "mnist"]
         run = [program, *words, "--output", "code", "--workspace", "ws"]
         subprocess.run(run, cwd=tmp_path, check=True, capture_output=True)
-        (root / installation.BEHAVIOR).unlink()
         installation.behave(root, release=name)
         shutil.copytree(root / installation.INC, tmp_path / "code" / "Inc")
         shutil.copytree(root / installation.LIB, tmp_path / "code" / "Lib")
@@ -359,15 +306,6 @@ def test_another_type_does_not_start_with_the_legacy_api(wrong):
     """Its runtime says the format, and the board says it in words."""
     elf = wrong("8.1", "(buffer)) == 1", "(buffer)) == 0").elf
     assert "of another type" in complaint(elf)
-
-
-@pytest.mark.parametrize("name", APIS)
-def test_fewer_bytes_than_values(own, tmp_path, name):
-    """As `generate` refuses it; here for a header that was changed since."""
-    made = own(name)
-    header = made.folder / "network.h"
-    header.write_text(header.read_text().replace("IN_1_SIZE_BYTES (784)", "IN_1_SIZE_BYTES (783)"))
-    assert "784 values of int8 in 783 bytes" in refused(made, tmp_path)
 
 
 # --- Each wrong use of an API is answered with its code, and the kit says it in words -------------
@@ -507,17 +445,6 @@ def test_every_number_is_told(number):
         assert f"{number:#08x}" in why
 
 
-def test_the_open_engine_has_no_numbers(model, tmp_path):
-    """The reply to what cannot be served ends with four zero bytes, and words stay as they were."""
-    flash(URL, build_firmware(generate_network(model, tmp_path / "open"), tmp_path / "built").elf)
-    with Board(URL) as board:
-        board.hello()
-        reply = board.link.exchange(Request.LAYER, bytes([99]))
-        assert reply.payload == bytes([Request.LAYER, 5, 0, 0, 0, 0, 0])
-        with pytest.raises(LinkError, match="no such layer"):
-            board.link.request(Request.LAYER, bytes([99]))
-
-
 # --- What does not belong together is not built ---------------------------------------------------
 
 
@@ -532,24 +459,6 @@ def refused(made, tmp_path, **more):
     return str(error.value)
 
 
-@pytest.mark.parametrize(("name", "other"), [("Core 4.0", "Core 2.2"), ("8.1", "7.2")])
-def test_a_library_of_another_version(own, tmp_path, name, other):
-    """Found before linking, which would go through and give a program that may answer wrongly."""
-    made = own(name)
-    library = made.runtime.library.rename(made.runtime.library.with_name(RELEASES[other].library))
-    made = replace(made, runtime=replace(made.runtime, library=library))
-    assert "two versions" in refused(made, tmp_path)
-
-
-def test_headers_of_another_version(own, roots, tmp_path):
-    """The installation was replaced, but its library kept."""
-    made = own("Core 4.0")
-    shutil.copyfile(
-        roots("Core 3.0") / installation.INC / "stai.h", made.runtime.include / "stai.h"
-    )
-    assert "stai.h of 3.0" in refused(made, tmp_path)
-
-
 @pytest.mark.parametrize(
     ("core", "said"),
     [(runtime.CORTEX_M33, "another core"), (runtime.SOFT_FLOAT, "without hard float")],
@@ -559,22 +468,6 @@ def test_a_library_of_another_core(own, tmp_path, core, said):
     made = own("Core 4.0")
     made.runtime.library.write_bytes(runtime.library(False, core))
     assert said in refused(made, tmp_path)
-
-
-@pytest.mark.parametrize(("name", "header"), [("Core 4.0", "stai.h"), ("8.1", "ai_platform.h")])
-def test_missing_headers(own, tmp_path, name, header):
-    """With the folder where they should be."""
-    made = own(name)
-    (made.runtime.include / header).unlink()
-    said = refused(made, tmp_path)
-    assert f"{header} was not found" in said and str(made.runtime.include) in said
-
-
-def test_a_missing_library(own, tmp_path):
-    """The installation is gone since."""
-    made = own("Core 4.0")
-    made.runtime.library.unlink()
-    assert "is gone" in refused(made, tmp_path)
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut"])
@@ -718,7 +611,7 @@ def test_the_selftest_of_such_a_board(home, networks, model, monkeypatch):
         monkeypatch.setattr(selftest, what, count)
     shutil.copyfile(model, home / model.name)
     flash(URL, build_firmware(networks("Core 4.0")).elf)
-    page = selftest.selftest(URL)
+    page = selftest.test_board(URL)
     assert page.right, str(page)
     text = str(page)
     assert "0 of 10 differ from LiteRT, by at most 0; 10 with the same digit" in text

@@ -27,6 +27,7 @@ from kit.generate.xcubeai import c_code, license, refusals, runtime, tool
 from kit.generate.xcubeai.find import find_tool
 from kit.model import read_model
 from kit.paths import FIRMWARE
+from kit.programs import Done
 
 ST_AI = ("Core 2.2", "Core 3.0", "Core 4.0", "Core 4.1")
 
@@ -249,10 +250,11 @@ FAILURES = [
 @pytest.mark.parametrize("code", [1, 0])
 def test_each_error_is_explained(tmp_path, line, said, code):
     """The tool's own words, what they mean, and a way out; even with exit code 0."""
-    error = refusals.failure("It failed.", f"banner\n{line}\n", code, tmp_path / "m.tflite")
-    words = re.sub(r"\x1b\[\d+m", "", line).strip()
-    assert words in error.why and "\x1b" not in error.why
-    assert said in error.why + error.next_step and error.next_step
+    with pytest.raises(KitError) as error:
+        refusals.check_done("It failed.", Done(code, f"a\n{line}\n"), tmp_path / "m.tflite")
+    words, why = re.sub(r"\x1b\[\d+m", "", line).strip(), error.value.why
+    assert words in why and "\x1b" not in why
+    assert said in why + error.value.next_step and error.value.next_step
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""kit.generate.xcubeai's versions, description and figures: what the tool says is read right, or an
+"""kit.generate.xcubeai's versions and figures: what the tool says is read right, or an
 error says why not; never a wrong number."""
 
 import json
@@ -11,8 +11,7 @@ from stand_in.network import describe
 from stand_in.releases import RELEASES
 
 from kit.errors import KitError
-from kit.generate.xcubeai.description import parse_report
-from kit.generate.xcubeai.figures import gather_figures
+from kit.generate.xcubeai.figures import gather_figures, parse_report
 from kit.generate.xcubeai.versions import library_version, version_in
 from kit.model import read_model
 
