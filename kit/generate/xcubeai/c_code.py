@@ -15,6 +15,13 @@ from kit.generate.xcubeai.figures import check_port, dtype_of
 from kit.generate.xcubeai.versions import AGAIN, FOR_F446, OLDEST, Version, numbers
 
 NAMES = "engine_network.h"
+PREFIXES = {"st-ai": "STAI", "legacy": "AI"}
+MAIN_HEADERS = {"st-ai": "stai.h", "legacy": "ai_platform.h"}  # of ST's, which the C includes
+SOURCES = (".c", ".h", "_data.c", "_data.h")
+ENDINGS = {
+    "st-ai": SOURCES,
+    "legacy": (*SOURCES, "_config.h", "_data_params.c", "_data_params.h"),
+}  # of generated files, after the network's name
 PARTS = (".h", "_config.h", "_data.h", "_data_params.h")  # those headers that are read
 _DEFINE = r"^[ \t]*#[ \t]*define[ \t]+"
 _SPLICED = re.compile(r"\\\r?\n")
@@ -22,33 +29,18 @@ _NO_CODE = re.compile(r"//[^\n]*|/\*.*?\*/|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\
 
 
 @dataclass(frozen=True)
-class Api:
-    """One of the two C APIs: how its macros begin, its main header, and how generated files end."""
-
-    name: str
-    prefix: str
-    header: str
-    endings: tuple[str, ...]
-
-
-ST_AI = Api("st-ai", "STAI", "stai.h", (".c", ".h", "_data.c", "_data.h"))
-LEGACY = Api("legacy", "AI", "ai_platform.h", (*ST_AI.endings, "_config.h", "_data_params.c",
-                                               "_data_params.h"))  # fmt: skip
-APIS = {api.name: api for api in (ST_AI, LEGACY)}
-
-
-@dataclass(frozen=True)
 class Code:
-    """Generated C: its folder, its API, the network's name, and the text of its headers."""
+    """Generated C: its folder, its API ("st-ai" or "legacy"), the network's name, and the text of
+    its headers."""
 
     folder: Path
-    api: Api
+    api: str
     name: str
     headers: str
 
     def macro(self, name: str) -> str:
         """What a macro of this network stands for, such as "((10))"; "" where there is none."""
-        line = rf"{_DEFINE}{self.api.prefix}_{self.name}_{name}[ \t]+(\S.*?)[ \t]*$"
+        line = rf"{_DEFINE}{PREFIXES[self.api]}_{self.name}_{name}[ \t]+(\S.*?)[ \t]*$"
         found = re.search(line, self.headers, re.MULTILINE | re.IGNORECASE)
         return found[1] if found else ""
 
@@ -59,20 +51,20 @@ class Code:
         if not re.fullmatch(r"[\d \t*()]+", text) or not numbers(text):
             raise KitError(
                 "A generated header cannot be read.",
-                f"It does not define {self.api.prefix}_{self.name.upper()}_{name} as a number.",
+                f"It does not define {PREFIXES[self.api]}_{self.name.upper()}_{name} as a number.",
                 AGAIN,
             )
         return math.prod(numbers(text))
 
 
-def headers_in(folder: Path) -> dict[Path, Api]:
-    """The main headers of networks in a folder and further in, the outermost first. Each defines
-    the number of inputs of the network that it is named after."""
-    found: dict[Path, Api] = {}
+def headers_in(folder: Path) -> dict[Path, str]:
+    """The main headers of networks in a folder and further in, the outermost first, with their API.
+    Each defines the number of inputs of the network that it is named after."""
+    found: dict[Path, str] = {}
     for path in sorted(folder.rglob("*.h"), key=lambda path: (len(path.parts), path)):
         wanted = rf"{_DEFINE}(STAI|AI)_{re.escape(path.stem)}_IN_NUM\b"
         if prefix := re.search(wanted, _text(path), re.MULTILINE | re.IGNORECASE):
-            found[path] = ST_AI if prefix[1].upper() == ST_AI.prefix else LEGACY
+            found[path] = "st-ai" if prefix[1].upper() == "STAI" else "legacy"
     return found
 
 
@@ -88,7 +80,7 @@ def read_code(
     it is no network or several."""
     header, api = _only(headers_in(folder), where or folder)
     name = header.stem
-    endings = [end for end in api.endings if version.cube != OLDEST or "params" not in end]
+    endings = [end for end in ENDINGS[api] if version.cube != OLDEST or "params" not in end]
     sources = {path.name: _text(path) for path in sorted(header.parent.glob(f"{name}*.[ch]"))}
     wanted = {name + end for end in endings}
     for text in sources.values():
@@ -103,13 +95,12 @@ def read_code(
         raise KitError(
             "The network's C is not whole.",
             f"{'; '.join(told)}.",
-            "Generate (or download) it again, on a disk with space, and keep all its files "
-            "together.",
+            "Generate (or download) it again, on a disk with space, and keep its files together.",
         )
     return Code(header.parent, api, name, "\n".join(sources.get(name + end, "") for end in PARTS))
 
 
-def _only(headers: dict[Path, Api], where: Path) -> tuple[Path, Api]:
+def _only(headers: dict[Path, str], where: Path) -> tuple[Path, str]:
     """The header of the one network."""
     names = sorted({header.stem for header in headers})
     if len(names) > 1:
@@ -173,7 +164,7 @@ def check_code(code: Code, version: Version, ports: tuple[TensorInfo, TensorInfo
                 "The firmware gives it one: the chip's RAM is in one piece.",
                 f"{FOR_F446} Leave out a file of memory pools.",
             )
-    if code.api is LEGACY:
+    if code.api == "legacy":
         version.check_header(code.headers, f"{code.name}_config.h")
 
 
@@ -200,14 +191,14 @@ def write_names(code: Code, ports: tuple[TensorInfo, TensorInfo], folder: Path) 
         f"#ifndef {guard}",
         f"#define {guard}",
         f'#include "{code.name}.h"',
-        *([f'#include "{code.name}_data.h"'] if code.api is LEGACY else []),
+        *([f'#include "{code.name}_data.h"'] if code.api == "legacy" else []),
         f"#define NETWORK_INPUT_TYPE ENGINE_{ports[0].dtype.upper()}",
         f"#define NETWORK_OUTPUT_TYPE ENGINE_{ports[1].dtype.upper()}",
     ]
-    begins = rf"\b({code.api.prefix}_{re.escape(code.name)}_)(\w+)"
+    begins = rf"\b({PREFIXES[code.api]}_{re.escape(code.name)}_)(\w+)"
     names = sorted(set(re.findall(begins, code.headers, re.IGNORECASE)))
     for begin, rest in names if code.name != "network" else ():
-        ours = f"{code.api.prefix}_NETWORK_"
+        ours = f"{PREFIXES[code.api]}_NETWORK_"
         lines.append(f"#define {ours if begin.isupper() else ours.lower()}{rest} {begin}{rest}")
     text = "\n".join([*lines, "#endif"]) + "\n"
     (folder / NAMES).write_text(text, encoding="utf-8", newline="\n")

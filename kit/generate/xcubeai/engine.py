@@ -48,7 +48,7 @@ def generate_by_st(path: Path, out: Path, settings: Settings | None = None) -> G
                 SAME_ROOT,
             )
         places = root / HEADERS, pick_library(root / LIBRARIES, figures.library)
-        runtime = make_runtime(code.api.name, job.version, *places, figures.library)
+        runtime = make_runtime(code.api, job.version, *places, figures.library)
         return _keep(path, out, chosen, figures, code, runtime)
 
 

@@ -73,14 +73,11 @@ def gather_figures(
     """The figures from the JSON file and the report of a `verb` ("analyze", "generate" or
     "validate") in `folders` or further in: versions differ in what they write and where. What they
     both say must be the same, as must the input and output of `model` and the version that `ran`.
-
-    The JSON file of the older stm32ai has no schema that is documented; there the report is read
-    alone. Raises KitError: a file is damaged or of an unknown layout, something is missing or
-    contradicts, the tool is too old, or the firmware does not take such a network.
-    """
+    Raises KitError: a file is damaged or of an unknown layout, something is missing or contradicts,
+    the tool is too old, or the firmware does not take such a network."""
     report = _find_file(folders, f"*_{verb}*_report.txt")
     told = read_description(report) if report else {}
-    older = "version" in told and not told["version"].is_core
+    older = "version" in told and not told["version"].is_core  # its JSON is not documented
     info = None if older else _find_file(folders, "*_c_info.json")
     if not (report or info):
         raise KitError(

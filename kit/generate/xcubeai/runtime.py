@@ -9,7 +9,7 @@ from elftools.elf.elffile import ELFFile
 
 from kit.errors import KitError
 from kit.generate.result import Generated, Runtime
-from kit.generate.xcubeai.c_code import APIS, NAMES, ST_AI, check_code, read_code
+from kit.generate.xcubeai.c_code import MAIN_HEADERS, NAMES, check_code, read_code
 from kit.generate.xcubeai.versions import SAME_ROOT, Version, library_version
 
 LIBRARIES = Path("Middlewares/ST/AI/Lib/GCC/ARMCortexM4")
@@ -70,12 +70,12 @@ def check_linkable(made: Generated) -> None:
             "Install that version again, or generate the network again with the one there is.",
         )
     check_code(code, version, (made.input, made.output))
-    _check(replace(runtime, api=code.api.name))
+    _check(replace(runtime, api=code.api))
 
 
 def _check(runtime: Runtime, measured: str | None = None) -> None:
     version, name = version_of_runtime(runtime), runtime.library.name
-    header = runtime.include / APIS[runtime.api].header
+    header = runtime.include / MAIN_HEADERS[runtime.api]
     if not header.is_file():
         raise KitError(
             f"The header {header.name} was not found.",
@@ -85,7 +85,7 @@ def _check(runtime: Runtime, measured: str | None = None) -> None:
     carried = library_version(name)
     if measured not in (None, name) or (version.cube and carried not in (None, version.cube)):
         raise version.differs(name)
-    if runtime.api == ST_AI.name:
+    if runtime.api == "st-ai":
         text = header.read_text(encoding="utf-8", errors="replace")
         version.check_header(text, header.name, may_be_silent=True)
     if problem := wrong_core(runtime.library):

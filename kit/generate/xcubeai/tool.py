@@ -52,11 +52,9 @@ class Settings:
 
 @dataclass
 class StJob:
-    """A model in a work folder of its own, under a plain name, and the tool that works on it.
-
-    `options` has the options of this version, each with what it can be set to, where it says that;
-    `described` is what the kit knows of the model itself, None for a Keras file. Commands write
-    into the folders `output` and `workspace`; `printed` is all that the last one printed.
+    """A model in a work folder of its own, under a plain name, and the tool that works on it, with
+    the options of its version and what they can be set to, where it says that. Commands write into
+    `output` and `workspace`; `printed` is all that the last one printed.
     """
 
     tool: StTool
@@ -91,21 +89,18 @@ class StJob:
             wanted["--c-api"] = "st-ai"
         for name in filter(self.options.__contains__, wanted):
             words += filter(None, (name, wanted[name]))
-        for name in ("compression", "optimization"):
-            if value := getattr(self.settings, name):
-                self._check_offer(f"--{name}", value)
-                words += [f"--{name}", value]
+        chosen = {"--compression": self.settings.compression,
+                  "--optimization": self.settings.optimization}  # fmt: skip
+        for option, value in chosen.items():
+            offers = self.options.get(option)
+            if value and (offers is None or (offers and value not in offers)):
+                raise KitError(
+                    f"{self.version} has no {option} {value}.",
+                    f"It offers {', '.join(offers)}." if offers else "It has no such option.",
+                    f"Leave {option} out, or choose what it offers.",
+                )
+            words += [option, value] if value else []
         return words
-
-    def _check_offer(self, option: str, value: str) -> None:
-        offers = self.options.get(option)
-        if offers is None or (offers and value not in offers):
-            has = f"It offers {', '.join(offers)}." if offers else ""
-            raise KitError(
-                f"{self.version} has no {option} {value}.",
-                has or "It does not have this option at all.",
-                f"Leave {option} out, or choose what it offers.",
-            )
 
 
 @contextmanager

@@ -25,11 +25,9 @@ _NUMBER = re.compile(r"([-+]?[\d.]+(?:e[-+]?\d+)?)(%?)")
 
 @dataclass(frozen=True)
 class Metrics:
-    """One row of the tool's evaluation, such as "X-cross #1" (C model against the original).
-
-    `values` by the tool's names: acc is a fraction from 0 to 1, rmse, mae and l2r are errors, nse
-    and cos are best at 1. What it says is not applicable (n.a.) is left out.
-    """
+    """One row of the tool's evaluation, such as "X-cross #1" (C model against the original), with
+    its values by the tool's names: acc is a fraction from 0 to 1, rmse, mae and l2r are errors, nse
+    and cos are best at 1. What is not applicable (n.a.) is left out."""
 
     name: str
     values: dict[str, float]
@@ -139,12 +137,9 @@ def _outputs(folder: Path, tensor: TensorInfo, rows: int) -> npt.NDArray[Any] | 
 
 
 def as_stored(values: npt.NDArray[Any], tensor: TensorInfo, rows: int) -> npt.NDArray[Any]:
-    """Outputs as the chip holds them: shape (rows, *tensor.shape[1:]), in the tensor's dtype.
-
-    `values` is what the tool wrote, (rows, 1, 1, classes) or (rows, classes); some versions write
-    the real values of a quantized output. Raises KitError: another number of values, or values
-    that are none of the quantized output's.
-    """
+    """Outputs as the chip holds them: shape (rows, *tensor.shape[1:]), in the tensor's dtype, of
+    those that the tool wrote, of which some versions write the real values. Raises KitError:
+    another number of values, or values that are none of the quantized output's."""
     elements = int(np.prod(tensor.shape[1:]))
     if values.size != rows * elements:
         raise _strange(f"It holds {values.size} values; {rows} rows of {elements} were asked for.")

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from kit.errors import KitError
 from kit.generate.result import Runtime
-from kit.generate.xcubeai.c_code import Code, headers_in, read_code
+from kit.generate.xcubeai.c_code import MAIN_HEADERS, Code, headers_in, read_code
 from kit.generate.xcubeai.figures import Figures, gather_figures
 from kit.generate.xcubeai.refusals import described_model
 from kit.generate.xcubeai.runtime import make_runtime, pick_library
@@ -40,12 +40,12 @@ def open_zip(
         if (version := figures.version) is None:
             raise _not_usable(zip_file, "The report in it does not say a version that is known.")
         code = read_code(work, version, zip_file)
-        headers = sorted(work.rglob(code.api.header), key=lambda header: len(header.parts))
+        headers = sorted(work.rglob(MAIN_HEADERS[code.api]), key=lambda header: len(header.parts))
         if not headers:
-            raise _not_usable(zip_file, f"There is no {code.api.header} in it.")
+            raise _not_usable(zip_file, f"There is no {MAIN_HEADERS[code.api]} in it.")
         remark = _compared(path, zip_file, code, figures.model_hash if version.is_core else None)
         places = headers[0].parent, pick_library(work, figures.library, zip_file)
-        runtime = make_runtime(code.api.name, version, *places, figures.library, remark)
+        runtime = make_runtime(code.api, version, *places, figures.library, remark)
         yield figures, code, runtime
 
 

@@ -98,7 +98,7 @@ def test_what_was_chosen_reaches_the_tool(installed, model, out, name, settings,
 @pytest.mark.parametrize(
     ("name", "settings", "said"),
     [
-        ("7.2", {"optimization": "ram"}, "does not have this option"),
+        ("7.2", {"optimization": "ram"}, "has no such option"),
         ("7.2", {"compression": "extreme"}, "none, lossless, low, medium, high"),
         ("Core 4.0", {"optimization": "fast"}, "E102(CliArgumentError)"),
         ("Core 4.0", {"compression": "extreme"}, "none, lossless, low, medium, high"),

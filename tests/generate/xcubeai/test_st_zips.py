@@ -313,7 +313,7 @@ def test_macros_in_each_form(text, value):
     lines = (
         f"#define AI_X_SIZE  {text}\n#define AI_X_SIZE_BYTES (1)\n#define AI_X_Y (sizeof(int))\n"
     )
-    code = c_code.Code(Path(), c_code.LEGACY, "x", lines)
+    code = c_code.Code(Path(), "legacy", "x", lines)
     assert code.number("SIZE") == value
     for name in ("Y", "Z"):
         with pytest.raises(KitError, match=f"does not define AI_X_{name}"):
