@@ -5,6 +5,7 @@ names, and strict where ST's is (tests/stand_in). So both adapters compile, link
 """
 
 import os
+import re
 import shutil
 import subprocess
 from dataclasses import replace
@@ -310,79 +311,43 @@ def test_another_type_does_not_start_with_the_legacy_api(wrong):
 
 # --- Each wrong use of an API is answered with its code, and the kit says it in words -------------
 
-DECLARED = "STAI_NETWORK_CONTEXT_DECLARE(engine_context, STAI_NETWORK_CONTEXT_SIZE)"
-ST_AI = {
-    "no runtime": ("good(stai_runtime_init()) && ", "", 0x060000, "could not be initialized"),
-    "no init": ("good(stai_network_init(engine_context)) &&", "", 0x030000, "not initialized"),
-    "one byte of context": (DECLARED, "stai_network engine_context[1];", 0x030001, "size of the"),
-    "odd context": (
-        DECLARED,
-        "static _Alignas(8) stai_network space[STAI_NETWORK_CONTEXT_SIZE + 1];\n"
-        "#define engine_context (space + 1)",
-        0x030002,
-        "not aligned",
-    ),
-    "no activations": ("use_activations() && ", "", 0x040000, "activations are not set"),
-    "inputs too early": (
-        "use_activations() && find_tensors()",
-        "find_tensors() && use_activations()",
-        0x040000,
-        "activations are not set",
-    ),
-    "small activations": ("SIZE_BYTES];", "SIZE_BYTES - 4];", 0x040000, "activations are not set"),
-    "two activations": ("STAI_NETWORK_ACTIVATIONS_NUM));", "2));", 0x040001, "wrong number of act"),
-    "odd activations": (
-        "activations[STAI_NETWORK_ACTIVATIONS_SIZE_BYTES]",
-        "space[STAI_NETWORK_ACTIVATIONS_SIZE_BYTES + 4];\n"
-        "static uint8_t *const activations = space + 4",
-        0x040070,
-        "alignment",
-    ),
-    "no input": (
-        "good(stai_network_get_inputs(engine_context, &input, &inputs))",
-        "(input = activations) == activations && inputs",
-        0x040010,
-        "input is not set",
-    ),
-    "two inputs": ("inputs = STAI_NETWORK_IN_NUM", "inputs = 2", 0x040011, "number of inputs"),
-    "two outputs": ("outputs = STAI_NETWORK_OUT_NUM", "outputs = 2", 0x040021, "number of outputs"),
-    "no place for the input": (
-        "outputs)) && are",
-        "outputs)) && !(input = NULL) && are",
-        0xFF000001,
-        "no input or output",
-    ),
-    "not waited for": ("STAI_MODE_SYNC", "STAI_MODE_ASYNC", 0x030020, "cannot run"),
+CONTEXT = "STAI_NETWORK_CONTEXT_DECLARE(engine_context, STAI_NETWORK_CONTEXT_SIZE)"
+ODD_CONTEXT = (
+    "static _Alignas(8) stai_network space[STAI_NETWORK_CONTEXT_SIZE + 1];\n"
+    "#define engine_context (space + 1)"
+)
+PLACED, TURNED = "use_activations() && find_tensors()", "find_tensors() && use_activations()"
+GET = "good(stai_network_get_inputs(engine_context, &input, &inputs))"
+SIZES = "STAI_NETWORK_ACTIVATIONS_SIZE_BYTES", "AI_NETWORK_DATA_ACTIVATIONS_SIZE"
+ODD = "space[{} + 4];\nstatic uint8_t *const activations = space + 4"
+SCALE = "AI_BUFFER_META_INFO_INTQ_GET_SCALE(buffer->meta_info, 0)"
+RUN, SMALL_INPUT = "    if (ai_network_run", "    input->size = 783;\n    if (ai_network_run"
+ST_AI = {  # what is replaced in the adapter, by what, and what the board then says
+    "no runtime": ("good(stai_runtime_init()) && ", "", "0x060000: the runtime could not be ini"),
+    "no init": ("good(stai_network_init(engine_context)) &&", "", "0x030000: this is no context"),
+    "one byte": (CONTEXT, "stai_network engine_context[1];", "0x030001: the size of the"),
+    "odd context": (CONTEXT, ODD_CONTEXT, "0x030002: the network's context is not aligned"),
+    "no activations": ("use_activations() && ", "", "0x040000: the activations are not set"),
+    "inputs too early": (PLACED, TURNED, "0x040000: the activations are not set"),
+    "small activations": ("SIZE_BYTES];", "SIZE_BYTES - 4];", "0x040000: the activations are not"),
+    "two activations": ("STAI_NETWORK_ACTIVATIONS_NUM));", "2));", "0x040001: a wrong number of"),
+    "odd activations": (f"activations[{SIZES[0]}]", ODD.format(SIZES[0]), "0x040070: the alignm"),
+    "no input": (GET, "(input = activations) == activations && inputs", "0x040010: the input is"),
+    "two inputs": ("inputs = STAI_NETWORK_IN_NUM", "inputs = 2", "0x040011: a wrong number of in"),
+    "two outputs": ("outputs = STAI_NETWORK_OUT_NUM", "outputs = 2", "0x040021: a wrong number of"),
+    "no place": ("outputs)) && are", "outputs)) && !(input = NULL) && are", "no input or output"),
+    "not waited for": ("STAI_MODE_SYNC", "STAI_MODE_ASYNC", "0x030020: the network cannot run"),
 }
 LEGACY = {
-    "no clock for the CRC": ("    board_crc_start();", "", 0x33, 0x41, "CRC unit has no clock"),
-    "not created": ("create() && find", "find", 0x10, 0x10, "no such network"),
-    "no activations": ("{activations}", "{NULL}", 0x30, 0x13, "activations"),
-    "small activations": ("SIZE];", "SIZE - 4];", 0x30, 0x13, "activations"),
-    "odd activations": (
-        "activations[AI_NETWORK_DATA_ACTIVATIONS_SIZE]",
-        "space[AI_NETWORK_DATA_ACTIVATIONS_SIZE + 4];\n"
-        "static uint8_t *const activations = space + 4",
-        0x30,
-        0x13,
-        "activations",
-    ),
-    "no scale": (
-        "AI_BUFFER_META_INFO_INTQ_GET_SCALE(buffer->meta_info, 0)",
-        "0",
-        0xFF,
-        1,
-        "no input",
-    ),
-    "no input": ("run(network, input, output)", "run(network, NULL, output)", 0x12, 0x17, "input"),
-    "no output": ("run(network, input, output)", "run(network, input, NULL)", 0x13, 0x17, "output"),
-    "input of another size": (
-        "    if (ai_network_run",
-        "    input->size = 783;\n    if (ai_network_run",
-        0x12,
-        0x18,
-        "wrong input (a size)",
-    ),
+    "no clock for the CRC": ("    board_crc_start();", "", "type 0x33, code 0x41: .*no clock"),
+    "not created": ("create() && find", "find", "type 0x10, code 0x10: no such network"),
+    "no activations": ("{activations}", "{NULL}", "type 0x30, code 0x13: .*activations"),
+    "small activations": ("SIZE];", "SIZE - 4];", "type 0x30, code 0x13: .*activations"),
+    "odd activations": (f"activations[{SIZES[1]}]", ODD.format(SIZES[1]), "type 0x30, code 0x13"),
+    "no scale": (SCALE, "0", "no input"),
+    "no input": ("network, input, output)", "network, NULL, output)", "type 0x12, code 0x17"),
+    "no output": ("network, input, output)", "network, input, NULL)", "type 0x13, code 0x17"),
+    "input of another size": (RUN, SMALL_INPUT, r"type 0x12, code 0x18: wrong input \(a size\)"),
 }
 
 
@@ -400,20 +365,14 @@ def complaint(elf):
     return error.value.why
 
 
-@pytest.mark.parametrize("case", ST_AI)
-def test_wrong_use_of_the_st_ai_api(wrong, case):
-    """Order, alignment, sizes and numbers."""
-    old, new, code, words = ST_AI[case]
-    why = complaint(wrong("Core 4.0", old, new).elf)
-    assert words in why and (f"{code:#08x}" in why or code > 0xFFFFFF)
-
-
-@pytest.mark.parametrize("case", LEGACY)
-def test_wrong_use_of_the_legacy_api(wrong, case):
-    """Order, alignment, sizes, and the clock of the CRC unit, which is wanted up to 8.x."""
-    old, new, kind, code, words = LEGACY[case]
-    why = complaint(wrong("8.1", old, new).elf)
-    assert words in why and (f"type {kind:#04x}, code {code:#04x}" in why or kind == 0xFF)
+@pytest.mark.parametrize(
+    ("name", "case"),
+    [*(("Core 4.0", case) for case in ST_AI), *(("8.1", case) for case in LEGACY)],
+)
+def test_wrong_use_of_an_api(wrong, name, case):
+    """Order, alignment, sizes, numbers, and the CRC unit's clock, which is wanted up to 8.x."""
+    old, new, words = (ST_AI if name == "Core 4.0" else LEGACY)[case]
+    assert re.search(words, complaint(wrong(name, old, new).elf))
 
 
 def test_the_crc_clock_is_no_matter_later(wrong, model):
