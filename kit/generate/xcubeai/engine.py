@@ -8,17 +8,11 @@ from pathlib import Path
 
 from kit.errors import KitError
 from kit.generate.result import Generated, Runtime, load_network
-from kit.generate.xcubeai.c_code import Code, check_code, read_code, write_names
+from kit.generate.xcubeai.c_code import Code, read_code, write_names
 from kit.generate.xcubeai.figures import Figures
 from kit.generate.xcubeai.find import find_tool
 from kit.generate.xcubeai.license import write_note
-from kit.generate.xcubeai.runtime import (
-    HEADERS,
-    LIBRARIES,
-    make_runtime,
-    pick_library,
-    version_of_runtime,
-)
+from kit.generate.xcubeai.runtime import HEADERS, LIBRARIES, check_parts, pick_library, runtime_of
 from kit.generate.xcubeai.tool import Settings, ask_tool, open_job, safe_name
 from kit.generate.xcubeai.versions import SAME_ROOT
 from kit.generate.xcubeai.zipped import open_zip
@@ -47,8 +41,8 @@ def generate_by_st(path: Path, out: Path, settings: Settings | None = None) -> G
                 "No folder above it holds Middlewares, where ST's headers and library are.",
                 SAME_ROOT,
             )
-        places = root / HEADERS, pick_library(root / LIBRARIES, figures.library)
-        runtime = make_runtime(code.api, job.version, *places, figures.library)
+        library = pick_library(root / LIBRARIES, figures.library)
+        runtime = runtime_of(job.version, code.api, root / HEADERS, library)
         return _keep(path, out, chosen, figures, code, runtime)
 
 
@@ -64,8 +58,8 @@ def _keep(
             "Where it was generated, leave out --no-inputs-allocation and --no-outputs-allocation; "
             "before Core 2.0 add --allocate-inputs --allocate-outputs.",
         )
-    version, ports = version_of_runtime(runtime), (figures.input, figures.output)
-    check_code(code, version, ports)
+    ports = (figures.input, figures.output)
+    check_parts(code, runtime, ports, figures.library)
     with replacing(out) as folder:
         folder.mkdir()
         for source in filter(Path.is_file, code.folder.glob(f"{code.name}*")):
@@ -73,7 +67,7 @@ def _keep(
         if chosen.from_zip:
             runtime = _move_in(runtime, code.folder, folder)
         write_names(code, ports, folder)
-        write_note(folder, str(version))
+        write_note(folder, f"{runtime.tool} {runtime.version}")
         Generated(
             folder,
             "xcubeai",

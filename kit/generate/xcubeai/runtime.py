@@ -8,25 +8,14 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
 from kit.errors import KitError
-from kit.generate.result import Generated, Runtime
-from kit.generate.xcubeai.c_code import MAIN_HEADERS, NAMES, check_code, read_code
+from kit.generate.result import Generated, Runtime, TensorInfo
+from kit.generate.xcubeai.c_code import MAIN_HEADERS, NAMES, Code, check_code, read_code
 from kit.generate.xcubeai.versions import SAME_ROOT, Version, library_version
 
 LIBRARIES = Path("Middlewares/ST/AI/Lib/GCC/ARMCortexM4")
 HEADERS = Path("Middlewares/ST/AI/Inc")
 ELF = b"\x7fELF"  # how each object in an archive begins
 ARCH, FPU, HARD_FLOAT = "TAG_CPU_ARCH", "TAG_FP_ARCH", "TAG_ABI_VFP_ARGS"
-
-
-def make_runtime(
-    api: str, version: Version, include: Path, library: Path, measured: str | None, remark: str = ""
-) -> Runtime:
-    """Headers and a library as the runtime of what `version` generated with an API ("st-ai" or
-    "legacy"); its report may name the library that it `measured`. Raises KitError unless they are
-    there, of that version, and for this core."""
-    made = Runtime(api, version.tool, version.text, include, library, version.cube, remark)
-    _check(made, measured)
-    return made
 
 
 def pick_library(folder: Path, measured: str | None, where: Path | None = None) -> Path:
@@ -43,6 +32,13 @@ def pick_library(folder: Path, measured: str | None, where: Path | None = None) 
         "NetworkRuntime..._CM4_GCC.a.",
         SAME_ROOT,
     )
+
+
+def runtime_of(
+    version: Version, api: str, include: Path, library: Path, remark: str = ""
+) -> Runtime:
+    """Headers and a library as the runtime of what `version` generated with an API."""
+    return Runtime(api, version.tool, version.text, include, library, version.cube, remark)
 
 
 def version_of_runtime(runtime: Runtime) -> Version:
@@ -69,12 +65,16 @@ def check_linkable(made: Generated) -> None:
             f"{made.model} was generated with {version}, whose library it needs.",
             "Install that version again, or generate the network again with the one there is.",
         )
-    check_code(code, version, (made.input, made.output))
-    _check(replace(runtime, api=code.api))
+    check_parts(code, replace(runtime, api=code.api), (made.input, made.output))
 
 
-def _check(runtime: Runtime, measured: str | None = None) -> None:
+def check_parts(
+    code: Code, runtime: Runtime, ports: tuple[TensorInfo, TensorInfo], measured: str | None = None
+) -> None:
+    """Raise KitError unless C has the input and output `ports`, and headers and library are there,
+    of its version, and for this core; the report may name the library that it `measured`."""
     version, name = version_of_runtime(runtime), runtime.library.name
+    check_code(code, version, ports)
     header = runtime.include / MAIN_HEADERS[runtime.api]
     if not header.is_file():
         raise KitError(

@@ -12,7 +12,7 @@ from kit.generate.result import Runtime
 from kit.generate.xcubeai.c_code import MAIN_HEADERS, Code, headers_in, read_code
 from kit.generate.xcubeai.figures import Figures, gather_figures
 from kit.generate.xcubeai.refusals import described_model
-from kit.generate.xcubeai.runtime import make_runtime, pick_library
+from kit.generate.xcubeai.runtime import pick_library, runtime_of
 from kit.generate.xcubeai.tool import Settings, work_folder
 
 LARGEST = 256 * 1024 * 1024  # bytes unpacked; a real one has some 20 MB
@@ -44,9 +44,8 @@ def open_zip(
         if not headers:
             raise _not_usable(zip_file, f"There is no {MAIN_HEADERS[code.api]} in it.")
         remark = _compared(path, zip_file, code, figures.model_hash if version.is_core else None)
-        places = headers[0].parent, pick_library(work, figures.library, zip_file)
-        runtime = make_runtime(code.api, version, *places, figures.library, remark)
-        yield figures, code, runtime
+        library = pick_library(work, figures.library, zip_file)
+        yield figures, code, runtime_of(version, code.api, headers[0].parent, library, remark)
 
 
 def unpack_zip(path: Path, folder: Path) -> None:
