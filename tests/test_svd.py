@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from made import VIRTUAL
 
 from kit.boards import MCUS
 from kit.paths import FIRMWARE, ROOT
@@ -25,7 +26,6 @@ FILES = {
     "stm32f411re": "STM32F411xx.svd",
     "stm32l476rg": "STM32L4x6.svd",
 }
-MODELED = [mcu for mcu in MCUS.values() if mcu.has_virtual]
 WRONG_IN_FILE = {"RCC_AHB1ENR_CRCEN": 1 << 12}  # of the STM32L4, as RM0351 section 6.4.16 has it
 ONLY_F446 = re.compile(r"STM32F446 only")
 # The core's registers are Arm's, not ST's: ARMv7-M ARM sections B3.2.2, B3.2.6, B3.3.2, C1.6, C1.8.
@@ -158,7 +158,7 @@ def test_a_wrong_define_is_found():
 # The virtual board
 
 
-@pytest.mark.parametrize("chip", MODELED, ids=lambda chip: chip.name)
+@pytest.mark.parametrize("chip", VIRTUAL, ids=lambda chip: chip.name)
 def test_the_virtual_boards_registers_are_those_of_the_chip(chip):
     """Base, name and offset of each register; what the F401 lacks is named here."""
     registers, *_, bases = described(chip)
@@ -226,7 +226,7 @@ def test_reset_values_are_those_of_the_chip():
             assert resets[f"{name}_{names[offset >> 2]}"] == value, (name, hex(offset))
 
 
-@pytest.mark.parametrize("chip", MODELED, ids=lambda chip: chip.name)
+@pytest.mark.parametrize("chip", VIRTUAL, ids=lambda chip: chip.name)
 def test_peripherals_without_a_model_are_known_by_name(chip):
     """Each KB of the peripherals' space is named where ST's file has something, else it is not."""
     bases = described(chip)[3]

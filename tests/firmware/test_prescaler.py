@@ -9,6 +9,7 @@ from kit.paths import FIRMWARE
 
 PRESCALER = """
 #include "clock.c"
+#include "power.c"
 uint32_t code_of(uint32_t divider);
 uint32_t code_of(uint32_t divider) { return prescaler(divider); }
 """
