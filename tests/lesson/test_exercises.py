@@ -312,7 +312,7 @@ def run_copy(flash, name, file, old, new, then):
 def test_04_1_float(lesson):
     """It fits, with less than a tenth of the flash to spare."""
     lesson.do(f'{FLOAT}\nlarge = kit.build_firmware(float32, out="exercises/float32")')
-    assert 0 < lesson.value("memories(large.mcu)[0].size - large.memory.flash_bytes") < 52_428
+    assert 0 < lesson.value("large.mcu.flash_bytes - large.memory.flash_bytes") < 52_428
 
 
 @pytest.mark.deep
