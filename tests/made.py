@@ -6,10 +6,13 @@ from pathlib import Path
 
 from networks import Spec, make
 
-from kit.boards import DEFAULT, Mcu
+from kit.boards import DEFAULT, MCUS, Mcu
 from kit.compile import Firmware, build_firmware
 from kit.generate import Generated, generate_network
 from kit.paths import build_folder
+
+VIRTUAL = [mcu for mcu in MCUS.values() if mcu.has_virtual]
+"""The chips that have a virtual board."""
 
 
 def _folder(*names: object) -> Path:

@@ -33,6 +33,7 @@ class Spec:
     seed: int
 
 
+EXAMPLE = Spec(20, (12, 5), "relu", True, True, True, True, 0.3, 1)
 specs = st.builds(
     Spec,
     inputs=st.integers(1, 40),
@@ -162,6 +163,18 @@ class Tflite:
         self.graph.inputs, self.graph.outputs = list(inputs), list(outputs)
         path.write_bytes(packed(self.model))
         return path
+
+
+def dense(made, x, rows, columns, scale=0.1, bias=False, **options):
+    """Add a dense layer with weights of its own. Its output's index."""
+    table = np.random.default_rng(rows).integers(-127, 128, (rows, columns))
+    w = made.tensor(table.shape, "int8", 0.01, data=table)
+    b = None
+    if bias:
+        b = made.tensor((rows,), "int32", 0.01 * scale, data=np.arange(rows) * 100)
+    y = made.tensor((1, rows), "int8", 0.1, 7)
+    made.dense(x, w, y, b, **options)
+    return y
 
 
 def packed(model: Any) -> bytes:

@@ -26,6 +26,7 @@ NOT_IMPORTED = {
     "clang-format": "the command, on firmware/",
     "cmake": "the command that builds the firmware",
     "flatbuffers": "imported by ai_edge_litert's reader of .tflite files",
+    "ipykernel": "every notebook runs in it",
     "ipywidgets": "the notebooks' progress and buttons, also as ipycanvas's base",
     "jupyterlab": "kit lab starts it",
     "mypy": "the command",
@@ -60,7 +61,7 @@ def conda_pip_lines() -> list[str]:
 def sources() -> Iterator[tuple[Path, str]]:
     """Every Python text of the project: files, and notebooks' code cells without magics."""
     yield ROOT / "workshop.py", (ROOT / "workshop.py").read_text(encoding="utf-8")
-    for folder in ("kit", "tests"):
+    for folder in ("kit", "virtual_nucleo", "tests"):
         for path in sorted((ROOT / folder).rglob("*.py")):
             yield path, path.read_text(encoding="utf-8")
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
@@ -83,7 +84,8 @@ def imported(text: str) -> set[str]:
 def third_party() -> dict[str, set[str]]:
     """Package name -> the files that import it; packages are found by what is installed."""
     owners = packages_distributions()
-    own = {"kit", "workshop"} | {path.stem for path in (ROOT / "tests").rglob("*.py")}
+    own = {"kit", "virtual_nucleo", "workshop"}
+    own |= {path.stem for path in (ROOT / "tests").rglob("*.py")}
     own |= {path.parent.name for path in (ROOT / "tests").rglob("__init__.py")}
     found: dict[str, set[str]] = {}
     for path, text in sources():

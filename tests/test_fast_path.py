@@ -141,7 +141,7 @@ def chip(tmp_path_factory):
     folder = tmp_path_factory.mktemp("fast")
     (folder / "link.ld").write_text(LINKER_SCRIPT)
     sources = [SOURCES / "fast_dense.c", NN / "dense_int8.c", NN / "dense_int8_cortex_m4.c"]
-    sources.append(FIRMWARE / "board" / "runtime.c")
+    sources.append(FIRMWARE / "boards" / "cortex_m" / "runtime.c")
     link = [f"-Wl,-T,{folder / 'link.ld'}", "-Wl,-e,Reset_Handler"]
     command = [*ZIG, *FLAGS, "-fno-builtin", f"-I{NN}", *link, *sources, "-o", folder / "fast.elf"]
     subprocess.run([str(word) for word in command], check=True, env=environment())

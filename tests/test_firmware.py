@@ -10,6 +10,7 @@ from itertools import groupby
 
 import numpy as np
 import pytest
+from made import VIRTUAL
 from networks import Spec, make, make_course
 from test_second_opinion import board_in_qemu, needs_qemu
 
@@ -39,10 +40,10 @@ def network(tmp_path_factory):
     return generate_network(make(SPEC, folder / "small.tflite"), folder / "network")
 
 
-@pytest.fixture(scope="module", params=mcu.MCUS)
+@pytest.fixture(scope="module", params=VIRTUAL, ids=lambda chip: chip.name)
 def program(request, network, tmp_path_factory):
     """The firmware for each board: its chip and its ELF."""
-    chip = mcu.MCUS[request.param]
+    chip = request.param
     return chip, build_firmware(network, tmp_path_factory.mktemp(chip.name), chip).elf
 
 
@@ -325,7 +326,7 @@ def crashing(network, tmp_path_factory):
     shutil.copy(MARKS, copy / "app")
     main = (copy / "app" / "main.c").read_text()
     for old, new in {
-        '#include "sample.h"': '#include "sample.h"\n#include "crashes.h"',
+        '#include "requests.h"': '#include "requests.h"\n#include "crashes.h"',
         "requests_answer(": "crash_or_answer(",
         "for (;;) {": "while (!leave) {",
         "        serve();\n    }": "        serve();\n    }\n    return 0;",

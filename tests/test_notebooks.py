@@ -164,70 +164,56 @@ def good():
     return new_notebook(cells=cells, metadata=copy.deepcopy(METADATA))
 
 
-def stream(name, text):
-    return new_output("stream", name=name, text=text)
+def on(cell, **changed):
+    """Changes a cell of a notebook."""
+    return lambda notebook: notebook.cells[cell].update(changed)
 
 
-def code(count, source="1"):
-    return new_code_cell(source, execution_count=count)
+def opening(old, new):
+    return on(0, source=good().cells[0].source.replace(old, new))
 
 
-def replace_in_opening(old, new):
-    def broken(notebook):
-        notebook.cells[0].source = notebook.cells[0].source.replace(old, new)
-
-    return broken
+def said(text, name="stdout"):
+    return on(1, outputs=[new_output("stream", name=name, text=text)])
 
 
-def with_output(output):
-    return lambda notebook: notebook.cells[1].outputs.append(output)
-
-
-def with_tags(*tags):
-    return lambda notebook: notebook.cells[1].metadata.update(tags=list(tags))
-
-
-def with_source(cell, source):
-    return lambda notebook: notebook.cells[cell].update(source=source)
+def insert_code(notebook):
+    notebook.cells[4:4] = [new_code_cell("1", execution_count=count) for count in (3, 4, 5)]
 
 
 ERROR = new_output("error", ename="ValueError", evalue="x", traceback=[])
 
 BROKEN = {
-    "never run": (lambda n: n.cells[3].update(execution_count=None), "not run"),
-    "run twice": (lambda n: n.cells[3].update(execution_count=7), "not run"),
+    "never run": (on(3, execution_count=None), "not run"),
+    "run twice": (on(3, execution_count=7), "not run"),
     "no code": (lambda n: [n.cells.pop(3), n.cells.pop(1)], "not run"),
-    "stderr": (with_output(stream("stderr", "Warning")), "warning"),
-    "error": (with_output(ERROR), "error"),
-    "skip": (with_tags("nbval-skip"), "not listed"),
-    "unknown tag": (with_tags("nbval-ignore-outputs"), "not listed"),
-    "too much ignored": (with_tags(*["nbval-ignore-output"] * 4), "more than 3"),
-    "comment": (with_source(1, "# NBVAL_SKIP\n1"), "steers nbval"),
-    "assert": (with_source(3, "if True:\n    assert accuracy > 0.9"), "asserts"),
-    "no title": (replace_in_opening("# Mill", "Mill"), "title"),
+    "stderr": (said("Warning", "stderr"), "warning"),
+    "error": (on(1, outputs=[ERROR]), "error"),
+    "skip": (on(1, metadata={"tags": ["nbval-skip"]}), "not listed"),
+    "unknown tag": (on(1, metadata={"tags": ["nbval-ignore-outputs"]}), "not listed"),
+    "too much ignored": (on(1, metadata={"tags": ["nbval-ignore-output"] * 4}), "more than 3"),
+    "comment": (on(1, source="# NBVAL_SKIP\n1"), "steers nbval"),
+    "assert": (on(3, source="if True:\n    assert accuracy > 0.9"), "asserts"),
+    "no title": (opening("# Mill", "Mill"), "title"),
     "code first": (lambda n: n.cells.insert(0, n.cells.pop(1)), "title"),
-    "no plan": (replace_in_opening("You will", "We shall"), "what you will do"),
-    "no minutes": (replace_in_opening("5 minutes", "a while"), "minutes"),
-    "no needs": (replace_in_opening("You need nothing.", ""), "what you need"),
-    "no ending": (with_source(-1, "Goodbye."), "now have"),
-    "long cell": (with_source(1, "1\n" * 26), "26 lines"),
-    "empty cell": (with_source(1, " \n"), "0 lines"),
-    "no prose": (lambda n: add_code(n, 3), "without a word"),
-    "no alt text": (with_source(2, "![](mill.png)"), "alt text"),
-    "no alt in HTML": (with_source(2, '<img src="mill.png">'), "alt text"),
+    "no plan": (opening("You will", "We shall"), "what you will do"),
+    "no minutes": (opening("5 minutes", "a while"), "minutes"),
+    "no needs": (opening("You need nothing.", ""), "what you need"),
+    "no ending": (on(-1, source="Goodbye."), "now have"),
+    "long cell": (on(1, source="1\n" * 26), "26 lines"),
+    "empty cell": (on(1, source=" \n"), "0 lines"),
+    "no prose": (insert_code, "without a word"),
+    "no alt text": (on(2, source="![](mill.png)"), "alt text"),
+    "no alt in HTML": (on(2, source='<img src="mill.png">'), "alt text"),
     "figure without alt": (lambda n: n.cells[3].outputs[0].update(metadata={}), "no alt text"),
-    "home in output": (with_output(stream("stdout", "/home/ada/kit")), "machine"),
-    "home in source": (with_source(1, r"open('C:\Users\ada')"), "machine"),
-    "this checkout": (with_output(stream("stdout", f"{ROOT}/build")), "machine"),
-    "address": (with_output(stream("stdout", "<object at 0x7f3a5c0d1e80>")), "machine"),
+    "home in output": (said("/home/ada/kit"), "machine"),
+    "home in source": (on(1, source=r"open('C:\Users\ada')"), "machine"),
+    "this checkout": (said(f"{ROOT}/build"), "machine"),
+    "address": (said("<object at 0x7f3a5c0d1e80>"), "machine"),
     "kernel": (lambda n: n.metadata.kernelspec.update(name="conda-env"), "metadata"),
     "widgets": (lambda n: n.metadata.update(widgets={}), "metadata"),
-    "timing": (lambda n: n.cells[1].metadata.update(execution={}), "metadata"),
+    "timing": (on(1, metadata={"execution": {}}), "metadata"),
 }
-
-
-def add_code(notebook, cells):
-    notebook.cells[4:4] = [code(count) for count in range(3, 3 + cells)]
 
 
 def test_a_good_notebook_passes():
@@ -251,5 +237,5 @@ def test_a_broken_notebook_is_caught(name):
 )
 def test_cells_that_are_too_large_are_caught(sizes, complaints):
     """The limits of the design, at their edges."""
-    cells = [code(1, "1\n" * size) for size in sizes]
+    cells = [new_code_cell("1\n" * size) for size in sizes]
     assert len(list(size_problems([new_notebook(cells=cells)]))) == complaints

@@ -16,6 +16,17 @@ STATIONS = ["digits", "pictures", "model", "generate", "compile", "board", "less
 GROUND = ["errors", "boards", "paths", "programs", "progress", "provenance", "silence", "tables"]
 TOP = ["checks", "cli", "__init__", "__main__"]  # above every station
 SOURCES = sorted((ROOT / "kit").rglob("*.py"))
+LINES = {  # at most so many in each building: what is added looks first for what is said twice
+    "the learner's part": (2500, ("kit/digits", "kit/model", "kit/generate", "firmware/nn",
+                                  "firmware/app")),
+    "X-CUBE-AI": (1700, ("kit/generate/xcubeai",)),
+    "kit": (8000, ("kit",)),
+    "the virtual board": (2900, ("virtual_nucleo",)),
+    "all": (14_000, ("kit", "virtual_nucleo", "firmware", "workshop.py")),
+}  # fmt: skip
+CODE = r"\.(py|c|h|ld|j2|cmake|toml)$|CMakeLists\.txt$"
+SHARED = re.compile(r"protocol_\w+\.Serial|generate\.operators\.\w+\.lower")
+"""Names that several modules have because they are one interface."""
 
 
 def station(path: Path) -> str:
@@ -50,6 +61,67 @@ def test_a_station_imports_only_stations_before_it(path):
     assert not later, f"{here} imports {later}"
 
 
+def test_the_virtual_board_knows_no_kit():
+    """It can be used by anybody's firmware."""
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "virtual_nucleo").glob("*.py")]
+    assert sources and not [text for text in sources if re.search(r"(import|from) kit\b", text)]
+
+
+def names_of(path: Path) -> list[str]:
+    """The public functions and classes of a module of kit, each as module.name."""
+    module = ".".join(path.relative_to(ROOT / "kit").with_suffix("").parts)
+    kinds = ast.FunctionDef | ast.ClassDef
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    return [f"{module}.{node.name}" for node in body
+            if isinstance(node, kinds) and node.name[0] != "_"]  # fmt: skip
+
+
+@pytest.mark.skip(reason="switched on when every building is merged")
+def test_a_name_means_one_thing():
+    """No two public functions or classes of kit have one name, and none has that of a module."""
+    modules = {part for path in SOURCES for part in path.relative_to(ROOT).with_suffix("").parts}
+    found: dict[str, list[str]] = {name: [f"the module {name}"] for name in modules}
+    for name in (name for path in SOURCES for name in names_of(path)):
+        if not SHARED.search(name):
+            found.setdefault(name.rpartition(".")[2], []).append(name)
+    assert [places for places in found.values() if len(places) > 1] == []
+
+
+def lines_of(*places: str) -> dict[str, int]:
+    """The lines of each file of code in some places of the project."""
+    return {
+        name: len(path.read_text(encoding="utf-8").splitlines())
+        for path in tracked()
+        if re.search(CODE, name := path.relative_to(ROOT).as_posix())
+        and any(name == place or name.startswith(f"{place}/") for place in places)
+    }
+
+
+@pytest.mark.skip(reason="switched on when every building is merged")
+def test_files_are_short():
+    """At most 400 lines: a longer one is two things."""
+    sizes = lines_of("kit", "virtual_nucleo", "firmware")
+    assert {name: size for name, size in sizes.items() if size > 400} == {}
+
+
+@pytest.mark.skip(reason="switched on when every building is merged")
+@pytest.mark.parametrize("building", LINES)
+def test_a_building_keeps_its_size(building):
+    """Who needs more raises the number in the same commit, with the reason."""
+    most, places = LINES[building]
+    sizes = lines_of(*places)
+    if building == "the learner's part":
+        sizes = {name: size for name, size in sizes.items() if "/xcubeai/" not in name}
+    assert sum(sizes.values()) <= most
+
+
+@pytest.mark.skip(reason="switched on when every building is merged")
+def test_the_tests_have_half_to_all_of_the_lines_of_the_code():
+    """Fewer protect too little, more are said twice."""
+    code, tests = (sum(lines_of(*places).values()) for places in (LINES["all"][1], ("tests",)))
+    assert code / 2 <= tests <= code
+
+
 def lengths() -> list[tuple[int, str]]:
     """The lines of each Python function of kit, docstrings and blank lines left out."""
     found = []
@@ -66,9 +138,9 @@ def lengths() -> list[tuple[int, str]]:
 
 
 def test_functions_of_kit_are_short():
-    """Median 8 lines or fewer, none over 40."""
+    """Median 7 lines or fewer, none over 40."""
     sizes = lengths()
-    assert median(size for size, _ in sizes) <= 8
+    assert median(size for size, _ in sizes) <= 7
     assert max(sizes)[0] <= 40, max(sizes)
 
 

@@ -11,16 +11,22 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from made import VIRTUAL
 
 from kit.boards import MCUS
 from kit.paths import FIRMWARE, ROOT
 from virtual_nucleo import memory_map as m
 from virtual_nucleo.mcus import find_mcu
 
-STM32F401RE = MCUS["stm32f401re"]
 STM32F446RE = MCUS["stm32f446re"]
 SVD = Path(os.environ.get("KIT_SVD") or ROOT / "build" / "svd")
-CHIPS = {STM32F446RE: "STM32F446x.svd", STM32F401RE: "STM32F401xE.svd"}
+FILES = {
+    "stm32f446re": "STM32F446x.svd",
+    "stm32f401re": "STM32F401xE.svd",
+    "stm32f411re": "STM32F411xx.svd",
+    "stm32l476rg": "STM32L4x6.svd",
+}
+WRONG_IN_FILE = {"RCC_AHB1ENR_CRCEN": 1 << 12}  # of the STM32L4, as RM0351 section 6.4.16 has it
 ONLY_F446 = re.compile(r"STM32F446 only")
 # The core's registers are Arm's, not ST's: ARMv7-M ARM sections B3.2.2, B3.2.6, B3.3.2, C1.6, C1.8.
 CORE = {
@@ -57,7 +63,7 @@ def described(chip):
 
     A field that the file splits into bits, PLLM0 to PLLM5, is also there as a whole, PLLM.
     """
-    path = SVD / CHIPS[chip]
+    path = SVD / FILES[chip.name]
     if not path.exists():
         pytest.skip(f"{path.name} is neither in KIT_SVD nor in build/svd: run .ci/svd")
     blocks = {each.findtext("name"): each for each in ET.parse(path).getroot().iter("peripheral")}
@@ -66,12 +72,14 @@ def described(chip):
         bases[name] = int(block.findtext("baseAddress").lower(), 16)
         source = blocks[block.get("derivedFrom")] if block.get("derivedFrom") else block
         for register in source.iter("register"):
-            full = f"{name}_{register.findtext('name')}"
+            full = f"{name.upper()}_{register.findtext('name')}"
             registers[full] = bases[name] + int(register.findtext("addressOffset"), 16)
             resets[full] = int(register.findtext("resetValue"), 16)
             for field in register.iter("field"):
                 width, low = int(field.findtext("bitWidth")), int(field.findtext("bitOffset"))
                 add_field(fields, f"{full}_{field.findtext('name')}", ((1 << width) - 1) << low)
+    if chip.family == "stm32l4":
+        fields |= WRONG_IN_FILE
     return registers, fields, resets, bases
 
 
@@ -86,10 +94,10 @@ def add_field(fields, name, mask):
 # The firmware's headers
 
 
-def headers():
-    """The text of all headers that say where registers are."""
-    texts = [path.read_text() for path in sorted((FIRMWARE / "boards").glob("**/*.h"))]
-    return "\n".join(text for text in texts if "REGISTER(0x" in text)
+def headers(chip):
+    """The text of the headers that say where the registers of a chip are."""
+    places = ("cortex_m/cortex_m.h", f"{chip.family}/registers.h")
+    return "\n".join((FIRMWARE / "boards" / place).read_text() for place in places)
 
 
 def defines(text):
@@ -114,26 +122,21 @@ def mistakes(text, chip):
     registers, fields = {**registers, **CORE}, {**fields, **CORE_BITS}
     wrong, compared = [], 0
     for name, written, only_f446 in defines(text):
-        if only_f446 and chip is STM32F401RE:
+        if only_f446 and chip is not STM32F446RE:
             continue
-        value, field = value_of(written), re.sub("_(POS|MASK)$", "", name)
-        if name.endswith("_POS"):
-            known = fields.get(field)
-            known = known and (known & -known).bit_length() - 1
-        else:
-            known = registers.get(name) if "REGISTER" in written else fields.get(field)
+        known = (registers if "REGISTER" in written else fields).get(name)
         compared += 1
-        if value != known:
+        if value_of(written) != known:
             wrong.append(
                 f"{name} is {written}; it should be {known if known is None else hex(known)}"
             )
     return wrong, compared
 
 
-@pytest.mark.parametrize("chip", CHIPS, ids=lambda chip: chip.name)
+@pytest.mark.parametrize("chip", MCUS.values(), ids=lambda chip: chip.name)
 def test_the_firmwares_registers_and_bits_are_those_of_the_chip(chip):
     """Every #define beside REGISTER() is in ST's file, or among the core's, with that value."""
-    wrong, compared = mistakes(headers(), chip)
+    wrong, compared = mistakes(headers(chip), chip)
     assert wrong == []
     assert compared > 50
 
@@ -141,7 +144,9 @@ def test_the_firmwares_registers_and_bits_are_those_of_the_chip(chip):
 def test_a_wrong_define_is_found():
     """Each define of the headers, made wrong by one, is noticed: the check can fail."""
     described(STM32F446RE)
-    lines = [line for line in headers().splitlines() if re.match(r"#define \w+ +\S", line)]
+    lines = [
+        line for line in headers(STM32F446RE).splitlines() if re.match(r"#define \w+ +\S", line)
+    ]
     numbered = [line for line in lines if re.search(r"\d+U", line)]
     assert len(numbered) > 50
     for line in numbered:
@@ -153,7 +158,7 @@ def test_a_wrong_define_is_found():
 # The virtual board
 
 
-@pytest.mark.parametrize("chip", CHIPS, ids=lambda chip: chip.name)
+@pytest.mark.parametrize("chip", VIRTUAL, ids=lambda chip: chip.name)
 def test_the_virtual_boards_registers_are_those_of_the_chip(chip):
     """Base, name and offset of each register; what the F401 lacks is named here."""
     registers, *_, bases = described(chip)
@@ -221,14 +226,16 @@ def test_reset_values_are_those_of_the_chip():
             assert resets[f"{name}_{names[offset >> 2]}"] == value, (name, hex(offset))
 
 
-@pytest.mark.parametrize("chip", CHIPS, ids=lambda chip: chip.name)
+@pytest.mark.parametrize("chip", VIRTUAL, ids=lambda chip: chip.name)
 def test_peripherals_without_a_model_are_known_by_name(chip):
     """Each KB of the peripherals' space is named where ST's file has something, else it is not."""
     bases = described(chip)[3]
     own = {address & ~0x3FF: name for name, address in bases.items() if address < 0xE000_0000}
     beside = {"FMPI2C1", "BKPSRAM"}  # on the F446, but not in its file
-    if chip is STM32F401RE:
-        del own[0x4001_0400]  # its file has a TIM8, which the chip (RM0368 table 1) has not
+    if chip is not STM32F446RE:
+        del own[
+            0x4001_0400
+        ]  # their files have a TIM8, which the chips (RM0368 and RM0383 table 1) have not
     for address in [*range(0x4000_0000, 0x4002_8000, 0x400), 0x5005_0000, 0xA000_0000, 0xA000_1000]:
         named = m.peripheral_at(address, find_mcu(chip.name))
         assert bool(named) == (address in own) or named in beside, hex(address)

@@ -4,44 +4,24 @@
 #include "requests.h"
 
 #define LONGEST_ID 16U
-#define REPORT_BYTES (1U + 4U * 4U + 8U * 4U + LONGEST_ID)
-#define REQUEST_BYTES 16U /* enough for RESET; what is longer is answered as well */
-
-typedef struct {
-    uint8_t bytes[FRAME_HEADER_BYTES + REPORT_BYTES + FRAME_CRC_BYTES];
-    uint32_t length;
-} report;
-
-static void put_u8(report *r, uint32_t value)
-{
-    r->bytes[r->length++] = (uint8_t)value;
-}
-
-static void put_u32(report *r, uint32_t value)
-{
-    for (uint32_t shift = 0; shift < 32; shift += 8) {
-        put_u8(r, value >> shift);
-    }
-}
+#define LONGEST_REQUEST 16U /* enough for RESET; what is longer is answered as well */
 
 static void send_report(const board_crash *crash, uint8_t sequence)
 {
-    report r = {.length = 0};
-    put_u8(&r, REPLY_FAULT);
-    put_u8(&r, sequence);
-    put_u8(&r, crash->exception);
-    put_u32(&r, crash->cfsr);
-    put_u32(&r, crash->hfsr);
-    put_u32(&r, crash->mmfar);
-    put_u32(&r, crash->bfar);
+    board_send(0); /* ends the reply that was perhaps begun */
+    frame_begin(REPLY_FAULT, sequence);
+    put_u8(crash->exception);
+    put_u32(crash->cfsr);
+    put_u32(crash->hfsr);
+    put_u32(crash->mmfar);
+    put_u32(crash->bfar);
     for (uint32_t i = 0; i < 8; i++) {
-        put_u32(&r, crash->stacked[i]);
+        put_u32(crash->stacked[i]);
     }
     for (uint32_t i = 0; i < LONGEST_ID && build_id[i] != '\0'; i++) {
-        put_u8(&r, (uint8_t)build_id[i]);
+        put_u8((uint8_t)build_id[i]);
     }
-    board_send(0); /* ends the reply that was perhaps begun */
-    frame_send(r.bytes, r.length);
+    frame_end();
 }
 
 static void answer(const board_crash *crash, frame_status status, const frame *request)
@@ -57,10 +37,10 @@ static void answer(const board_crash *crash, frame_status status, const frame *r
 
 void board_crashed(const board_crash *crash)
 {
-    uint8_t bytes[REQUEST_BYTES];
-    frame_receiver receiver = {.bytes = bytes, .size = sizeof bytes};
+    uint8_t bytes[FRAME_ROOM(LONGEST_REQUEST)];
+    frame_receiver receiver = {.bytes = bytes, .longest = LONGEST_REQUEST};
     bool lit = false;
-    send_report(crash, requests_last_sequence());
+    send_report(crash, frame_last_sequence());
     for (;;) {
         uint8_t byte;
         frame request = {0};

@@ -2,9 +2,11 @@
 
 #include "board.h"
 
-#define COBS_LONGEST_BLOCK 0xFFU
+#define COBS_LONGEST_BLOCK                                                                         \
+    0xFFU /* the code of a block of 254 bytes, after which no zero is meant */
+#define CRC_START 0xFFFFFFFFU
 
-uint32_t frame_crc(const uint8_t *bytes, uint32_t length)
+static uint32_t crc_with(uint32_t crc, uint8_t byte)
 {
     /* what four bits at the low end of the register do to the rest of it */
     static const uint32_t four_steps[16] = {
@@ -12,11 +14,16 @@ uint32_t frame_crc(const uint8_t *bytes, uint32_t length)
         0x4DB26158, 0x5005713C, 0xEDB88320, 0xF00F9344, 0xD6D6A3E8, 0xCB61B38C,
         0x9B64C2B0, 0x86D3D2D4, 0xA00AE278, 0xBDBDF21C,
     };
-    uint32_t crc = 0xFFFFFFFF;
+    crc ^= byte;
+    crc = (crc >> 4) ^ four_steps[crc & 0xF];
+    return (crc >> 4) ^ four_steps[crc & 0xF];
+}
+
+uint32_t frame_crc(const uint8_t *bytes, uint32_t length)
+{
+    uint32_t crc = CRC_START;
     for (uint32_t i = 0; i < length; i++) {
-        crc ^= bytes[i];
-        crc = (crc >> 4) ^ four_steps[crc & 0xF];
-        crc = (crc >> 4) ^ four_steps[crc & 0xF];
+        crc = crc_with(crc, bytes[i]);
     }
     return ~crc;
 }
@@ -27,89 +34,123 @@ uint32_t frame_u32(const uint8_t *bytes)
            ((uint32_t)bytes[3] << 24);
 }
 
-static void store(frame_receiver *r, uint8_t byte)
+/* COBS: each block is its length plus one, and bytes without a zero; between blocks is a zero.
+ * Returns how many bytes come out, or 0 when a block is cut off. */
+static uint32_t decode(uint8_t *bytes, uint32_t length)
 {
-    if (r->length < r->size) {
-        r->bytes[r->length++] = byte;
-    } else {
-        r->too_long = true;
+    uint32_t from = 0, to = 0;
+    while (from < length) {
+        const uint32_t code = bytes[from];
+        const uint32_t end = from + code;
+        if (end > length) {
+            return 0;
+        }
+        for (from++; from < end; from++) {
+            bytes[to++] = bytes[from];
+        }
+        if (code != COBS_LONGEST_BLOCK && from < length) {
+            bytes[to++] = 0;
+        }
     }
-}
-
-static void decode(frame_receiver *r, uint8_t byte)
-{
-    if (r->left_in_block > 0) {
-        store(r, byte);
-        r->left_in_block--;
-        return;
-    }
-    if (r->zero_follows) {
-        store(r, 0);
-    }
-    r->left_in_block = byte - 1U;
-    r->zero_follows = byte != COBS_LONGEST_BLOCK;
+    return to;
 }
 
 static frame_status finish(const frame_receiver *r, frame *received)
 {
-    if (r->too_long) {
+    if (r->length > FRAME_ROOM(r->longest)) {
         return FRAME_TOO_LONG;
     }
-    if (r->left_in_block > 0 || r->length < FRAME_HEADER_BYTES + FRAME_CRC_BYTES) {
-        return FRAME_CORRUPTED;
+    const uint32_t length = decode(r->bytes, r->length);
+    if (length < FRAME_EXTRA_BYTES || length > r->longest) {
+        return length > r->longest ? FRAME_TOO_LONG : FRAME_CORRUPTED;
     }
-    const uint32_t end = r->length - FRAME_CRC_BYTES;
     received->type = r->bytes[0];
     received->sequence = r->bytes[1];
-    received->payload = r->bytes + FRAME_HEADER_BYTES;
-    received->length = end - FRAME_HEADER_BYTES;
-    return frame_crc(r->bytes, end) == frame_u32(r->bytes + end) ? FRAME_GOOD : FRAME_CORRUPTED;
+    received->payload = r->bytes + 2;
+    received->length = length - FRAME_EXTRA_BYTES;
+    const uint8_t *crc = received->payload + received->length;
+    return frame_crc(r->bytes, length - 4) == frame_u32(crc) ? FRAME_GOOD : FRAME_CORRUPTED;
 }
 
 frame_status frame_receive(frame_receiver *r, uint8_t byte, frame *received)
 {
-    if (byte != 0) {
-        decode(r, byte);
-        return FRAME_NONE;
+    if (byte == 0) {
+        const frame_status status = r->length == 0 ? FRAME_NONE : finish(r, received);
+        r->length = 0;
+        return status;
     }
-    const bool empty = r->length == 0 && r->left_in_block == 0 && !r->zero_follows && !r->too_long;
-    const frame_status status = empty ? FRAME_NONE : finish(r, received);
-    r->length = 0;
-    r->left_in_block = 0;
-    r->zero_follows = false;
-    r->too_long = false;
-    return status;
+    const uint32_t room = FRAME_ROOM(r->longest);
+    if (r->length < room) {
+        r->bytes[r->length++] = byte;
+    } else {
+        r->length = room + 1; /* too long */
+    }
+    return FRAME_NONE;
 }
 
-/* How many bytes follow until a zero, the end or the longest block. */
-static uint32_t block_length(const uint8_t *bytes, uint32_t length)
+/* The frame that is being sent: a block of it is kept until its length is known. */
+static struct {
+    uint8_t block[COBS_LONGEST_BLOCK - 1];
+    uint32_t length;
+    uint32_t crc;
+    uint8_t sequence;
+} sender;
+
+static void send_block(void)
 {
-    uint32_t count = 0;
-    while (count < length && bytes[count] != 0 && count < COBS_LONGEST_BLOCK - 1) {
-        count++;
+    board_send((uint8_t)(sender.length + 1));
+    for (uint32_t i = 0; i < sender.length; i++) {
+        board_send(sender.block[i]);
     }
-    return count;
+    sender.length = 0;
 }
 
-void frame_send(uint8_t *bytes, uint32_t length)
+void put_u8(uint32_t value)
 {
-    const uint32_t crc = frame_crc(bytes, length);
+    const uint8_t byte = (uint8_t)value;
+    sender.crc = crc_with(sender.crc, byte);
+    if (sender.length == sizeof sender.block) {
+        send_block();
+    }
+    if (byte == 0) {
+        send_block();
+    } else {
+        sender.block[sender.length++] = byte;
+    }
+}
+
+void put_u32(uint32_t value)
+{
     for (uint32_t shift = 0; shift < 32; shift += 8) {
-        bytes[length++] = (uint8_t)(crc >> shift);
+        put_u8(value >> shift);
     }
-    uint32_t at = 0;
-    bool more = true;
-    while (more) {
-        const uint32_t count = block_length(bytes + at, length - at);
-        board_send((uint8_t)(count + 1));
-        for (uint32_t i = 0; i < count; i++) {
-            board_send(bytes[at + i]);
-        }
-        at += count;
-        more = at < length;
-        if (more && count < COBS_LONGEST_BLOCK - 1) {
-            at++; /* the zero that the block's code stands for; a block follows even at the end */
-        }
+}
+
+void put_bytes(const void *bytes, uint32_t count)
+{
+    const uint8_t *from = bytes;
+    for (uint32_t i = 0; i < count; i++) {
+        put_u8(from[i]);
     }
+}
+
+void frame_begin(uint32_t type, uint8_t sequence)
+{
+    sender.length = 0;
+    sender.crc = CRC_START;
+    sender.sequence = sequence;
+    put_u8(type);
+    put_u8(sequence);
+}
+
+void frame_end(void)
+{
+    put_u32(~sender.crc);
+    send_block();
     board_send(0);
+}
+
+uint8_t frame_last_sequence(void)
+{
+    return sender.sequence;
 }

@@ -1,4 +1,4 @@
-#include "light.h"
+#include "app.h"
 
 #include "board.h"
 

@@ -2,21 +2,19 @@
  * button is pressed, and shows life. */
 #include "board.h"
 #include "engine.h"
-#include "frame.h"
-#include "light.h"
+#include "app.h"
 #include "requests.h"
-#include "sample.h"
 
 /* In a file of its own, away from its use: the host looks for it in the ELF file, and a compiler
  * that sees both keeps no text but stores its letters one by one. */
 const char build_id[] = BUILD_ID;
 
 /* The longest request is WATCH, a layer's number and a whole input, or for tiny inputs BAUD. */
-#define PAYLOAD_BYTES (ENGINE_INPUT_BYTES < 3U ? 4U : 1U + ENGINE_INPUT_BYTES)
-#define REQUEST_BYTES (FRAME_HEADER_BYTES + PAYLOAD_BYTES + FRAME_CRC_BYTES)
+#define LONGEST_PAYLOAD (ENGINE_INPUT_BYTES < 3U ? 4U : 1U + ENGINE_INPUT_BYTES)
+#define LONGEST_REQUEST (FRAME_EXTRA_BYTES + LONGEST_PAYLOAD)
 
-static uint8_t request_buffer[REQUEST_BYTES];
-static frame_receiver receiver = {.bytes = request_buffer, .size = sizeof request_buffer};
+static uint8_t request_buffer[FRAME_ROOM(LONGEST_REQUEST)];
+static frame_receiver receiver = {.bytes = request_buffer, .longest = LONGEST_REQUEST};
 
 static void serve_line(uint8_t byte)
 {

@@ -1,15 +1,13 @@
-#include "pixels.h"
+#include "app.h"
+#include "engine.h"
 
-/* A pixel has 256 values: what each becomes is worked out once. */
-static union {
-    int8_t as_int8[256];
-    float as_float[256];
-} pixel_table;
-static engine_type type;
+/* What each pixel is to an int8 network: worked out once. */
+static int8_t int8_of_pixel[256];
 
 /* What a pixel was in training: 0 and 255 are the ends of the network's range. */
-static float real_of(uint32_t pixel, const float range[2])
+static float real_of(uint32_t pixel)
 {
+    const float *range = engine_describe()->input_range;
     return (float)pixel * (range[1] - range[0]) / 255.0F + range[0];
 }
 
@@ -25,32 +23,29 @@ static int8_t quantize(float real, const engine_tensor *tensor)
     return value < INT8_MIN ? INT8_MIN : (int8_t)value;
 }
 
-void pixels_start(const engine_description *network)
+void pixels_start(void)
 {
-    type = network->input.type;
-    for (uint32_t pixel = 0; pixel < 256; pixel++) {
-        const float real = real_of(pixel, network->input_range);
-        if (type == ENGINE_FLOAT32) {
-            pixel_table.as_float[pixel] = real;
-        } else {
-            pixel_table.as_int8[pixel] = quantize(real, &network->input);
-        }
+    const engine_tensor *input = &engine_describe()->input;
+    for (uint32_t pixel = 0; pixel < 256 && input->type == ENGINE_INT8; pixel++) {
+        int8_of_pixel[pixel] = quantize(real_of(pixel), input);
     }
 }
 
-bool pixels_are_understood(const engine_description *network)
+bool pixels_are_understood(void)
 {
-    const float *range = network->input_range;
+    const float *range = engine_describe()->input_range;
     return range[0] < range[1] || range[0] > range[1];
 }
 
-void pixels_to_input(const uint8_t *pixels, uint32_t count, void *input)
+void pixels_to_input(const uint8_t *pixels)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        if (type == ENGINE_FLOAT32) {
-            ((float *)input)[i] = pixel_table.as_float[pixels[i]];
+    void *input = engine_input();
+    const bool is_int8 = engine_describe()->input.type == ENGINE_INT8;
+    for (uint32_t i = 0; i < ENGINE_INPUT_ELEMENTS; i++) {
+        if (is_int8) {
+            ((int8_t *)input)[i] = int8_of_pixel[pixels[i]];
         } else {
-            ((int8_t *)input)[i] = pixel_table.as_int8[pixels[i]];
+            ((float *)input)[i] = real_of(pixels[i]);
         }
     }
 }

@@ -1,48 +1,19 @@
 #include "requests.h"
 
+#include "app.h"
 #include "board.h"
 #include "engine.h"
-#include "pixels.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#define LARGER(a, b) ((a) > (b) ? (a) : (b))
 #define LONGEST_TEXT 48U
-#define DESCRIPTION_BYTES 320U /* a HELLO: five texts and some numbers */
-#define MEASURE_BYTES (4U * ENGINE_LAYERS + ENGINE_OUTPUT_BYTES)
-#define REPLY_BYTES LARGER(DESCRIPTION_BYTES, LARGER(MEASURE_BYTES, ENGINE_LARGEST_LAYER_BYTES))
 
-static uint8_t reply_buffer[FRAME_HEADER_BYTES + REPLY_BYTES + FRAME_CRC_BYTES];
-static uint32_t reply_length;
-static uint32_t baud_after_reply; /* 0: as it is */
-static uint32_t damaged_frames;
 static engine_status engine_state;
-
-static void put_u8(uint32_t value)
-{
-    reply_buffer[reply_length++] = (uint8_t)value;
-}
-
-static void put_u32(uint32_t value)
-{
-    for (uint32_t shift = 0; shift < 32; shift += 8) {
-        put_u8(value >> shift);
-    }
-}
-
-static void put_bytes(const void *bytes, uint32_t count)
-{
-    const uint8_t *from = bytes;
-    for (uint32_t i = 0; i < count; i++) {
-        put_u8(from[i]);
-    }
-}
-
-static void put_float(float value)
-{
-    put_bytes(&value, sizeof value); /* IEEE 754, little-endian as the core */
-}
+static uint32_t cycles_of_layer[ENGINE_LAYERS], layers_measured;
+static uint32_t baud_after_reply; /* 0: as it is */
+static bool reset_after_reply;
+static uint32_t damaged_frames;
 
 static void put_text(const char *text)
 {
@@ -59,37 +30,29 @@ static void put_tensor(const engine_tensor *tensor)
     put_u8(tensor->type);
     put_u32(tensor->elements);
     put_u32(tensor->bytes);
-    put_float(tensor->scale);
+    put_bytes(&tensor->scale, sizeof tensor->scale); /* IEEE 754, little-endian as the core */
     put_u32((uint32_t)tensor->zero_point);
 }
 
-static void begin(uint32_t type, uint8_t sequence)
+/* The services. Each begins its reply when nothing can fail any more, and returns 0; or it begins
+ * none and returns what is wrong, a request_error. */
+
+static void begin_reply(const frame *request)
 {
-    reply_length = 0;
-    put_u8(type);
-    put_u8(sequence);
+    frame_begin(request->type | REPLY, request->sequence);
 }
 
-static void fail(const frame *request, request_error error)
-{
-    begin(REPLY_ERROR, request->sequence);
-    put_u8(request->type);
-    put_u8(error);
-    put_u8(engine_state);
-    put_u32(engine_error());
-}
-
-static void hello(void)
+static uint32_t hello(const frame *request)
 {
     const engine_description *network = engine_describe();
+    begin_reply(request);
     put_u8(PROTOCOL_VERSION);
     put_text(build_id);
     put_text(board_mcu);
     put_text(network->engine);
     put_text(network->network);
     put_text(network->digest);
-    put_float(network->input_range[0]);
-    put_float(network->input_range[1]);
+    put_bytes(network->input_range, sizeof network->input_range);
     put_u32(board_describe().core_hz);
     put_u32(network->weights_bytes);
     put_u32(network->arena_bytes);
@@ -97,99 +60,110 @@ static void hello(void)
     put_u32(network->layer_count);
     put_tensor(&network->input);
     put_tensor(&network->output);
+    return 0;
 }
 
-static void describe_layer(const frame *request)
+static uint32_t describe_layer(const frame *request)
 {
     const uint32_t number = request->payload[0];
-    const engine_description *network = engine_describe();
-    if (number >= network->layer_count) {
-        fail(request, ERROR_NO_SUCH_LAYER);
-        return;
+    if (number >= ENGINE_LAYERS) {
+        return ERROR_NO_SUCH_LAYER;
     }
-    const engine_layer *layer = &network->layers[number];
+    const engine_layer *layer = &engine_describe()->layers[number];
+    begin_reply(request);
     put_text(layer->name);
     put_text(layer->operator);
     put_u32(layer->macs);
     put_tensor(&layer->output);
+    return 0;
 }
 
-static void run(const frame *request, engine_observer observer, void *context)
+static uint32_t run(engine_observer observer, void *context)
 {
     engine_state = engine_run(observer, context);
-    if (engine_state != ENGINE_OK) {
-        fail(request, ERROR_ENGINE);
-    }
+    return engine_state == ENGINE_OK ? 0 : ERROR_ENGINE;
 }
 
-static void run_and_put_output(const frame *request)
+static uint32_t run_and_put_output(const frame *request)
 {
-    run(request, NULL, NULL);
-    if (engine_state == ENGINE_OK) {
-        put_bytes(engine_output(), ENGINE_OUTPUT_BYTES);
+    if (run(NULL, NULL) != 0) {
+        return ERROR_ENGINE;
     }
+    begin_reply(request);
+    put_bytes(engine_output(), ENGINE_OUTPUT_BYTES);
+    return 0;
 }
 
-static void put_cycles_of_layer(void *context, uint32_t layer, const void *output)
+static void note_cycles(void *context, uint32_t layer, const void *output)
 {
     (void)context;
     (void)layer;
     (void)output;
-    put_u32(board_cycles());
+    const uint32_t cycles = board_cycles();
+    cycles_of_layer[layers_measured++] = cycles;
     board_cycles_start(); /* for the next layer, from zero */
 }
 
-static void measure(const frame *request)
+static uint32_t measure(const frame *request)
 {
+    layers_measured = 0;
     board_cycles_start();
-    run(request, put_cycles_of_layer, NULL);
+    const uint32_t error = run(note_cycles, NULL);
     board_cycles_stop();
-    if (engine_state == ENGINE_OK) {
-        put_bytes(engine_output(), ENGINE_OUTPUT_BYTES);
+    if (error != 0) {
+        return error;
     }
+    begin_reply(request);
+    for (uint32_t layer = 0; layer < ENGINE_LAYERS; layer++) {
+        put_u32(cycles_of_layer[layer]);
+    }
+    put_bytes(engine_output(), ENGINE_OUTPUT_BYTES);
+    return 0;
 }
 
-static void put_output_of_layer(void *context, uint32_t layer, const void *output)
+/* Sent while the network stands still: the next layers may reuse the memory of this output. */
+static void put_output(void *context, uint32_t layer, const void *output)
 {
-    if (layer == *(const uint8_t *)context) {
+    const frame *request = context;
+    if (layer == request->payload[0]) {
+        begin_reply(request);
         put_bytes(output, engine_describe()->layers[layer].output.bytes);
     }
 }
 
-static void copy_input(const uint8_t *bytes)
+static uint32_t watch(const frame *request)
 {
-    uint8_t *input = engine_input();
-    for (uint32_t i = 0; i < ENGINE_INPUT_BYTES; i++) {
-        input[i] = bytes[i];
+    frame watched = *request;
+    if (request->payload[0] >= ENGINE_LAYERS) {
+        return ERROR_NO_SUCH_LAYER;
     }
+    return run(put_output, &watched);
 }
 
-static void watch(const frame *request)
+static uint32_t reset(const frame *request)
 {
-    uint8_t layer = request->payload[0];
-    if (layer >= ENGINE_LAYERS) {
-        fail(request, ERROR_NO_SUCH_LAYER);
-        return;
-    }
-    copy_input(request->payload + 1);
-    run(request, put_output_of_layer, &layer);
+    begin_reply(request);
+    reset_after_reply = true;
+    return 0;
 }
 
-static void change_baud(const frame *request)
+static uint32_t change_baud(const frame *request)
 {
     const uint32_t wanted = frame_u32(request->payload);
     const uint32_t actual = board_baud_possible(wanted);
     if (actual == 0) {
-        fail(request, ERROR_BAUD);
-        return;
+        return ERROR_BAUD;
     }
+    begin_reply(request);
     put_u32(actual);
     baud_after_reply = wanted;
+    return 0;
 }
 
-static void report_status(void)
+static uint32_t report_status(const frame *request)
 {
     const board_status board = board_describe();
+    begin_reply(request);
     put_u32(board.device_id);
     put_u8(board.clock_source);
     put_u32(board.core_hz);
@@ -203,89 +177,81 @@ static void report_status(void)
     put_u32(damaged_frames);
     put_u8(board.reset_cause);
     put_u8(board_button());
+    return 0;
 }
 
-static void checksum(void)
+static uint32_t checksum(const frame *request)
 {
     uint32_t length;
     const uint8_t *image = board_image(&length);
+    begin_reply(request);
     put_u32(length);
     put_u32(frame_crc(image, length));
+    return 0;
 }
 
-static uint32_t expected_length(uint8_t type)
+static const struct {
+    uint32_t length;   /* of the payload */
+    bool runs_network; /* its input is the payload, or the end of it */
+    bool takes_pixels; /* instead, one byte for each */
+    uint32_t (*answer)(const frame *request);
+} services[] = {
+    [REQUEST_HELLO] = {0, false, false, hello},
+    [REQUEST_LAYER] = {1, false, false, describe_layer},
+    [REQUEST_RECOGNIZE] = {ENGINE_INPUT_ELEMENTS, true, true, run_and_put_output},
+    [REQUEST_RUN] = {ENGINE_INPUT_BYTES, true, false, run_and_put_output},
+    [REQUEST_MEASURE] = {ENGINE_INPUT_ELEMENTS, true, true, measure},
+    [REQUEST_WATCH] = {1 + ENGINE_INPUT_BYTES, true, false, watch},
+    [REQUEST_RESET] = {0, false, false, reset},
+    [REQUEST_BAUD] = {4, false, false, change_baud},
+    [REQUEST_STATUS] = {0, false, false, report_status},
+    [REQUEST_CHECKSUM] = {0, false, false, checksum},
+};
+
+static void take_input(const frame *request)
 {
-    switch (type) {
-    case REQUEST_LAYER:
-        return 1;
-    case REQUEST_RECOGNIZE:
-    case REQUEST_MEASURE:
-        return ENGINE_INPUT_ELEMENTS;
-    case REQUEST_RUN:
-        return ENGINE_INPUT_BYTES;
-    case REQUEST_WATCH:
-        return 1 + ENGINE_INPUT_BYTES;
-    case REQUEST_BAUD:
-        return 4;
-    default:
-        return 0;
+    const uint8_t *bytes = request->payload + request->length - ENGINE_INPUT_BYTES;
+    uint8_t *input = engine_input();
+    for (uint32_t i = 0; i < ENGINE_INPUT_BYTES; i++) {
+        input[i] = bytes[i];
     }
 }
 
-static void answer(const frame *request)
+/* Answers a request, or returns what is wrong with it. */
+static uint32_t serve(const frame *request)
 {
-    begin(request->type | REPLY, request->sequence);
-    switch (request->type) {
-    case REQUEST_HELLO:
-        hello();
-        break;
-    case REQUEST_LAYER:
-        describe_layer(request);
-        break;
-    case REQUEST_RECOGNIZE:
-        pixels_to_input(request->payload, request->length, engine_input());
-        run_and_put_output(request);
-        break;
-    case REQUEST_RUN:
-        copy_input(request->payload);
-        run_and_put_output(request);
-        break;
-    case REQUEST_MEASURE:
-        pixels_to_input(request->payload, request->length, engine_input());
-        measure(request);
-        break;
-    case REQUEST_WATCH:
-        watch(request);
-        break;
-    case REQUEST_BAUD:
-        change_baud(request);
-        break;
-    case REQUEST_STATUS:
-        report_status();
-        break;
-    case REQUEST_CHECKSUM:
-        checksum();
-        break;
-    default: /* REQUEST_RESET: the reply has no payload */
-        break;
+    const uint32_t type = request->type;
+    if (type >= sizeof services / sizeof *services || services[type].answer == NULL) {
+        return ERROR_UNKNOWN_REQUEST;
     }
+    if (request->length != services[type].length) {
+        return ERROR_WRONG_LENGTH;
+    }
+    if (services[type].runs_network && engine_input() == NULL) {
+        return ERROR_ENGINE;
+    }
+    if (services[type].takes_pixels && !pixels_are_understood()) {
+        return ERROR_PIXELS;
+    }
+    if (services[type].takes_pixels) {
+        pixels_to_input(request->payload);
+    } else if (services[type].runs_network) {
+        take_input(request);
+    }
+    return services[type].answer(request);
 }
 
-void requests_start(void)
+static void fail(const frame *request, uint32_t error)
 {
-    engine_state = engine_start();
-    if (engine_state == ENGINE_OK) {
-        pixels_start(engine_describe());
-    }
-}
-
-uint8_t requests_last_sequence(void)
-{
-    return reply_buffer[1];
+    frame_begin(REPLY_ERROR, request->sequence);
+    put_u8(request->type);
+    put_u8(error);
+    put_u8(engine_state);
+    put_u32(engine_error());
 }
 
 /* What could not be read: at a fast rate the line may be the reason, so the safe one comes back. */
-static void answer_unreadable(frame_status status)
+static void fail_unreadable(frame_status status)
 {
     const frame unreadable = {0};
     damaged_frames++;
@@ -293,50 +259,31 @@ static void answer_unreadable(frame_status status)
     fail(&unreadable, status == FRAME_TOO_LONG ? ERROR_TOO_LONG : ERROR_CORRUPTED);
 }
 
-static bool runs(uint8_t type)
+void requests_start(void)
 {
-    return type >= REQUEST_RECOGNIZE && type <= REQUEST_WATCH;
-}
-
-static bool takes_pixels(uint8_t type)
-{
-    return type == REQUEST_RECOGNIZE || type == REQUEST_MEASURE;
-}
-
-static void answer_frame(const frame *request)
-{
-    if (request->type < REQUEST_HELLO || request->type > REQUEST_CHECKSUM) {
-        fail(request, ERROR_UNKNOWN_REQUEST);
-    } else if (request->length != expected_length(request->type)) {
-        fail(request, ERROR_WRONG_LENGTH);
-    } else if (runs(request->type) && engine_input() == NULL) {
-        fail(request, ERROR_ENGINE);
-    } else if (takes_pixels(request->type) && !pixels_are_understood(engine_describe())) {
-        fail(request, ERROR_PIXELS);
-    } else {
-        answer(request);
-    }
-}
-
-static void act_after_reply(void)
-{
-    if (baud_after_reply != 0) {
-        board_set_baud(baud_after_reply);
-    }
-    if (reply_buffer[0] == (REQUEST_RESET | REPLY)) {
-        board_flush();
-        board_reset();
+    engine_state = engine_start();
+    if (engine_state == ENGINE_OK) {
+        pixels_start();
     }
 }
 
 void requests_answer(frame_status status, const frame *request)
 {
     baud_after_reply = 0;
-    if (status == FRAME_GOOD) {
-        answer_frame(request);
+    if (status != FRAME_GOOD) {
+        fail_unreadable(status);
     } else {
-        answer_unreadable(status);
+        const uint32_t error = serve(request);
+        if (error != 0) {
+            fail(request, error);
+        }
     }
-    frame_send(reply_buffer, reply_length);
-    act_after_reply();
+    frame_end();
+    if (baud_after_reply != 0) {
+        board_set_baud(baud_after_reply);
+    }
+    if (reset_after_reply) {
+        board_flush();
+        board_reset();
+    }
 }

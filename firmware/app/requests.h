@@ -42,6 +42,5 @@ extern const char build_id[]; /* a digest of all that was compiled: main.c */
 
 void requests_start(void);
 void requests_answer(frame_status status, const frame *request); /* status is not FRAME_NONE */
-uint8_t requests_last_sequence(void);
 
 #endif

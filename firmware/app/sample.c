@@ -1,7 +1,5 @@
-#include "sample.h"
-
+#include "app.h"
 #include "engine.h"
-#include "pixels.h"
 
 #include <stddef.h>
 
@@ -43,52 +41,40 @@ static const char picture[SIDE][SIDE + 1] = {
 };
 /* clang-format on */
 
+/* Black is nothing, white is 255. */
 static uint8_t gray(char drawn)
 {
-    switch (drawn) {
-    case '#':
-        return 255;
-    case '+':
-        return 170;
-    case '.':
-        return 85;
-    default:
-        return 0;
+    static const char levels[] = " .+#";
+    uint32_t level = 3;
+    while (level > 0 && levels[level] != drawn) {
+        level--;
     }
+    return (uint8_t)(level * 85);
 }
 
-static float score(const engine_tensor *output, uint32_t number)
+static float score(uint32_t number)
 {
     const void *scores = engine_output();
-    return output->type == ENGINE_FLOAT32 ? ((const float *)scores)[number]
-                                          : (float)((const int8_t *)scores)[number];
-}
-
-static uint32_t highest_score(const engine_tensor *output)
-{
-    uint32_t best = 0;
-    for (uint32_t i = 1; i < output->elements; i++) {
-        if (score(output, i) > score(output, best)) {
-            best = i;
-        }
-    }
-    return best;
+    const bool is_int8 = engine_describe()->output.type == ENGINE_INT8;
+    return is_int8 ? (float)((const int8_t *)scores)[number] : ((const float *)scores)[number];
 }
 
 bool sample_recognize(uint32_t *digit)
 {
     uint8_t pixels[PIXELS];
-    if (ENGINE_INPUT_ELEMENTS != PIXELS || engine_input() == NULL ||
-        !pixels_are_understood(engine_describe())) {
+    if (ENGINE_INPUT_ELEMENTS != PIXELS || engine_input() == NULL || !pixels_are_understood()) {
         return false;
     }
     for (uint32_t i = 0; i < PIXELS; i++) {
         pixels[i] = gray(picture[i / SIDE][i % SIDE]);
     }
-    pixels_to_input(pixels, PIXELS, engine_input());
+    pixels_to_input(pixels);
     if (engine_run(NULL, NULL) != ENGINE_OK) {
         return false;
     }
-    *digit = highest_score(&engine_describe()->output);
+    *digit = 0;
+    for (uint32_t i = 1; i < engine_describe()->output.elements; i++) {
+        *digit = score(i) > score(*digit) ? i : *digit;
+    }
     return true;
 }

@@ -2,29 +2,30 @@
 #ifndef PARTS_H
 #define PARTS_H
 
-#include <stdint.h>
-
 #include "board.h"
 
-/* clock.c; what it reports is read from the registers, so it is what the chip really does */
+/* nucleo_64/: what all of these boards have */
 void clock_start(void);
-board_clock_source clock_source(void);
 uint32_t clock_core_hz(void);
-uint32_t clock_apb1_hz(void);
-uint32_t clock_flash_wait_states(void);
-
-void pins_start(void);   /* pins.c: LED, button and the serial port's pins */
-void serial_start(void); /* serial.c, after clock and pins */
-uint32_t serial_baud(void);
+uint32_t clock_apb1_hz(void); /* the clock of USART2 */
+void pins_start(void);        /* LED, button and the serial port's pins */
+void serial_start(void);      /* after clock and pins */
+bool serial_started(void);
 void serial_forget(void); /* bytes received and not asked for */
-uint32_t serial_overruns(void);
-uint32_t serial_line_errors(void);
-void time_start(void); /* time.c, after the clock */
 
-/* startup.c */
-uint32_t stack_reserved(void);
-uint32_t stack_used(void);
+/* each writes its part */
+void clock_describe(board_status *status);
+void serial_describe(board_status *status);
+void stack_describe(board_status *status); /* cortex_m/startup.c */
 
-void fault_entry(void); /* fault.c: where every exception leads */
+/* power.c of each family */
+void pll_configure(uint32_t source, uint32_t source_hz);
+void power_start(void);
+bool power_boost(void); /* while the PLL starts; false when it does not become ready */
+void power_unboost(void);
+
+/* cortex_m/ */
+void time_start(void);  /* after the clock */
+void fault_entry(void); /* where every exception leads */
 
 #endif

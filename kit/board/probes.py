@@ -15,11 +15,10 @@ import psutil
 from serial.tools import list_ports
 
 from kit.boards import MCUS
+from kit.compile.program import Program
+from kit.errors import KitError
 from kit.programs import system
 from virtual_nucleo import options, store
-from virtual_nucleo.errors import VirtualError
-from virtual_nucleo.mcus import mcu_of
-from virtual_nucleo.program import Program
 
 ST = 0x0483
 """USB vendor number of STMicroelectronics."""
@@ -90,7 +89,8 @@ def list_boards() -> Boards:
     paired = {probe.drive for probe in found}
     others = [port.device for port in list_ports.comports() if not _is_probe(port)]
     drives = [drive for drive in probe_drives() if drive not in paired]
-    return Boards(tuple(found), tuple(drives), tuple(others), tuple(virtual_boards()))
+    virtual = map(_virtual_board, store.names())
+    return Boards(tuple(found), tuple(drives), tuple(others), tuple(virtual))
 
 
 def find_probes() -> list[Probe]:
@@ -116,19 +116,13 @@ def probe_at(url: str) -> Probe | None:
     return next((probe for probe in find_probes() if _device(probe.port) == _device(url)), None)
 
 
-def virtual_boards() -> list[tuple[str, str]]:
-    """URL and board of each virtual board that has a program."""
-    return [
-        (f"virtual://{'' if name == options.DEFAULT else name}", _virtual_board(name))
-        for name in store.names()
-    ]
-
-
-def _virtual_board(name: str) -> str:
+def _virtual_board(name: str) -> tuple[str, str]:
+    """URL and board of a virtual board that has a program."""
+    url = f"virtual://{'' if name == options.DEFAULT else name}"
     try:
-        return MCUS[mcu_of(Program(store.elf_of(name))).name].board
-    except VirtualError:
-        return "(damaged)"
+        return url, Program(store.elf_of(name)).mcu.board
+    except KitError:
+        return url, "(damaged)"
 
 
 def probe_drives() -> list[Drive]:
@@ -167,14 +161,12 @@ def _text(path: Path) -> str | None:
 def _drive(place: Path, htm: str) -> Drive:
     """The board's name is in MBED.HTM as a code or in words, or in the label of the drive."""
     code = re.search(r"\?code=([0-9A-F]{4})", htm, re.IGNORECASE)
-    named = re.search(r"nucleo[-_](\w+)", htm, re.IGNORECASE) or re.match(
-        r"NODE?_(\w+)", place.name
-    )
+    word = re.search(r"nucleo[-_](\w+)", htm, re.IGNORECASE)
+    word = word or re.match(r"NODE?_(\w+)", place.name)
     known = {word: mcu.board for mcu in MCUS.values() for word in (mcu.mbed_code, mcu.drive)}
-    name = known.get(code[1] if code else "") or known.get(place.name)
-    if not name and named:
-        name = f"NUCLEO-{named[1].upper()}"
-    return Drive(place, name or "", " ".join((_text(place / "DETAILS.TXT") or "").split()))
+    named = f"NUCLEO-{word[1].upper()}" if word else ""
+    board = known.get(code[1] if code else "") or known.get(place.name) or named
+    return Drive(place, board, " ".join((_text(place / "DETAILS.TXT") or "").split()))
 
 
 def _same_device(port: Any, drive: Drive) -> bool:

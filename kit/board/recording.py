@@ -79,7 +79,7 @@ def record_board(url: str, file: str | Path) -> Iterator[None]:
 def note(url: str, kind: int, asked: bytes, reply: Reply) -> None:
     """Note the reply to a request, if the board at `url` is recorded; at once, so that nothing is
     lost when the process is killed."""
-    recorded, notes = json.loads(os.environ.get(NOTES, "[null, null]"))
+    recorded, notes = json.loads(os.environ.get(NOTES) or "[null, null]")
     if recorded == url:
         with Path(notes).open("a", encoding="ascii") as file:
             file.write(json.dumps([question(kind, asked), reply]) + "\n")

@@ -2,7 +2,7 @@
 
 from kit.compile.firmware import Firmware, build_firmware
 from kit.compile.host import HostNetwork
-from kit.compile.program import MemoryUse, Program, Region, memories
+from kit.compile.program import MemoryUse, Program, Region
 
 __all__ = [
     "Firmware",
@@ -11,5 +11,4 @@ __all__ = [
     "Program",
     "Region",
     "build_firmware",
-    "memories",
 ]

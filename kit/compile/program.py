@@ -17,11 +17,6 @@ REBUILD = (
 )
 
 
-def memories(mcu: Mcu) -> tuple[Memory, ...]:
-    """All memories of a chip; the first is the flash that programs are written to."""
-    return (*mcu.flash, *mcu.ram)
-
-
 @dataclass(frozen=True)
 class Region:
     """A piece of memory in use: what is there, where, and how many bytes. `memory` is empty where
@@ -68,8 +63,8 @@ class Program:
             self._elf = Elf(path)
             name = self._elf.chip(MCUS)
             self.mcu = find_mcu(name) if name else DEFAULT
-            self._memories = memories(self.mcu)
-            self.flash_image = self._elf.image(self._memories[0].start)
+            self._memories = (*self.mcu.flash, *self.mcu.ram)
+            self.flash_image = self._elf.image(self.mcu.flash[0].start)
         except VirtualError as error:
             raise KitError(error.what, error.why, REBUILD) from error
         self._check_vectors()
@@ -107,7 +102,7 @@ class Program:
 
     def _check_vectors(self) -> None:
         """The first words must be a stack pointer in RAM and a Thumb address in flash (PM0214)."""
-        flash, *rams = self._memories
+        flash, rams = self.mcu.flash[0], self.mcu.ram
         stack, reset = (int.from_bytes(self.flash_image[at : at + 4], "little") for at in (0, 4))
         if not (any(stack - 1 in ram for ram in rams) and reset in flash and reset & 1):
             raise KitError(

@@ -37,11 +37,12 @@ def reset_notebooks(names: Iterable[str] | None = None) -> dict[str, Any]:
     """
     build, trained = build_folder(), build_folder() / "digits.keras"
     originals = _originals(names)
-    changed = [path for path in originals if not _is(path, originals[path])]
+    present = {path: path.read_bytes() for path in originals if path.exists()}
+    changed = [path for path in originals if present.get(path) != originals[path]]
     made = [name for name, maker in MAKERS.items() if maker in {path.stem for path in originals}]
     made += ["report.json", "virtual"] if names is None else []
     made = [name for name in made if (build / name).exists()]
-    kept = [_keep(path) for path in changed if path.exists()]
+    kept = [_keep(path) for path in changed if path in present]
     reference = _weights(paths.DATA / "digits_reference.keras")
     kept += [_keep(trained)] if trained.name in made and _weights(trained) != reference else []
     for path in changed:
@@ -76,10 +77,6 @@ def _git(*words: str) -> bytes:
     except (OSError, subprocess.CalledProcessError):
         return b""
     return done.stdout
-
-
-def _is(path: Path, content: bytes) -> bool:
-    return path.exists() and path.read_bytes() == content
 
 
 def _weights(network: Path) -> bytes:

@@ -20,8 +20,8 @@ def report(section: str, **figures: Any) -> None:
         merged = read_report()
         merged.setdefault(section, {}).update(figures)
         try:
-            text = json.dumps(merged, indent=2, allow_nan=False, default=lambda value: value.item())
-        except (AttributeError, TypeError, ValueError) as error:  # item() is numpy's
+            text = json.dumps(merged, indent=2, allow_nan=False, default=_plain)
+        except (TypeError, ValueError) as error:
             raise KitError(
                 f"The report cannot hold these figures of {section}: {figures}.",
                 str(error),
@@ -29,6 +29,13 @@ def report(section: str, **figures: Any) -> None:
             ) from error
         with replacing("report.json") as path:
             path.write_text(text + "\n", encoding="utf-8", newline="\n")
+
+
+def _plain(value: Any) -> Any:
+    """numpy's scalars and arrays of one number have `item()`, which gives Python's number."""
+    if hasattr(value, "item"):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} is not a number or text")
 
 
 def read_report() -> Report:

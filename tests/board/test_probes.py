@@ -2,12 +2,14 @@
 
 import json
 import sys
+from types import SimpleNamespace
 
 import pytest
 from usb import BUILT_IN, CABLE, HTM, ONE, OTHER, USB_STM32, Port, add_drive
 
 from kit import cli
 from kit.board import probes
+from kit.boards import MCUS
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc and /sys are Linux's")
 
@@ -98,30 +100,21 @@ def test_linux_tells_whose_drive_it_is(plugged, tmp_path, monkeypatch):
     ]
 
 
-def test_virtual_boards_with_a_program_are_listed(plugged, tmp_path, capsys):
-    """Under the URLs that open them, after the real ones; what is being replaced is not one."""
+def test_virtual_boards_with_a_program_are_listed(plugged, tmp_path, capsys, monkeypatch):
+    """Under the URLs that open them, after the real ones; what is being replaced is not one, and a
+    damaged one does not hide the others."""
+    f401 = SimpleNamespace(mcu=MCUS["stm32f401re"])
+    read = probes.Program
+    monkeypatch.setattr(probes, "Program", lambda elf: f401 if elf.stat().st_size else read(elf))
     (tmp_path / "build" / "virtual").mkdir(parents=True)
-    for name in ("default", "alice", ".old"):
-        (tmp_path / "build" / "virtual" / f"{name}.elf").touch()
-    monkey = pytest.MonkeyPatch()
-    with monkey.context() as patch:
-        patch.setattr(probes, "_virtual_board", lambda name: "NUCLEO-F401RE")
-        plugged(ONE)
-        assert cli.main(["boards"]) == 0
-    out = capsys.readouterr().out
-    assert "virtual://alice" in out and "virtual:// " in out and "NUCLEO-F401RE" in out
-    assert ".old" not in out
-    assert "/dev/ttyACM0" in out and "066EFF" in out
-
-
-def test_a_damaged_virtual_board_does_not_hide_the_others(plugged, tmp_path, capsys, monkeypatch):
-    monkeypatch.setenv("KIT_BUILD", str(tmp_path / "build"))
-    (tmp_path / "build" / "virtual").mkdir(parents=True)
-    (tmp_path / "build" / "virtual" / "alice.elf").write_bytes(b"\x7fELF")
+    for name, content in (("default", b"."), ("alice", b"."), ("bob", b""), (".old", b".")):
+        (tmp_path / "build" / "virtual" / f"{name}.elf").write_bytes(content)
     plugged(ONE)
     assert cli.main(["boards"]) == 0
     out = capsys.readouterr().out
-    assert "/dev/ttyACM0" in out and "(damaged)" in out
+    assert "virtual://alice" in out and "virtual:// " in out and "NUCLEO-F401RE" in out
+    assert "virtual://bob" in out and "(damaged)" in out and ".old" not in out
+    assert "/dev/ttyACM0" in out and "066EFF" in out
 
 
 def test_an_empty_list_says_how_to_plug_in(plugged, capsys):

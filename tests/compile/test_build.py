@@ -12,7 +12,7 @@ from networks import Spec
 from kit.board import Board, flash
 from kit.boards import DEFAULT, MCUS
 from kit.checks.validate import random_inputs
-from kit.compile import HostNetwork, Program, build_firmware, memories, toolchain
+from kit.compile import HostNetwork, Program, build_firmware, toolchain
 from kit.compile.toolchain import environment, find_gcc
 from kit.errors import KitError
 from kit.paths import FIRMWARE
@@ -88,7 +88,7 @@ def test_a_compiler_that_is_not_there(network, monkeypatch, tmp_path):
 @pytest.mark.parametrize("mcu", MCUS.values(), ids=lambda mcu: mcu.name)
 def test_a_network_too_large_for_the_chip(network, tmp_path, mcu):
     """Said in terms of the network, before any compiling, with the size of the chip's memory."""
-    flash, ram = memories(mcu)[0], mcu.ram[0]
+    flash, ram = mcu.flash[0], mcu.ram[0]
     for memory, size in ((flash, "weights_bytes"), (ram, "arena_bytes")):
         large = replace(network, **{size: memory.size + 1})
         with pytest.raises(KitError, match=f"{mcu.name.upper()} has {memory.size:,}") as error:

@@ -5,20 +5,19 @@ import shutil
 import made
 import numpy as np
 import pytest
-from networks import Spec
+from networks import EXAMPLE
 
 from kit.checks.validate import random_inputs
 from kit.compile import HostNetwork
 from kit.errors import KitError
 from kit.paths import FIRMWARE
-
-SPEC = Spec(20, (12, 5), "relu", True, True, True, True, 0.3, 1)
+from virtual_nucleo.native import compile_library
 
 
 def test_a_changed_copy_of_the_firmware_is_compiled(tmp_path):
     """As exercises need it; what the kit itself compiles stays as it is."""
-    copy, network = shutil.copytree(FIRMWARE, tmp_path / "firmware"), made.network(SPEC)
-    inputs = random_inputs(made.model(SPEC), 5)
+    copy, network = shutil.copytree(FIRMWARE, tmp_path / "firmware"), made.network(EXAMPLE)
+    inputs = random_inputs(made.model(EXAMPLE), 5)
     np.testing.assert_array_equal(
         HostNetwork(network, copy).run(inputs), HostNetwork(network).run(inputs)
     )
@@ -26,3 +25,22 @@ def test_a_changed_copy_of_the_firmware_is_compiled(tmp_path):
     with pytest.raises(KitError, match="for this computer failed") as error:
         HostNetwork(network, copy)
     assert "changed" in error.value.why and HostNetwork(network)
+
+
+def test_the_layers_of_another_input_are_refused():
+    """As in run(): bytes beyond an array are not read."""
+    network = HostNetwork(made.network(EXAMPLE))
+    for wrong in (np.zeros(19, np.int8), np.zeros(20, np.float64), np.int8(0)):
+        with pytest.raises(KitError, match="takes inputs of shape"):
+            network.layers(wrong)
+
+
+def test_a_library_knows_its_flags_and_its_compiler(tmp_path, monkeypatch):
+    """A home folder shared by two machines, or another zig: not the library of before."""
+    source = tmp_path / "one.c"
+    source.write_text("int one(void);\nint one(void)\n{\n    return 1;\n}\n")
+    first = compile_library([source], tmp_path / "host")
+    assert compile_library([source], tmp_path / "host") == first
+    assert compile_library([source], tmp_path / "host", flags=["-DA=1"]) != first
+    monkeypatch.setattr("platform.machine", lambda: "another")
+    assert compile_library([source], tmp_path / "host") != first

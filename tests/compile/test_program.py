@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from networks import Spec
 
 from kit.boards import DEFAULT, MCUS
-from kit.compile import Program, memories
+from kit.compile import Program
 from kit.compile.toolchain import run_tool, zig
 from kit.errors import KitError
 
-FLASH, RAM = memories(DEFAULT)
+FLASH, RAM = DEFAULT.flash[0], DEFAULT.ram[0]
 F401 = MCUS["stm32f401re"]
 ARM = ("-target", "thumb-freestanding-eabihf", "-mcpu=cortex_m4", "-nostdlib")
 
@@ -131,7 +131,7 @@ def test_what_is_in_no_memory_is_told(tmp_path):
 @pytest.mark.parametrize("mcu", MCUS.values(), ids=lambda mcu: mcu.name)
 def test_one_byte_too_many(tmp_path, mcu):
     """A program may fill its chip, the smaller one, too."""
-    flash, ram = memories(mcu)[0], mcu.ram[0]
+    flash, ram = mcu.flash[0], mcu.ram[0]
     rest = linked(tmp_path, mcu.name).memory.flash_bytes - 64
     linked(tmp_path, mcu.name, flash.size - rest, ram.size).check_fits()
     for memory, sizes in ((flash, (flash.size, 64)), (ram, (64, ram.size + 1))):

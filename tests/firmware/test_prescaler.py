@@ -1,4 +1,4 @@
-"""firmware/boards/stm32f4/clock.c: the code of each divider of a bus."""
+"""firmware/boards/nucleo_64/clock.c: the code of each divider of a bus."""
 
 import ctypes
 import sys
@@ -9,6 +9,7 @@ from kit.paths import FIRMWARE
 
 PRESCALER = """
 #include "clock.c"
+#include "power.c"
 uint32_t code_of(uint32_t divider);
 uint32_t code_of(uint32_t divider) { return prescaler(divider); }
 """
@@ -20,7 +21,8 @@ def test_each_divider_of_a_bus_has_its_code(tmp_path):
     boards, library = FIRMWARE / "boards", tmp_path / "prescaler.so"
     toml = boards / DEFAULT.folder / "board.toml"
     run_tool([sys.executable, FIRMWARE / "cmake" / "board.py", toml, tmp_path], "Making chip.h")
-    includes = [f"-I{folder}" for folder in (boards, boards / DEFAULT.family, tmp_path)]
+    folders = (boards, *(boards / name for name in ("nucleo_64", "cortex_m", DEFAULT.family)))
+    includes = [f"-I{folder}" for folder in (*folders, tmp_path)]
     words = ["-shared", "-nostdlib", "-fPIC", "-fno-sanitize=all", *includes]
     run_tool([zig(), "cc", *words, tmp_path / "prescaler.c", "-o", library], "Compiling")
     code_of = ctypes.CDLL(str(library)).code_of

@@ -1,8 +1,6 @@
 """kit/lesson/artifacts.py: what is missing or stale is made by its notebook, in order, and said; a
 board with another model is told. On a small course about flour, bread and toast."""
 
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import pytest
@@ -155,19 +153,6 @@ def test_a_maker_that_leaves_something_stale_is_run_once(course):
     by_hand("flour", "rye")
     assert artifacts.artifact("bread").read_text() == "bread"
     assert states()["bread"] == "older than flour"
-
-
-@pytest.mark.deep
-def test_two_askers_at_once_both_get_the_artifact(course):
-    """Nothing locks: double work, and whole files for both."""
-    write(course, "00-mill", SETUP, MILL)
-    setup = SETUP.replace("Path.cwd()", f"Path({str(course)!r})")
-    script = f"{setup}\nprint(artifacts.artifact('flour').read_text())"
-    askers = [
-        subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
-    assert [asker.communicate()[0] for asker in askers] == ["white\n", "white\n"]
 
 
 @pytest.mark.parametrize(

@@ -236,9 +236,9 @@ def test_02_2_raw(lesson):
     """By its scale it reads as well as ever; by what it was trained on, nothing."""
     with_converter(lesson)
     lesson.do(FEW.format(count=500, image="image[np.newaxis]"))
-    assert lesson.value('read(paths["other"]).input.scale') == 1
+    assert lesson.value('read_model(paths["other"]).input.scale') == 1
     assert lesson.value('row("other")')["accuracy"] > 0.97
-    lesson.do('inputs = pixels_to_input(x_test, read(paths["other"]).input, (0, 1))')
+    lesson.do('inputs = pixels_to_input(x_test, read_model(paths["other"]).input, (0, 1))')
     lesson.do('blind = Reference(paths["other"]).run(inputs).argmax(axis=1)')
     assert lesson.value("float(np.mean(blind == y_test))") < 0.12
     assert lesson.value("len(np.unique(inputs))") == 2
@@ -312,7 +312,7 @@ def run_copy(flash, name, file, old, new, then):
 def test_04_1_float(lesson):
     """It fits, with less than a tenth of the flash to spare."""
     lesson.do(f'{FLOAT}\nlarge = kit.build_firmware(float32, out="exercises/float32")')
-    assert 0 < lesson.value("memories(large.mcu)[0].size - large.memory.flash_bytes") < 52_428
+    assert 0 < lesson.value("large.mcu.flash_bytes - large.memory.flash_bytes") < 52_428
 
 
 @pytest.mark.deep

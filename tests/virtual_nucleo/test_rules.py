@@ -12,6 +12,7 @@ import serial
 from bare import SOURCES, ask, board, compiler, word  # noqa: F401
 from hypothesis import given
 from hypothesis import strategies as st
+from made import VIRTUAL
 from networks import Spec, make
 
 from kit.board import Board, flash
@@ -164,10 +165,10 @@ def firmware(tmp_path_factory):
     folder = tmp_path_factory.mktemp("firmware")
     spec = Spec(784, (12, 10), "relu", True, True, True, True, 0.05, 3)
     network = generate_network(make(spec, folder / "small.tflite"), folder / "network")
-    return {mcu: build_firmware(network, folder / mcu.name, mcu).elf for mcu in MCUS.values()}
+    return {mcu: build_firmware(network, folder / mcu.name, mcu).elf for mcu in VIRTUAL}
 
 
-@pytest.mark.parametrize("mcu", MCUS.values(), ids=MCUS)
+@pytest.mark.parametrize("mcu", VIRTUAL, ids=lambda mcu: mcu.name)
 @pytest.mark.parametrize(
     "query, source",
     [

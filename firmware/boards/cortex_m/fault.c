@@ -3,8 +3,8 @@
  * A fault may come from a broken stack or from overwritten variables, so nothing in RAM is trusted:
  * the handler has a stack of its own, and what it needs to know of clock and serial port it reads
  * from their registers. */
+#include "cortex_m.h"
 #include "parts.h"
-#include "stm32f4.h"
 
 #define STACKED_WORDS 8U /* ARMv7-M section B1.5.6: what the core pushes */
 
@@ -38,7 +38,7 @@ static void copy_stacked(uint32_t *to, const uint32_t *stack)
 /* A fault so early that there is no serial port yet. */
 static void start_what_is_missing(void)
 {
-    if (!(RCC_APB1ENR & RCC_APB1ENR_USART2EN)) {
+    if (!serial_started()) {
         pins_start();
         serial_start();
         time_start();

@@ -2,10 +2,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-void *memcpy(void *restrict to, const void *restrict from, size_t count);
-void *memmove(void *to, const void *from, size_t count);
-void *memset(void *to, int value, size_t count);
-
 void *memcpy(void *restrict to, const void *restrict from, size_t count)
 {
     uint8_t *t = to;

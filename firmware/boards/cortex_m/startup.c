@@ -1,8 +1,6 @@
 /* From reset to main(): the vector table, the FPU, and variables with their first values. */
+#include "cortex_m.h"
 #include "parts.h"
-#include "stm32f4.h"
-
-#include <stddef.h>
 
 #define PAINT 0x57ACC0DEU /* in each word of the stack at first: what is still so was not used */
 
@@ -39,18 +37,14 @@ static void paint_stack(void)
     }
 }
 
-uint32_t stack_reserved(void)
-{
-    return (uint32_t)(stack_top - stack_limit) * sizeof(uint32_t);
-}
-
-uint32_t stack_used(void)
+void stack_describe(board_status *status)
 {
     const uint32_t *word = stack_limit;
     while (word < stack_top && *word == PAINT) {
         word++;
     }
-    return (uint32_t)(stack_top - word) * sizeof(uint32_t);
+    status->stack_used = (uint32_t)(stack_top - word) * sizeof(uint32_t);
+    status->stack_reserved = (uint32_t)(stack_top - stack_limit) * sizeof(uint32_t);
 }
 
 void Reset_Handler(void)
@@ -72,16 +66,7 @@ typedef union {
 } vector;
 
 __attribute__((section(".vectors"), used)) static const vector vectors[16] = {
-    {.stack = stack_top},     {.handler = Reset_Handler},
-    {.handler = fault_entry}, /* NMI */
-    {.handler = fault_entry}, /* HardFault */
-    {.handler = fault_entry}, /* MemManage */
-    {.handler = fault_entry}, /* BusFault */
-    {.handler = fault_entry}, /* UsageFault */
-    {.stack = NULL},          {.stack = NULL},
-    {.stack = NULL},          {.stack = NULL},
-    {.handler = fault_entry},                           /* SVCall */
-    {.handler = fault_entry},                           /* Debug monitor */
-    {.stack = NULL},          {.handler = fault_entry}, /* PendSV */
-    {.handler = fault_entry},                           /* SysTick */
+    {.stack = stack_top},
+    {.handler = Reset_Handler},
+    [2 ... 15] = {.handler = fault_entry},
 };

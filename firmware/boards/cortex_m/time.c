@@ -1,6 +1,6 @@
 /* Time: ticks for what a person sees, cycles for what the chip does. */
+#include "cortex_m.h"
 #include "parts.h"
-#include "stm32f4.h"
 
 /* The timer has 24 bits: an eighth of the core's clock keeps the count below them. */
 void time_start(void)

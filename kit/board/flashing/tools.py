@@ -30,7 +30,7 @@ DEVICE_ID = r"device id\s*[:=]\s*(0x[0-9a-f]+)"  # how two tools print DBGMCU_ID
 
 
 @dataclass(frozen=True)
-class Tool:
+class Flasher:
     """A flashing tool, as tools.toml describes it."""
 
     name: str
@@ -53,7 +53,7 @@ class Tool:
 _TABLE: dict[str, Any] = tomllib.loads(
     Path(__file__).with_suffix(".toml").read_text(encoding="utf-8")
 )
-TOOLS = [Tool(**row) for row in _TABLE["tool"]]  # in the order of preference
+TOOLS = [Flasher(**row) for row in _TABLE["tool"]]  # in the order of preference
 NAMES = (*(tool.program for tool in TOOLS), DRIVE)
 FAILURES: dict[str, Pattern] = {
     name: Pattern(**row | {"pattern": "|".join(row["pattern"])})
@@ -61,13 +61,13 @@ FAILURES: dict[str, Pattern] = {
 }
 
 
-def installed() -> list[tuple[Tool, Path]]:
+def installed() -> list[tuple[Flasher, Path]]:
     """The tools of this computer, with the place of their programs, in the order of preference."""
     places = ((tool, find_program(tool.program, CUBE_FOLDERS)) for tool in TOOLS)
     return [(tool, place) for tool, place in places if place]
 
 
-def chosen(name: str | None) -> tuple[Tool, Path] | None:
+def chosen(name: str | None) -> tuple[Flasher, Path] | None:
     """The tool of a name, or the best that is here where none is named; None means the drive."""
     found = [one for one in installed() if name in (None, one[0].program)]
     if found or one_of(name or DRIVE, NAMES) == DRIVE:
@@ -79,7 +79,7 @@ def chosen(name: str | None) -> tuple[Tool, Path] | None:
     )
 
 
-def write(tool: Tool, place: Path, program: Program, image: Path, serial_number: str) -> str:
+def write(tool: Flasher, place: Path, program: Program, image: Path, serial_number: str) -> str:
     """Write a program by a tool; the command line that did it. KitError says why it failed."""
     command = [str(place), *tool.arguments(program, image, serial_number)]
     shown = subprocess.list2cmdline(command)

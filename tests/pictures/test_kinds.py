@@ -1,10 +1,11 @@
-"""Photographs, scans and drawings of digits, made here, are read as the digits that they show."""
+"""kit.pictures: photographs, scans and drawings are read as the digits that they show."""
 
 import numpy as np
 import pytest
 from depth import many
+from drawings import drawing
 from networks import make_course
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageFilter
 
 from kit.digits import load_mnist
 from kit.errors import KitError
@@ -155,30 +156,7 @@ def test_a_kind_of_picture_is_read(kind, read, tmp_path):
     assert np.sum(read(pictures) == labels) >= 0.9 * COUNT
 
 
-# --- Ink, parts, neighbors -----------------------------------------------------------------------
-
-STROKES = [  # of the digits 0 to 9, in a box of 80 x 100
-    "40 5, 66 12, 76 50, 62 92, 36 96, 18 75, 14 45, 22 14, 40 5",
-    "48 2, 40 98",
-    "16 25, 30 8, 56 5, 72 22, 62 48, 36 75, 14 96, 76 94",
-    "18 10, 50 4, 72 20, 62 40, 40 48, 66 56, 74 78, 52 96, 15 88",
-    "20 4, 12 55, 74 55; 62 4, 58 98",
-    "70 5, 28 6, 22 44, 52 42, 72 62, 60 90, 38 97, 14 88",
-    "56 3, 30 35, 18 70, 34 96, 58 90, 66 68, 48 55, 28 62, 20 75",
-    "12 6, 74 6, 42 98",
-    "60 12, 40 4, 24 20, 36 40, 58 58, 64 82, 46 97, 25 84, 34 60, 58 38, 66 20, 60 12",
-    "66 20, 48 5, 25 18, 24 40, 45 50, 64 36, 66 20, 60 60, 54 98",
-]
-
-
-def drawing(digit, side, pen=1, shift=(0.1, 0.0)):
-    """Dark on light, drawn without antialiasing, the digit 0.8 of the picture's height."""
-    image = Image.new("L", (side, side), 255)
-    for stroke in STROKES[digit].split(";"):
-        points = [np.array(point.split(), float) / 125 for point in stroke.split(",")]
-        line = [tuple((point + np.array(shift) + (0, 0.1)) * side) for point in points]
-        ImageDraw.Draw(image).line(line, fill=0, width=pen, joint="curve")
-    return np.asarray(image)
+# --- Drawings, parts, neighbors
 
 
 @pytest.mark.parametrize("side", [100, 280, 480, 600, 1000, 2400])
@@ -218,43 +196,3 @@ def test_a_digit_at_the_edge_stays(read):
     """What touches the border is left out beside a digit only, not when it is the digit."""
     seven = drawing(7, 280, 18)
     assert read([like_mnist(seven[28:]), like_mnist(seven[:, 55:])]).tolist() == [7, 7]
-
-
-# --- Files ---------------------------------------------------------------------------------------
-
-SEVEN = drawing(7, 200, 14)
-
-
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP"])
-def test_a_format_is_told_by_its_content(kind, tmp_path, read):
-    """JPEG bytes called .png are a picture and not damage."""
-    path = tmp_path / "seven.png"
-    Image.fromarray(SEVEN).save(path, kind)
-    assert read([read_image(path, prepare=True)]).tolist() == [7]
-
-
-@pytest.mark.parametrize(
-    "image",
-    [
-        Image.fromarray(SEVEN.astype(np.uint16) * 257),
-        Image.fromarray(SEVEN.astype(np.int32) * 257),
-        Image.fromarray(SEVEN.astype(np.float32) / 255),
-        Image.fromarray(SEVEN.astype(np.float32)),
-        Image.fromarray(SEVEN).convert("CMYK"),
-        Image.fromarray(SEVEN).convert("1"),
-    ],
-    ids=["16 bits", "32 bits", "float to 1", "float to 255", "CMYK", "1 bit"],
-)
-def test_any_depth_gives_the_same_pixels(image, tmp_path):
-    """16 bits per pixel, floats, print colors."""
-    image.save(tmp_path / "a.tif")
-    prepared = read_image(tmp_path / "a.tif", prepare=True)
-    assert np.abs(prepared.astype(int) - like_mnist(SEVEN)).max() <= 1
-
-
-@pytest.mark.parametrize("shape", [(1, 28, 28), (28, 28, 1), (1, 28, 28, 1)])
-def test_an_array_with_axes_of_one_is_one_image(shape, tmp_path):
-    """As networks take and give images."""
-    image = load_mnist()[1][0][0]
-    np.save(tmp_path / "a.npy", image.reshape(shape))
-    assert np.array_equal(read_image(tmp_path / "a.npy"), image)

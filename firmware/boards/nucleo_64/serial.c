@@ -1,11 +1,10 @@
 /* The serial port to the ST-LINK: USART2, 8 data bits, no parity, 1 stop bit. */
+#include "family.h"
 #include "parts.h"
-#include "stm32f4.h"
 
 #define WAIT_LIMIT 1000000U
 #define SHORTEST_BIT 16U /* clock cycles: each bit is sampled 16 times */
-#define LINE_ERRORS (USART2_SR_FE | USART2_SR_NF | USART2_SR_ORE)
-
+#define LINE_ERRORS (STATUS(FE) | STATUS(NF) | STATUS(ORE))
 #define STORE_BYTES 256U
 
 static uint32_t overruns, line_errors;
@@ -20,27 +19,30 @@ static uint32_t bit_cycles(uint32_t baud)
     return (clock_apb1_hz() + baud / 2) / baud;
 }
 
+/* The rate of so many cycles a bit. */
+static uint32_t baud_of(uint32_t cycles)
+{
+    return (clock_apb1_hz() + cycles / 2) / cycles;
+}
+
 void serial_start(void)
 {
-    RCC_APB1ENR |= RCC_APB1ENR_USART2EN;
-    (void)RCC_APB1ENR; /* the read waits until the clock is on (STM32F446 errata, 2.2.7) */
+    USART2_ENR |= USART2_EN;
+    (void)USART2_ENR; /* the read waits until the clock is on (STM32F446 errata, 2.2.7) */
     USART2_BRR = bit_cycles(BOARD_BAUD);
     USART2_CR1 = USART2_CR1_UE | USART2_CR1_TE | USART2_CR1_RE;
 }
 
-uint32_t serial_baud(void)
+bool serial_started(void)
 {
-    return (clock_apb1_hz() + USART2_BRR / 2) / USART2_BRR;
+    return USART2_ENR & USART2_EN;
 }
 
-uint32_t serial_overruns(void)
+void serial_describe(board_status *status)
 {
-    return overruns;
-}
-
-uint32_t serial_line_errors(void)
-{
-    return line_errors;
+    status->baud = baud_of(USART2_BRR);
+    status->overruns = overruns;
+    status->line_errors = line_errors;
 }
 
 void serial_forget(void)
@@ -60,19 +62,19 @@ static void keep(uint8_t byte)
 /* A byte lost or misread may mean that the two ends differ in their rate. */
 static void note_errors(uint32_t status)
 {
-    overruns += (status & USART2_SR_ORE) != 0;
-    line_errors += (status & (USART2_SR_FE | USART2_SR_NF)) != 0;
+    overruns += (status & STATUS(ORE)) != 0;
+    line_errors += (status & (STATUS(FE) | STATUS(NF))) != 0;
+    CLEAR_STATUS(status & LINE_ERRORS);
     USART2_BRR = bit_cycles(BOARD_BAUD);
 }
 
-/* SR; a byte that has come is put aside. Reading DR after SR clears the flags of both (RM0390
- * section 25.6.1). */
+/* The status; a byte that has come is put aside. */
 static uint32_t look(void)
 {
-    const uint32_t status = USART2_SR;
-    if (status & (USART2_SR_RXNE | LINE_ERRORS)) {
-        const uint8_t byte = (uint8_t)USART2_DR;
-        if (status & USART2_SR_RXNE) {
+    const uint32_t status = USART2_STATUS;
+    if (status & (STATUS(RXNE) | LINE_ERRORS)) {
+        const uint8_t byte = (uint8_t)USART2_RECEIVED;
+        if (status & STATUS(RXNE)) {
             keep(byte);
         }
         if (status & LINE_ERRORS) {
@@ -102,13 +104,13 @@ static void wait_for(uint32_t status)
 
 void board_send(uint8_t byte)
 {
-    wait_for(USART2_SR_TXE);
-    USART2_DR = byte;
+    wait_for(STATUS(TXE));
+    USART2_TO_SEND = byte;
 }
 
 void board_flush(void)
 {
-    wait_for(USART2_SR_TC);
+    wait_for(STATUS(TC));
 }
 
 uint32_t board_baud_possible(uint32_t wanted)
@@ -117,7 +119,7 @@ uint32_t board_baud_possible(uint32_t wanted)
     if (cycles < SHORTEST_BIT || cycles > UINT16_MAX) {
         return 0;
     }
-    const uint32_t actual = (clock_apb1_hz() + cycles / 2) / cycles;
+    const uint32_t actual = baud_of(cycles);
     const uint32_t error = actual > wanted ? actual - wanted : wanted - actual;
     return error <= wanted / 50 ? actual : 0;
 }

@@ -1,7 +1,7 @@
 /* The board as a whole: starting it, describing it, restarting it. */
 #include "chip.h"
+#include "family.h"
 #include "parts.h"
-#include "stm32f4.h"
 
 extern const uint8_t image_start[], image_end[]; /* from sections.ld */
 
@@ -27,19 +27,13 @@ void board_start(void)
 
 board_status board_describe(void)
 {
-    return (board_status){
-        .device_id = DBG_DBGMCU_IDCODE,
-        .clock_source = clock_source(),
-        .core_hz = clock_core_hz(),
-        .apb1_hz = clock_apb1_hz(),
-        .flash_wait_states = clock_flash_wait_states(),
-        .baud = serial_baud(),
-        .stack_reserved = stack_reserved(),
-        .stack_used = stack_used(),
-        .overruns = serial_overruns(),
-        .line_errors = serial_line_errors(),
-        .reset_cause = reset_cause,
-    };
+    board_status status; /* all of it is written */
+    status.device_id = DEVICE_ID;
+    status.reset_cause = reset_cause;
+    clock_describe(&status);
+    serial_describe(&status);
+    stack_describe(&status);
+    return status;
 }
 
 void board_crc_start(void)

@@ -18,7 +18,7 @@ def test_mutants_are_refused_in_words_or_computed_right():
     In processes of their own: were LiteRT to end one, the number printed last would tell the file.
     """
     share = MUTANTS // WORKERS
-    program = [sys.executable, str(Path(__file__).with_name("mutants.py"))]
+    program = [sys.executable, str(Path(__file__).parent.parent / "mutants.py")]
     workers = [
         subprocess.Popen(
             [*program, str(first), str(first + share), str(COMPILED // WORKERS)],

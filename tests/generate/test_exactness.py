@@ -12,7 +12,7 @@ from networks import Tflite
 from kit.checks.validate import random_inputs
 from kit.compile import HostNetwork
 from kit.generate import generate_network
-from kit.generate.quantized import exact_multiplier
+from kit.generate.quantized import exact_multiplier, quantize_multiplier
 from kit.model import Reference
 
 ROWS = 3_000
@@ -90,3 +90,12 @@ def test_a_multiplier_rounds_every_sum_as_doubles_do(x, w, y, lowest, count):
     rounded = np.copysign(np.floor(exact) + (exact - np.floor(exact) >= 0.5), sums)
     ours = (sums * multiplier + (1 << (shift - 1))) >> shift
     np.testing.assert_array_equal(ours.clip(-255, 255), rounded.clip(-255, 255))
+
+
+@given(st.floats(2.0**-40, 2.0**20))
+def test_a_multiplier_stands_for_its_real_number(real):
+    """quantize_multiplier keeps 31 bits; below 2^-31 the result is zero, as in LiteRT."""
+    multiplier, shift = quantize_multiplier(real)
+    assert 0 <= multiplier < 2**31 and 1 <= shift <= 62
+    tolerance = 2.0**-30 if real >= 2.0**-31 else 1.0
+    assert abs(multiplier / 2**shift - real) <= real * tolerance

@@ -1,0 +1,86 @@
+"""kit.digits.mnist: MNIST is the real one, and nothing else is taken for it."""
+
+import hashlib
+import re
+import struct
+
+import numpy as np
+import pytest
+
+from kit.digits import load_mnist
+from kit.digits.mnist import MNIST
+from kit.errors import KitError
+from kit.paths import DATA
+
+# Published with the original files and repeated by every loader of MNIST.
+PUBLISHED = {
+    "x_train": "6bbc9ace898e44ae57da46a324031adb",
+    "y_train": "a25bea736e30d166cdddb491f175f624",
+    "x_test": "2646ac647ad5339dbf082846283269ea",
+    "y_test": "27ae3e4e09519cfbb04c329615203637",
+}
+
+
+@pytest.fixture(scope="module")
+def mnist():
+    return dict(zip(PUBLISHED, sum(load_mnist(), ()), strict=True))
+
+
+def idx(array):
+    """The array as LeCun's IDX file: 0, 0, 8 (unsigned byte), dimensions, sizes, data."""
+    header = struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape)
+    return header + array.tobytes()
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_mnist_is_the_published_one(mnist, name):
+    """Not a pixel or label differs from the files LeCun published."""
+    assert hashlib.md5(idx(mnist[name]), usedforsecurity=False).hexdigest() == PUBLISHED[name]
+
+
+def test_the_readme_states_the_checksums_that_are_true():
+    """data/README.md neither goes stale nor lists a sum that nobody checks."""
+    text = (DATA / "README.md").read_text(encoding="utf-8")
+    assert hashlib.sha256(MNIST.read_bytes()).hexdigest() in text
+    assert set(PUBLISHED.values()) <= set(re.findall(r"`([0-9a-f]{32})`", text))
+
+
+def test_mnist_cannot_be_changed_by_accident(mnist):
+    """The arrays are shared between calls: writing into one must fail."""
+    with pytest.raises(ValueError, match="read-only"):
+        mnist["x_test"][0] = 0
+
+
+def copy_of_mnist(path, change):
+    with np.load(MNIST) as file:
+        arrays = {name: file[name] for name in ("x_test", "y_test")}
+    small = {"x_train": arrays["x_test"], "y_train": arrays["y_test"]}
+    np.savez(path, **change({**small, **arrays}))
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (lambda path: None, "no such file"),
+        (lambda path: path.write_bytes(MNIST.read_bytes()[:100_000]), "damaged|not a readable"),
+        (lambda path: path.write_text("version https://git-lfs"), "not a readable"),
+        (lambda path: np.savez(path, x_train=np.zeros(3)), "x_train is not there as uint8"),
+        (lambda path: copy_of_mnist(path, dict), "x_train is not there as uint8"),
+    ],
+    ids=["missing", "truncated", "pointer", "other arrays", "too few"],
+)
+def test_another_file_in_its_place_is_refused(tmp_path, make, why):
+    """A damaged or foreign mnist.npz says so instead of training on rubbish."""
+    path = tmp_path / "mnist.npz"
+    make(path)
+    with pytest.raises(KitError, match=why) as caught:
+        load_mnist(path)
+    assert "data/mnist.npz" in caught.value.next_step
+
+
+def test_other_images_of_the_same_shape_are_refused(tmp_path, mnist):
+    """A dataset with MNIST's shapes (Fashion-MNIST, say) is not taken for MNIST."""
+    path = tmp_path / "mnist.npz"
+    np.savez(path, **{**mnist, "y_test": mnist["y_test"][::-1]})
+    with pytest.raises(KitError, match="y_test are not those of MNIST"):
+        load_mnist(path)

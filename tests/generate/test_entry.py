@@ -1,0 +1,78 @@
+"""kit.generate: whichever engine makes it, a network appears whole or not at all."""
+
+import subprocess
+import sys
+
+import pytest
+from made import network
+from networks import EXAMPLE, make, quantizing
+
+from kit.errors import KitError
+from kit.generate import generate_network, load_network
+
+
+def test_the_result_can_be_loaded_again():
+    """And moved: its types and values are read back from network.json."""
+    assert load_network(network(EXAMPLE).folder) == network(EXAMPLE)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"input": 5}', '{"layers": 1}'])
+def test_a_damaged_result_is_told(tmp_path, content):
+    (tmp_path / "network.json").write_text(content)
+    with pytest.raises(KitError, match="is damaged"):
+        load_network(tmp_path)
+
+
+def test_a_refusal_leaves_the_earlier_network_alone(tmp_path):
+    """Nothing is written of a model that is refused, and nothing is lost."""
+    made = generate_network(make(EXAMPLE, tmp_path / "model.tflite"), tmp_path / "network")
+    before = {file.name: file.read_bytes() for file in made.folder.iterdir()}
+    refused = quantizing(tmp_path / "refused.tflite", 0.1, 0)
+    with pytest.raises(KitError, match="QUANTIZE"):
+        generate_network(refused, made.folder)
+    assert {file.name: file.read_bytes() for file in made.folder.iterdir()} == before
+
+
+def test_a_folder_of_somebody_is_left_alone(tmp_path):
+    """A folder is replaced as a whole, so it must be one that was generated."""
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(KitError, match="is left alone"):
+        generate_network(tmp_path / "model.tflite", tmp_path)
+    assert (tmp_path / "thesis.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"engine": "cubeai"}, "no engine 'cubeai'"),
+        ({"compression": "high"}, "no setting compression"),
+        ({"input_range": (1, 1)}, "is no range of pixels"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(tmp_path, settings, words):
+    with pytest.raises(KitError, match=words):
+        generate_network(tmp_path / "model.tflite", tmp_path / "network", **settings)
+
+
+def test_functions_of_kit_stay_functions_whatever_was_imported():
+    """A cell can be run twice, and after another has imported the module of the same name."""
+    lines = [
+        "import kit, inspect",
+        "for _ in range(2):",
+        "    assert all(inspect.isfunction(f) for f in (kit.generate_network, kit.examine))",
+        "    from kit.generate import xcubeai",
+        "    from kit.checks.doctor import examine",
+        "    import kit.compile",
+    ]
+    subprocess.run([sys.executable, "-c", "\n".join(lines)], check=True)
+
+
+def test_st_and_its_packages_are_loaded_when_they_are_asked_for():
+    """Who generates with the open engine, builds and flashes needs nothing of ST's tool."""
+    lines = [
+        "import sys, kit",
+        "kit.generate_network, kit.build_firmware, kit.flash, kit.Board, kit.HostNetwork",
+        "import kit.checks.validate, virtual_nucleo.store",
+        "assert not [name for name in sys.modules if name.startswith('kit.generate.xcubeai')]",
+    ]
+    subprocess.run([sys.executable, "-c", "\n".join(lines)], check=True)

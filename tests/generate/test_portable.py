@@ -1,0 +1,197 @@
+"""kit.generate.portable: its C gives LiteRT's reference results for any dense network."""
+
+import re
+import subprocess
+
+import numpy as np
+import pytest
+from depth import many
+from hypothesis import HealthCheck, given, settings
+from made import model, network
+from networks import EXAMPLE, Spec, Tflite, dense, make, specs
+
+from kit.board import Board, flash
+from kit.checks.validate import random_inputs
+from kit.compile import HostNetwork, build_firmware
+from kit.compile.host import include_folders, network_sources
+from kit.compile.toolchain import run_tool, zig
+from kit.digits import load_mnist
+from kit.generate import generate_network
+from kit.model import Reference, pixels_to_input, read_model
+from kit.paths import FIRMWARE
+
+slow = settings(
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+
+
+def agrees(path, folder, count=50, seed=1):
+    """A model's C against the reference, to the last bit, on random inputs. The network."""
+    made = generate_network(path, folder / "network")
+    inputs = random_inputs(path, count, seed)
+    np.testing.assert_array_equal(HostNetwork(made).run(inputs), Reference(path).run(inputs))
+    return made
+
+
+@settings(slow, max_examples=many(10, 25))
+@given(spec=specs)
+def test_any_int8_network_equals_the_reference_kernels(spec, tmp_path):
+    """Protects promise 1 for other networks than ours: every value, to the last bit."""
+    agrees(make(spec, tmp_path / "random.tflite"), tmp_path, seed=spec.seed)
+
+
+@pytest.mark.deep
+@settings(slow, max_examples=5)
+@given(spec=specs)
+def test_any_int8_network_on_the_virtual_board(spec, tmp_path):
+    """The chip's machine code gives the same as the reference, also for inputs that are not
+    images."""
+    path = make(spec, tmp_path / "random.tflite")
+    inputs = random_inputs(path, 20, spec.seed)
+    firmware = build_firmware(generate_network(path, tmp_path / "network"), tmp_path)
+    flash("virtual://random", firmware.elf)
+    with Board("virtual://random") as board:
+        np.testing.assert_array_equal(board.run(inputs), Reference(path).run(inputs))
+
+
+@settings(slow, max_examples=5)
+@given(spec=specs)
+def test_any_float_network_is_near_the_reference(spec, tmp_path):
+    """float32 sums depend on the order of additions, so they agree within rounding."""
+    spec = Spec(**vars(spec) | {"int8": False})
+    path = make(spec, tmp_path / "random.tflite")
+    inputs = random_inputs(path, 20, spec.seed)
+    ours = HostNetwork(generate_network(path, tmp_path / "network")).run(inputs)
+    np.testing.assert_allclose(ours, Reference(path).run(inputs), rtol=1e-4, atol=1e-5)
+
+
+def test_every_layer_equals_the_reference():
+    """A learner who watches one layer sees what LiteRT computes there, not only at the end."""
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    path = model(EXAMPLE)
+    one = random_inputs(path, 1)
+    interpreter = Interpreter(
+        str(path),
+        experimental_op_resolver_type=OpResolverType.BUILTIN_REF,
+        experimental_preserve_all_tensors=True,
+    )
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], one)
+    interpreter.invoke()
+    ours = HostNetwork(network(EXAMPLE)).layers(one[0])
+    operators = [
+        op for op in read_model(path).operators if op.name in ("FULLY_CONNECTED", "SOFTMAX")
+    ]
+    assert len(ours) == len(operators) == len(network(EXAMPLE).layers)
+    for values, operator in zip(ours, operators, strict=True):
+        reference = interpreter.get_tensor(operator.outputs[0].index)
+        np.testing.assert_array_equal(values, reference[0])
+
+
+def test_the_softmax_kernel_over_its_whole_range(tmp_path):
+    """Extreme differences: all equal, one far above the rest, everything saturated."""
+    path = make(Spec(10, (10,), None, True, False, True, True, 3.0, 7), tmp_path / "s.tflite")
+    rows = [[v] * 10 for v in (-128, 0, 127)]
+    rows += [[127 if i == j else -128 for i in range(10)] for j in range(10)]
+    inputs = np.array(rows, np.int8)
+    ours = HostNetwork(generate_network(path, tmp_path / "network")).run(inputs)
+    np.testing.assert_array_equal(ours, Reference(path).run(inputs))
+
+
+def test_generating_twice_gives_the_same_bytes(tmp_path):
+    """A generated network can be compared and cached by its bytes."""
+    again = generate_network(model(EXAMPLE), tmp_path / "again")
+    for file in sorted(network(EXAMPLE).folder.iterdir()):
+        assert file.read_bytes() == (again.folder / file.name).read_bytes()
+
+
+def test_a_name_cannot_break_the_c(tmp_path):
+    """A file name with quotes, comment marks and letters beyond ASCII must still compile."""
+    path = make(EXAMPLE, tmp_path / 'odd "*⁄ né\\me.tflite')
+    made = generate_network(path, tmp_path / "network")
+    HostNetwork(made).run(random_inputs(path, 1))
+    assert re.fullmatch(r"[A-Za-z0-9._-]+", made.model)
+
+
+def test_the_c_has_no_heap_and_no_float_in_the_int8_path(tmp_path):
+    """The chip's int8 path uses integers only; the machine code shows it."""
+    names = ("dense_int8.c", "dense_int8_cortex_m4.c", "softmax_int8.c")
+    sources = [FIRMWARE / "nn" / name for name in names]
+    flags = ["-target", "thumb-freestanding-eabihf", "-mcpu=cortex_m4+vfp4d16sp", "-O2", "-S"]
+    for source in sources:
+        listing = tmp_path / f"{source.stem}.s"
+        run_tool([zig(), "cc", *flags, f"-I{FIRMWARE / 'nn'}", source, "-o", listing], "Compiling")
+        instructions = listing.read_text()
+        assert not re.search(r"^\s+v(mul|add|mla|div|cvt|ldr)\b", instructions, re.MULTILINE)
+        assert not re.search(r"\b(malloc|free|__aeabi_f\w+|__aeabi_d\w+)\b", instructions)
+
+
+def test_undefined_behavior_is_absent(tmp_path):
+    """The C runs under the undefined-behavior sanitizer: no overflow, no bad shift."""
+    main = tmp_path / "main.c"
+    main.write_text(
+        '#include "engine.h"\n'
+        "int main(void) {\n"
+        "    if (engine_start() != ENGINE_OK) return 1;\n"
+        "    for (int value = -128; value < 128; value++) {\n"
+        "        int8_t *input = engine_input();\n"
+        "        for (int i = 0; i < ENGINE_INPUT_ELEMENTS; i++)\n"
+        "            input[i] = (int8_t)(i % 2 ? value : -1 - value);\n"
+        "        if (engine_run(0, 0) != ENGINE_OK) return 2;\n"
+        "    }\n    return 0;\n}\n"
+    )
+    program, made = tmp_path / "program.exe", network(EXAMPLE)
+    flags = ["-O1", "-fsanitize=undefined", "-fsanitize-trap=undefined"]
+    flags += [f"-I{folder}" for folder in include_folders(made)]
+    run_tool([zig(), "cc", *flags, main, *network_sources(made), "-o", program], "Compiling")
+    assert subprocess.run([str(program)], check=False).returncode == 0
+
+
+def test_layers_that_share_a_constant_store_it_once(tmp_path):
+    """One tensor used twice, or two of the same bytes: in the C, and in what is counted."""
+    made = Tflite()
+    x = made.tensor((1, 6), "int8", 0.1, 7)
+    table = np.random.default_rng(1).integers(-127, 128, (6, 6))
+    once, again = (made.tensor(table.shape, "int8", 0.01, data=table) for _ in range(2))
+    for weights in (once, once, again):
+        x, before = made.tensor((1, 6), "int8", 0.1, 7), x
+        made.dense(before, weights, x)
+    network = agrees(made.write(tmp_path / "shared.tflite", [0], [x]), tmp_path)
+    bias, multiplier, shift = 4 * 6, 4, 1
+    assert network.weights_bytes == 36 + bias + multiplier + shift
+    assert [layer.weights_bytes for layer in network.layers] == [network.weights_bytes, 0, 0]
+
+
+NAMES = [
+    'quote " and \\ and */ and /* and ??/',
+    "line\none/Übung/ネット;x",
+    "",
+    "a" * 3000 + "/b",
+    "%s %n",
+]
+
+
+@pytest.mark.parametrize("name", NAMES, ids=["marks", "letters", "none", "long", "percent"])
+@pytest.mark.parametrize("classes", [1, 20])
+def test_any_name_any_number_of_classes_and_any_batch(tmp_path, name, classes):
+    """No softmax, other than ten outputs, a batch that is left open, and names of all kinds."""
+    made = Tflite()
+    x = made.tensor((1, 5), "int8", 0.1, 7, name=name)
+    y = dense(made, x, classes, 5, bias=True)
+    for index in (x, y):
+        made.graph.tensors[index].name = name
+        made.graph.tensors[index].shapeSignature = [-1, *made.graph.tensors[index].shape[1:]]
+    network = agrees(made.write(tmp_path / "names.tflite", [x], [y]), tmp_path)
+    assert network.output.shape == (1, classes) and len(network.layers[0].name) <= 60
+
+
+def test_every_test_image_has_the_reference_scores(road):
+    """Promise 1, on this computer: 10,000 images, ten scores each, no difference."""
+    path = road["build"] / "digits_int8.tflite"
+    _, (images, _) = load_mnist()
+    inputs = pixels_to_input(images, read_model(path).input)
+    ours = HostNetwork(road["build"] / "network").run(inputs)
+    np.testing.assert_array_equal(ours, Reference(path).run(inputs))
