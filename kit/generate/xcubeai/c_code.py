@@ -156,7 +156,17 @@ def check_code(code: Code, version: Version, ports: tuple[TensorInfo, TensorInfo
     """Raise KitError unless C is of `version`, has the input and output `ports`, and keeps its
     activations in one piece."""
     for way, name, tensor in zip(("IN", "OUT"), ("input", "output"), ports, strict=True):
-        _check_port(code, way, name, tensor)
+        elements, size = code.number(f"{way}_1_SIZE"), code.number(f"{way}_1_SIZE_BYTES")
+        dtype = dtype_of(code.macro(f"{way}_1_FORMAT").strip("() ")) or tensor.dtype  # from 7.3 on
+        check_port(name, [dtype] * code.number(f"{way}_NUM"))
+        wanted = math.prod(tensor.shape)  # a buffer may be larger: some kernels read beyond the end
+        if (elements, dtype) != (wanted, tensor.dtype) or size < tensor.bytes:
+            raise KitError(
+                f"{code.name}.h and the description of the network contradict each other.",
+                f"Its {name} has {elements:,} values of {dtype} in {size:,} bytes there, and the "
+                f"description says {wanted:,} of {tensor.dtype}.",
+                AGAIN,
+            )
     for name in filter(code.macro, ("ACTIVATIONS_NUM", "DATA_ACTIVATIONS_COUNT")):
         if code.number(name) != 1:
             raise KitError(
@@ -166,20 +176,6 @@ def check_code(code: Code, version: Version, ports: tuple[TensorInfo, TensorInfo
             )
     if code.api == "legacy":
         version.check_header(code.headers, f"{code.name}_config.h")
-
-
-def _check_port(code: Code, way: str, name: str, tensor: TensorInfo) -> None:
-    elements, size = code.number(f"{way}_1_SIZE"), code.number(f"{way}_1_SIZE_BYTES")
-    dtype = dtype_of(code.macro(f"{way}_1_FORMAT").strip("() ")) or tensor.dtype  # from 7.3 on
-    check_port(name, [dtype] * code.number(f"{way}_NUM"))
-    wanted = math.prod(tensor.shape)
-    if (elements, dtype) != (wanted, tensor.dtype) or size < tensor.bytes:  # some kernels read more
-        raise KitError(
-            f"{code.name}.h and the description of the network contradict each other.",
-            f"Its {name} has {elements:,} values of {dtype} in {size:,} bytes there, and the "
-            f"description says {wanted:,} of {tensor.dtype}.",
-            AGAIN,
-        )
 
 
 def write_names(code: Code, ports: tuple[TensorInfo, TensorInfo], folder: Path) -> None:

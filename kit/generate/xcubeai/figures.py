@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -105,17 +105,12 @@ def _find_file(folders: list[Path], name: str) -> Path | None:
 
 
 def _combined(info: dict[str, Any], report: dict[str, Any]) -> dict[str, Any]:
-    """What both say, once: the layers of the JSON, which says their outputs, with the weights that
-    the report says."""
+    """What both say, once; of the layers, the report says what their weights take in flash."""
     for name in (field.name for field in fields(Figures) if field.name in info.keys() & report):
-        if name != "model_hash":  # which need not be of the same: see zipped.py
+        if name != "model_hash":  # which need not be of the same: see engine.py
             sides = {"the JSON file": info[name], "the report": report[name]}
             _agree(f"{APART} itself: not one run wrote it.", name, sides)
-    layers = [
-        replace(one, weights_bytes=other.weights_bytes)
-        for one, other in zip(info["layers"], report.get("layers", info["layers"]), strict=True)
-    ]
-    return report | info | {"layers": tuple(layers)}
+    return report | info | {"layers": report.get("layers", info["layers"])}
 
 
 def _exact(told: dict[str, Any], model: Model) -> dict[str, TensorInfo]:
@@ -275,13 +270,9 @@ def _json_tensor(buffer: dict[str, Any]) -> TensorInfo:
 
 def _json_layer(node: dict[str, Any], buffers: dict[int, dict[str, Any]]) -> Layer:
     inputs = [buffers[number] for number in node["inputs"]]
-    return Layer(
-        str(node["name"]),
-        str(node["type"] if "type" in node else node["description"]),  # as up to Core 2.2
-        _count(node["macc"]),
-        sum(_count(one["size_bytes"]) for one in inputs if "WEIGHTS" in one["flags"]),
-        _json_tensor(buffers[node["outputs"][0]]),
-    )
+    kind = str(node["type"] if "type" in node else node["description"])  # as up to Core 2.2
+    weights = sum(_count(one["size_bytes"]) for one in inputs if "WEIGHTS" in one["flags"])
+    return Layer(str(node["name"]), kind, _count(node["macc"]), weights, None)
 
 
 def _tensor(

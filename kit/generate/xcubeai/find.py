@@ -41,14 +41,14 @@ class StTool:
     """An executable of ST's, and the installation it belongs to.
 
     `root` is the folder above it that holds Utilities and Middlewares, or None: the program works
-    without, but there is no runtime to link then. `place` says by what it was found.
+    without, but there is no runtime to link then. `place` says by what it was found, `changed`
+    when it was, in nanoseconds: another one of this name is asked anew.
     """
 
     program: Path
     root: Path | None
     place: str
     changed: int = 0
-    """When the program was, in nanoseconds: another one of this name is asked anew."""
 
 
 @dataclass(frozen=True)

@@ -57,8 +57,7 @@ MEANINGS = [
     ),
     Pattern(
         "E103",
-        why="Something that the command needs is missing or failed: a file, or another program "
-        "that it starts, as its compiler for another target.",
+        why="A file or a program that the command needs, such as a compiler, is missing or failed.",
         next="Its line says which. `kit doctor` shows the installation that is used; if a part of "
         "it is missing, install it again.",
     ),
@@ -69,8 +68,7 @@ MEANINGS = [
     ),
     Pattern(
         "NOT IMPLEMENTED",
-        why="The model uses an operator, or a way of quantizing it, that this version does not "
-        "have.",
+        why="The model uses an operator, or a way of quantizing it, that this version lacks.",
         next=f"{HAND_OVER} `stedgeai supported-ops --type tflite` lists what it can do.",
     ),
     Pattern("E010|LOAD ERROR", why="It cannot read the model.", next=HAND_OVER),

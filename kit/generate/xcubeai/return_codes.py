@@ -1,8 +1,5 @@
-"""What the runtime of an engine says when it fails, in words.
-
-Numbers: ST Edge AI Core's documentation of the st-ai API (stai_return_code) and of the legacy API
-(ai_error); firmware/engine/engine.h has how they are sent.
-"""
+"""What ST's runtime says when it fails, in words; the numbers are from ST Edge AI Core's
+documentation of the st-ai API (stai_return_code) and of the legacy API (ai_error)."""
 
 BUFFERS = "Give it a static array of the size that network.h says, at an address divisible by 32."
 START = "Start the runtime in the order of firmware/engine/stai/engine.c."
@@ -47,13 +44,11 @@ LEGACY_TYPES = {
     0x31: "memory could not be had",
     0x33: "the network could not be created",
 }
-OURS = {
+OURS = {  # what firmware/engine itself finds wrong: ENGINE_ERROR_TENSORS and ENGINE_ERROR_TYPES
     0xFF000001: "ST's runtime gave no input or output, or an int8 one without a scale.",
     0xFF000002: "ST's runtime has an input or output of another type than the network was "
     "generated with: not int8 or float32.",
 }
-"""What firmware/engine itself finds wrong: ENGINE_ERROR_TENSORS and ENGINE_ERROR_TYPES."""
-
 LEGACY_CODES = {
     0x10: ("the network", REGENERATE),
     0x11: ("its parameters", REGENERATE),
@@ -73,11 +68,8 @@ LEGACY_CODES = {
 
 
 def explain_return_code(number: int) -> tuple[str, str]:
-    """What the number in an ERROR frame means, and what to do; ("", "") for 0, no number.
-
-    `number` is the firmware's `engine_error()`: the return code of the st-ai API, or type and code
-    of the legacy API, type in the upper 8 bits.
-    """
+    """What the number in an ERROR frame means, and what to do; ("", "") for 0, no number. It is the
+    return code of the st-ai API, or type (in the upper 8 bits) and code of the legacy API."""
     kind, code = number >> 24, number & 0xFFFFFF
     if not number:
         return "", ""

@@ -15,7 +15,7 @@ from kit.generate.xcubeai.versions import SAME_ROOT, Version, library_version
 LIBRARIES = Path("Middlewares/ST/AI/Lib/GCC/ARMCortexM4")
 HEADERS = Path("Middlewares/ST/AI/Inc")
 ELF = b"\x7fELF"  # how each object in an archive begins
-ARCH, FPU, HARD_FLOAT = "TAG_CPU_ARCH", "TAG_FP_ARCH", "TAG_ABI_VFP_ARGS"
+ATTRIBUTES, TAGS = ".ARM.attributes", ("TAG_CPU_ARCH", "TAG_FP_ARCH", "TAG_ABI_VFP_ARGS")
 
 
 def pick_library(folder: Path, measured: str | None, where: Path | None = None) -> Path:
@@ -107,20 +107,17 @@ def wrong_core(library: Path) -> str:
         head, *objects = library.read_bytes().split(ELF)
         if not head.startswith(b"!<arch>\n") or not objects:
             raise ValueError("it does not begin with !<arch>, or holds no object")
-        found = [_attributes(ELFFile(BytesIO(ELF + one))) for one in objects]
+        sections = [ELFFile(BytesIO(ELF + one)).get_section_by_name(ATTRIBUTES) for one in objects]
+        found = [
+            (attribute.tag, attribute.value)
+            for section in filter(None, sections)
+            for subsection in section.iter_subsections()
+            for group in subsection.iter_subsubsections()
+            for attribute in group.iter_attributes()
+        ]
     except (ELFError, OSError, ValueError, KeyError) as error:
         return f"It cannot be read as an archive of objects for Arm: {error}."
-    most = {tag: max(one.get(tag, 0) for one in found) for tag in (ARCH, FPU, HARD_FLOAT)}
-    if most[ARCH] != 13 or most[FPU] > 6:
+    arch, fpu, hard_float = (max([0, *(n for tag, n in found if tag == name)]) for name in TAGS)
+    if arch != 13 or fpu > 6:
         return "Its objects are for another core."
-    return "" if most[HARD_FLOAT] == 1 else "It was built without hard float."
-
-
-def _attributes(one: ELFFile) -> dict[str, int]:
-    section = one.get_section_by_name(".ARM.attributes")
-    return {
-        attribute.tag: attribute.value
-        for subsection in (section.iter_subsections() if section else ())
-        for group in subsection.iter_subsubsections()
-        for attribute in group.iter_attributes()
-    }
+    return "" if hard_float == 1 else "It was built without hard float."

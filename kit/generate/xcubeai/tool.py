@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 
 from kit.errors import KitError
+from kit.generate.step import safe_name
 from kit.generate.xcubeai.figures import Figures, gather_figures
 from kit.generate.xcubeai.find import StTool, find_tool
 from kit.generate.xcubeai.refusals import check_done, described_model
@@ -110,15 +111,10 @@ def open_job(path: Path, settings: Settings) -> Iterator[StJob]:
     described, tool = described_model(path), find_tool(settings.tool)
     version, options = ask_tool(tool)
     with work_folder() as folder:
-        copy = folder / f"{safe_name(path.stem)}{path.suffix.lower()}"
+        copy = folder / f"{safe_name(path.stem) or 'model'}{path.suffix.lower()}"
         shutil.copyfile(path, copy)
         places = folder / "output", folder / "workspace"
         yield StJob(tool, version, options, settings, copy, described, *places)
-
-
-def safe_name(name: str) -> str:
-    """A name that every tool takes: ASCII letters, digits, dot, dash and underscore."""
-    return re.sub(r"[^A-Za-z0-9._-]", "_", name) or "model"
 
 
 def version_of(tool: StTool) -> Version:
@@ -181,11 +177,9 @@ def _run(line: Sequence[str | Path], folder: Path, seconds: float, watch: Watch 
 @contextmanager
 def work_folder() -> Iterator[Path]:
     """A temporary folder whose path has ASCII letters only; KitError where none can be made."""
-    candidates = [Path(tempfile.gettempdir()), build_folder(), Path.home()]
-    if sys.platform == "win32":
-        candidates += [Path(os.environ.get("PUBLIC", "C:/Users/Public")), Path("C:/")]
-    else:
-        candidates += [Path("/tmp"), Path("/var/tmp")]
+    public = (os.environ.get("PUBLIC", "C:/Users/Public"), "C:/")
+    public = public if sys.platform == "win32" else ("/tmp", "/var/tmp")
+    candidates = [Path(tempfile.gettempdir()), build_folder(), Path.home(), *map(Path, public)]
     for place in filter(lambda place: str(place).isascii(), candidates):
         with suppress(OSError):
             folder = tempfile.TemporaryDirectory("", "kit-", place, ignore_cleanup_errors=True)

@@ -338,7 +338,7 @@ WHOLE, CORE = "one version whole", "not for the Cortex-M4"
 BREAK = [
     (lambda root: shutil.rmtree(root / installation.INC), WHOLE, "header stai.h was not found"),
     (lambda root: shutil.rmtree(root / installation.LIB), WHOLE, "no library at all"),
-    (lambda root: shutil.rmtree(root / "Middlewares"), WHOLE, "stands alone"),
+    (lambda root: shutil.rmtree(root / "Middlewares"), WHOLE, "no library at all"),
     (lambda root: rename_library(root, "NetworkRuntime1201_CM7_GCC.a"), WHOLE, "CM7_GCC.a"),
     (lambda root: rename_library(root, "NetworkRuntime1020_CM4_GCC.a"), WHOLE, "of two versions"),
     (lambda root: rename_library(root, "NetworkRuntime1200_CM4_GCC.a"), WHOLE, "of two versions"),

@@ -1,4 +1,4 @@
-"""kit.generate.xcubeai.zipped and c_code: zips as projects and ST Edge AI Developer Cloud have them
+"""kit.generate.xcubeai.engine and c_code: zips as projects and ST Edge AI Developer Cloud have them
 are taken, or refused in words that help; C that is not whole is found.
 
 They are of our own making, the smallest that look so, with invented numbers; no line is ST's.
@@ -15,8 +15,7 @@ from stand_in import installation
 from kit.cli import main
 from kit.errors import KitError
 from kit.generate import generate_network, load_network
-from kit.generate.xcubeai import c_code
-from kit.generate.xcubeai import zipped as zipped_module
+from kit.generate.xcubeai import c_code, engine
 
 END = "OWN_BEGIN\nint own_data;\n\nAI_API_DECLARE_END\n"  # how every real legacy *_data.c ends
 ST_AI, LEGACY = "4.0.0-00001 000000000", "2.2.0-00001 000000000"
@@ -298,11 +297,11 @@ def test_a_zip_cannot_write_elsewhere_or_fill_the_disk(tmp_path, monkeypatch):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("../../outside.c", "x" * 100)
     inside.mkdir(parents=True)
-    zipped_module.unpack_zip(path, inside)
+    engine.unpack_zip(path, inside)
     assert list(tmp_path.rglob("outside.c")) == [inside / "outside.c"]
-    monkeypatch.setattr(zipped_module, "LARGEST", 99)
+    monkeypatch.setattr(engine, "LARGEST", 99)
     with pytest.raises(KitError, match="more than 99 bytes"):
-        zipped_module.unpack_zip(path, inside)
+        engine.unpack_zip(path, inside)
 
 
 @pytest.mark.parametrize(
