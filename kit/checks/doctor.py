@@ -200,7 +200,7 @@ def flashing_tools() -> Check:
 
 def st_edge_ai() -> Check:
     """ST's generator (X-CUBE-AI): which one is used and its version, or where it was looked for."""
-    from kit.generate.xcubeai import look, version_of
+    from kit.generate.xcubeai import ask_tool, look
 
     name = "X-CUBE-AI (ST Edge AI)"
     how = "Get ST Edge AI Core from st.com and set STEDGEAI_CORE_DIR to its folder"
@@ -210,7 +210,7 @@ def st_edge_ai() -> Check:
         return Check(name, False, f"looked at {places}", "optional", how)
     tool, others = search.tools[0], search.tools[1:]
     try:
-        version = str(version_of(tool))
+        version = str(ask_tool(tool)[0])
     except KitError as error:
         return Check(name, False, f"{short(tool.program)}: {error.why}", "optional", how)
     detail = f"{version}, {short(tool.program)} (by {tool.place})"

@@ -1,8 +1,6 @@
-"""The C that the tool wrote: which network, which API, whole, and one that the firmware can use.
-
-The network is called "network" where the kit runs the tool; in a zip it may have another name,
-which is then part of the names of its files, macros and functions.
-"""
+"""The C that the tool wrote: which network, which API, whole, and one that the firmware can use. In
+a zip a network may have another name than "network", which is then part of the names of its files,
+macros and functions."""
 
 import math
 import re
@@ -17,11 +15,10 @@ from kit.generate.xcubeai.versions import AGAIN, FOR_F446, OLDEST, Version, numb
 NAMES = "engine_network.h"
 PREFIXES = {"st-ai": "STAI", "legacy": "AI"}
 MAIN_HEADERS = {"st-ai": "stai.h", "legacy": "ai_platform.h"}  # of ST's, which the C includes
-SOURCES = (".c", ".h", "_data.c", "_data.h")
-ENDINGS = {
-    "st-ai": SOURCES,
-    "legacy": (*SOURCES, "_config.h", "_data_params.c", "_data_params.h"),
-}  # of generated files, after the network's name
+ENDINGS = {  # of generated files, after the network's name
+    "st-ai": [".c", ".h", "_data.c", "_data.h"],
+    "legacy": [".c", ".h", "_data.c", "_data.h", "_config.h", "_data_params.c", "_data_params.h"],
+}
 PARTS = (".h", "_config.h", "_data.h", "_data_params.h")  # those headers that are read
 _DEFINE = r"^[ \t]*#[ \t]*define[ \t]+"
 _SPLICED = re.compile(r"\\\r?\n")
@@ -61,27 +58,26 @@ def headers_in(folder: Path) -> dict[Path, str]:
     """The main headers of networks in a folder and further in, the outermost first, with their API.
     Each defines the number of inputs of the network that it is named after."""
     found: dict[Path, str] = {}
-    for path in sorted(folder.rglob("*.h"), key=lambda path: (len(path.parts), path)):
+    headers = filter(Path.is_file, folder.rglob("*.h"))
+    for path in sorted(headers, key=lambda path: (len(path.parts), path)):
         wanted = rf"{_DEFINE}(STAI|AI)_{re.escape(path.stem)}_IN_NUM\b"
-        if prefix := re.search(wanted, _text(path), re.MULTILINE | re.IGNORECASE):
+        if prefix := re.search(
+            wanted, path.read_text("utf-8", "replace"), re.MULTILINE | re.IGNORECASE
+        ):
             found[path] = "st-ai" if prefix[1].upper() == "STAI" else "legacy"
     return found
-
-
-def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
 
 
 def read_code(
     folder: Path, version: Version, where: Path | None = None, and_ours: str = ""
 ) -> Code:
-    """The generated C in a folder, which for errors is `where`: the outermost of several copies.
-    Raises KitError: a file that belongs to it, or `and_ours` beside it, is missing or cut off, or
-    it is no network or several."""
+    """The generated C in a folder (for errors, `where`), the outermost of several copies; KitError
+    where it is no network, or several, or a file of it or `and_ours` is missing or cut off."""
     header, api = _only(headers_in(folder), where or folder)
     name = header.stem
     endings = [end for end in ENDINGS[api] if version.cube != OLDEST or "params" not in end]
-    sources = {path.name: _text(path) for path in sorted(header.parent.glob(f"{name}*.[ch]"))}
+    files = sorted(filter(Path.is_file, header.parent.glob(f"{name}*.[ch]")))
+    sources = {path.name: path.read_text("utf-8", "replace") for path in files}
     wanted = {name + end for end in endings}
     for text in sources.values():
         wanted |= set(re.findall(rf'^[ \t]*#[ \t]*include[ \t]+"({name}\w*\.h)"', text, re.M))

@@ -17,14 +17,16 @@ from kit.generate.step import safe_name
 from kit.generate.xcubeai.c_code import MAIN_HEADERS, Code, headers_in, read_code, write_names
 from kit.generate.xcubeai.figures import Figures, gather_figures
 from kit.generate.xcubeai.find import find_tool
-from kit.generate.xcubeai.license import write_note
 from kit.generate.xcubeai.refusals import described_model
-from kit.generate.xcubeai.runtime import HEADERS, LIBRARIES, check_parts, pick_library, runtime_of
+from kit.generate.xcubeai.runtime import check_parts, pick_library, runtime_of, write_note
 from kit.generate.xcubeai.tool import Settings, ask_tool, open_job, work_folder
+from kit.generate.xcubeai.versions import CORE
 from kit.model import input_range
 from kit.paths import replacing
 from kit.provenance import digest
 
+HEADERS = Path("Middlewares/ST/AI/Inc")  # within an installation
+LIBRARIES = Path("Middlewares/ST/AI/Lib/GCC/ARMCortexM4")
 LARGEST = 256 * 1024 * 1024  # bytes unpacked; a real one has some 20 MB
 KEPT = {".c", ".h", ".a", ".json", ".txt", ".md", ".pdf", ".html", ""}
 COMPRESSIONS = ("none", "lossless", "low", "medium", "high")
@@ -33,8 +35,7 @@ OPTIMIZATIONS = ("time", "ram", "balanced")
 
 def generate_by_st(path: Path, out: Path, settings: Settings | None = None) -> Generated:
     """Write the C of a .tflite, .keras or .h5 file into the folder `out`, which is made, by ST's
-    tool or from a zip it made. Raises KitError, and nothing is written: no tool, an unusable model,
-    a failure of the tool, or files that do not belong together."""
+    tool or from a zip it made; after an error, which is a KitError, nothing is written."""
     chosen = settings or Settings()
     if chosen.from_zip:
         with open_zip(path, Path(chosen.from_zip), chosen) as (figures, code, runtime):
@@ -53,8 +54,7 @@ def open_zip(
     path: Path, zip_file: Path, settings: Settings
 ) -> Iterator[tuple[Figures, Code, Runtime]]:
     """What a zip made of the model at `path` holds, unpacked for as long as the block runs. Raises
-    KitError: it is no such zip, not whole, or made from another model; or there are settings that
-    cannot change what is in it."""
+    KitError: it is no such zip, made from another model, or cannot follow the settings."""
     model = described_model(path)
     if settings.compression or settings.optimization or settings.tool:
         raise KitError(
@@ -72,15 +72,16 @@ def open_zip(
         headers = sorted(work.rglob(MAIN_HEADERS[code.api]), key=lambda header: len(header.parts))
         if not headers:
             raise _not_usable(zip_file, f"There is no {MAIN_HEADERS[code.api]} in it.")
-        remark = _compared(path, zip_file, code, figures.model_hash if version.is_core else None)
+        remark = _compared(
+            path, zip_file, code, figures.model_hash if version.tool == CORE else None
+        )
         library = pick_library(work, figures.library, zip_file)
         yield figures, code, runtime_of(version, code.api, headers[0].parent, library, remark)
 
 
 def unpack_zip(path: Path, folder: Path) -> None:
     """Unpack a zip into a folder, which must exist: only files of the kinds that belong there, only
-    below it, and not endlessly. Raises KitError: it is not such a zip, is damaged, or is larger
-    than any real one."""
+    below it, and not endlessly. Raises KitError where that cannot be done."""
     try:
         with zipfile.ZipFile(path) as archive:
             members = [member for member in archive.infolist() if not member.is_dir()]
@@ -102,11 +103,9 @@ def _not_usable(path: Path, why: str) -> KitError:
 
 
 def _compared(path: Path, zip_file: Path, code: Code, model_hash: str | None) -> str:
-    """A remark where a zip does not say from which model it was made, "" where it is this one.
-
-    The st-ai API carries the MD5 of the model's file in the C, and from Core 9.0 on the report
-    does. (What the older reports have under this name is not that.)
-    """
+    """A remark where a zip does not say from which model it was made, "" where it is this one. The
+    st-ai API carries the MD5 of the model's file in the C, and from Core 9.0 on the report does.
+    (What the older reports have under this name is not that.)"""
     told = code.macro("ORIGIN_MODEL_SIGNATURE").strip('"') or model_hash or ""
     if not re.fullmatch(r"0x(?!0+$)[\da-f]{32}", told, re.IGNORECASE):
         return (f"It was not compared whether {zip_file.name} was made from {path.name}: "
@@ -143,19 +142,17 @@ def _keep(
             runtime = _move_in(runtime, code.folder, folder)
         write_names(code, ports, folder)
         write_note(folder, f"{runtime.tool} {runtime.version}")
+        told = ("layers", "weights_bytes", "kernel_flash_bytes", "kernel_ram_bytes")
         Generated(
             folder,
             "xcubeai",
             safe_name(path.name),
             *ports,
-            figures.layers,
-            figures.weights_bytes,
-            figures.activations_bytes,
-            figures.kernel_flash_bytes,
-            figures.kernel_ram_bytes,
-            runtime,
-            digest(path),
-            chosen.input_range or input_range(figures.input),
+            arena_bytes=figures.activations_bytes,
+            runtime=runtime,
+            digest=digest(path),
+            input_range=chosen.input_range or input_range(figures.input),
+            **{name: getattr(figures, name) for name in told},
         ).save()
     return load_network(out)
 

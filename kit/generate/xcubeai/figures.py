@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,6 @@ _TOTAL = re.compile(rf"^\s*RT total\s+({COUNT})\s+[\d.]+%\s+({COUNT})\s+[\d.]+%"
 _LIBRARY = re.compile(r"^\s*(NetworkRuntime\w+\.a)\s", re.M)
 _ROW = re.compile(rf"^\s*\d+\s+(\S+)\s+\d+\s+(\S+)\s+({COUNT})\s+({COUNT})\s+I:", re.M)
 APART = "The tool's description of the network contradicts"
-NEEDED = ("macs", "weights_bytes", "activations_bytes", "io_bytes", "input", "output", "layers")
 
 
 @dataclass(frozen=True)
@@ -71,13 +70,12 @@ def gather_figures(
     folders: list[Path], verb: str, model: Model | None = None, ran: Version | None = None
 ) -> Figures:
     """The figures from the JSON file and the report of a `verb` ("analyze", "generate" or
-    "validate") in `folders` or further in: versions differ in what they write and where. What they
-    both say must be the same, as must the input and output of `model` and the version that `ran`.
-    Raises KitError: a file is damaged or of an unknown layout, something is missing or contradicts,
-    the tool is too old, or the firmware does not take such a network."""
+    "validate") in `folders` or further in: versions differ in what they write and where. Raises
+    KitError: a file is damaged or of an unknown layout; something is missing, or contradicts the
+    `model` or the version that `ran`; it is too old, or the firmware takes no such network."""
     report = _find_file(folders, f"*_{verb}*_report.txt")
     told = read_description(report) if report else {}
-    older = "version" in told and not told["version"].is_core  # its JSON is not documented
+    older = "version" in told and told["version"].tool != CORE  # its JSON is not documented
     info = None if older else _find_file(folders, "*_c_info.json")
     if not (report or info):
         raise KitError(
@@ -86,7 +84,8 @@ def gather_figures(
             AGAIN,
         )
     told = _combined(read_description(info), told) if info else told
-    if missing := [name.replace("_", " ") for name in NEEDED if name not in told]:
+    needed = (field.name for field in fields(Figures) if field.default is MISSING)
+    if missing := [name.replace("_", " ") for name in needed if name not in told]:
         raise KitError(
             f"The tool's description of the network lacks: {', '.join(missing)}.",
             "The file is cut off, or of a version with another layout.",
@@ -114,8 +113,7 @@ def _combined(info: dict[str, Any], report: dict[str, Any]) -> dict[str, Any]:
 
 
 def _exact(told: dict[str, Any], model: Model) -> dict[str, TensorInfo]:
-    """Input and output of the .tflite: the tool keeps them, and its report rounds the scales or is
-    silent."""
+    """Input and output of the .tflite: a report rounds the scales or is silent."""
     exact: dict[str, TensorInfo] = {}
     for name, tensor in (("input", model.input), ("output", model.output)):
         own = TensorInfo(tensor.shape, tensor.dtype, tensor.scale, tensor.zero_point, tensor.bytes)
@@ -170,8 +168,7 @@ def _words(told: Any) -> str:
 
 def read_description(path: Path) -> dict[str, Any]:
     """The figures in one of the two files, by the names of the fields of `Figures`; without what it
-    omits. Raises KitError: it cannot be read, has another layout, lacks or contradicts something,
-    the version is too old, or the firmware does not take such a network."""
+    omits. Raises KitError as `gather_figures`."""
     parse = parse_info if path.suffix == ".json" else parse_report
     try:
         return parse(path.read_text(encoding="utf-8", errors="replace"))
@@ -249,10 +246,13 @@ def parse_info(text: str) -> dict[str, Any]:
 
 
 def _count(value: Any) -> int:
-    """A size or a number of operations: a whole number of 0 or more."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ValueError(f"{value!r} is not a count")
-    return value
+    """A whole number of 0 or more; in a report with commas and a unit: "3,508 B (3.43 KiB)"."""
+    if type(value) is int and value >= 0:
+        return value
+    found = re.match(rf"({COUNT})(?![\d.,])", value) if isinstance(value, str) else None
+    if not found:
+        raise ValueError(f"{value!r} does not begin with a whole number")
+    return int(found[1].replace(",", ""))
 
 
 def _json_tensor(buffer: dict[str, Any]) -> TensorInfo:
@@ -298,7 +298,7 @@ def parse_report(text: str) -> dict[str, Any]:
         if len(rows) != int(table[1]):
             raise ValueError(f"the table of C-Layers has {len(rows)} rows, not {table[1]}")
         found["layers"] = tuple(
-            Layer(name, kind, _number(macs), _number(weights), None)
+            Layer(name, kind, _count(macs), _count(weights), None)
             for name, kind, macs, weights in rows
         )
     return found
@@ -309,28 +309,20 @@ def _told(text: str) -> Iterator[tuple[str, Any]]:
     joined = re.sub(r"\n {10,}(?:: +)?(?=\S)", " ", "\n".join(text.splitlines()))
     for label, value in _LINE.findall(joined):
         if label in LABELS:
-            yield LABELS[label], _number(value)
+            yield LABELS[label], _count(value)
         elif label == "model_hash":
             yield label, value
         elif label == "ram (total)" and "=" in value:
             parts = value.partition("=")[2].split("+")[1:]
-            yield "io_bytes", sum(_number(part.strip()) for part in parts)
+            yield "io_bytes", sum(_count(part.strip()) for part in parts)
         elif port := re.fullmatch(r"(input|output)( \d+/(\d+))?", label):
             tensor = _report_tensor(value)
             check_port(port[1], [tensor.dtype] * int(port[3] or 1))
             yield port[1], tensor
     for flash, ram in _TOTAL.findall(text):
-        yield "kernel_flash_bytes", _number(flash)
-        yield "kernel_ram_bytes", _number(ram)
+        yield "kernel_flash_bytes", _count(flash)
+        yield "kernel_ram_bytes", _count(ram)
     yield from (("library", library) for library in _LIBRARY.findall(text))
-
-
-def _number(text: str) -> int:
-    """The number at the start of a value: "3,508 B (3.43 KiB)" is 3508."""
-    found = re.match(rf"({COUNT})(?![\d.,])", text)
-    if not found:
-        raise ValueError(f"{text!r} does not begin with a whole number")
-    return int(found[1].replace(",", ""))
 
 
 def _report_tensor(text: str) -> TensorInfo:

@@ -9,6 +9,7 @@ import os
 import platform
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,18 +33,14 @@ HOMES = {  # where folders such as STEdgeAI, STEdgeAI_v2 and stedgeai-windows-4.
 REPOSITORY = "~/STM32Cube/Repository"
 PACKS = ("Packs/STMicroelectronics/X-CUBE-AI", "STMicroelectronics/X-CUBE-AI")
 UPDATER = "~/.stm32cubemx/plugins/updater/updater.ini"
-FOLDERS = {"Windows": ("windows",), "Darwin": ("mac",), "Linux": ("linux",)}
-APPLE_SILICON = ("macarm", "mac")
+FOLDERS = {"Windows": ["windows"], "Darwin": ["macarm", "mac"], "Linux": ["linux"]}
 
 
 @dataclass(frozen=True)
 class StTool:
-    """An executable of ST's, and the installation it belongs to.
-
-    `root` is the folder above it that holds Utilities and Middlewares, or None: the program works
-    without, but there is no runtime to link then. `place` says by what it was found, `changed`
-    when it was, in nanoseconds: another one of this name is asked anew.
-    """
+    """An executable of ST's, found by `place`. `root` is the folder above it that holds Utilities
+    and Middlewares, or None: there is no runtime to link then. `changed` is when it was, in
+    nanoseconds: another one of this name is asked anew."""
 
     program: Path
     root: Path | None
@@ -116,10 +113,9 @@ def _repositories() -> Iterator[str]:
     yield REPOSITORY
     if system() == "Windows":
         yield REPOSITORY.replace("~", os.environ.get("PUBLIC", "C:/Users/Public"))
-    try:
+    settings = ""
+    with suppress(OSError):
         settings = Path(UPDATER).expanduser().read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return
     if chosen := re.search(r"^\s*RepositoryPath\s*=\s*(\S.*?)[\s/]*$", settings, re.MULTILINE):
         yield chosen[1].replace("\\\\", "/").replace("\\:", ":")
 
@@ -129,8 +125,7 @@ def _program_in(path: Path) -> Path | None:
     also be the installation's Utilities, or the folder for this system in it."""
     if path.is_file():
         return path.absolute()
-    on_arm = system() == "Darwin" and platform.machine() == "arm64"
-    folders = APPLE_SILICON if on_arm else FOLDERS[system()]
+    folders = FOLDERS[system()] if platform.machine() == "arm64" else FOLDERS[system()][-1:]
     endings = (".exe", ".cmd") if system() == "Windows" else ("",)
     programs = (
         root / folder / f"{name}{ending}"

@@ -1,7 +1,4 @@
-"""Which models are taken, and what ST's tool says when it fails: what it means, and what to do.
-
-Its exit code is not enough: some versions end with 0 after an error.
-"""
+"""Which models are taken, and what ST's tool says when it fails: what it means, and what to do."""
 
 import json
 import re
@@ -25,7 +22,6 @@ _SAID = re.compile(
     r"LOAD ERROR)\s*:.*)$",
     re.M,
 )
-_LOADING = re.compile(r"E010|LOAD ERROR|TOOL ERROR|INTERNAL ERROR")
 _KERAS = re.compile(
     r"keras|quantization_config|unrecognized keyword|unknown layer|dtypepolicy|batch_shape|"
     r"deserializ",
@@ -78,14 +74,10 @@ MEANINGS = [
         next=f"{HAND_OVER} If it is one, try another --optimization or a newer version of the "
         "tool, or use the portable engine.",
     ),
-    Pattern(
-        "",
-        why="The kit does not know this error.",
-        next="Look it up in the documentation of the tool.",
-    ),
+    Pattern("", why="The kit does not know this error.", next="See the documentation of the tool."),
 ]
 KERAS_TRAP = Pattern(
-    "",
+    "E010|LOAD ERROR|TOOL ERROR|INTERNAL ERROR",
     why="$model was saved by $keras, and ST's tool brings a Keras of its own, which cannot read "
     "it: Keras 3.3 and later write settings that older ones do not know (quantization_config, "
     "batch_shape), in .keras files and in .h5 files alike.",
@@ -94,11 +86,8 @@ KERAS_TRAP = Pattern(
 
 
 def described_model(path: Path) -> Model | None:
-    """The description of a .tflite; None for a Keras file, which only the tool reads.
-
-    Raises KitError: the file is missing, unusable, or of another kind, or the firmware does not
-    take such a network.
-    """
+    """The description of a .tflite; None for a Keras file, which only the tool reads. Raises
+    KitError: it is missing, unusable or of another kind, or the firmware does not take it."""
     if path.suffix.lower() == ".onnx":
         raise KitError(
             f"{path.name} is an ONNX file.",
@@ -121,8 +110,8 @@ def described_model(path: Path) -> Model | None:
 
 
 def check_done(what: str, done: Done, model: Path) -> None:
-    """Raise KitError, with its cause and the way out, where the tool says of `model` that it failed
-    or ended with a code other than 0; `what` says what happened."""
+    """Raise KitError where the tool says that it failed, even when it ended with 0 then, or ended
+    with another code; `what` says what happened."""
     printed = _COLOR.sub("", done.printed)
     said = " / ".join(found[0].strip() for found in _SAID.finditer(printed))
     if not said and done.code == 0:
@@ -133,9 +122,8 @@ def check_done(what: str, done: Done, model: Path) -> None:
             f"It ended with exit code {done.code} and said: {printed.strip()[-1500:] or 'nothing'}",
             "Run `kit doctor`; try the same in a terminal, and read what it says.",
         )
-    meaning = explain(said, MEANINGS)
-    if model.suffix in KERAS and _LOADING.search(said) and _KERAS.search(printed):
-        meaning = KERAS_TRAP.error(model=model.name, keras=keras_version(model))
+    trap = [KERAS_TRAP] if model.suffix in KERAS and _KERAS.search(printed) else []
+    meaning = explain(said, [*trap, *MEANINGS], model=model.name, keras=keras_version(model))
     raise KitError(what, f"It says: {said}\n{meaning.why}", meaning.next_step)
 
 

@@ -1,9 +1,6 @@
-"""Running ST's tool so that it can neither hang nor leave half a result.
-
-It gets no keyboard (its question about statistics would wait for an answer for ever), a time limit
-for it and everything it starts, and a work folder whose path is plain ASCII: Core 4.0.1 on Windows
-crashes on others.
-"""
+"""Running ST's tool so that it can neither hang nor leave half a result: it gets no keyboard (its
+question about statistics would wait for an answer for ever), a time limit for all that it starts,
+and a work folder whose path is plain ASCII: Core 4.0.1 on Windows crashes on others."""
 
 import os
 import re
@@ -29,7 +26,6 @@ from kit.programs import Done, Watch, run_program
 
 LIMITS = {"analyze": 600, "generate": 600, "validate": 3600}  # seconds
 SHORT = 120  # seconds for --version and --help: the tool unpacks itself when it starts
-TARGET = "stm32f4"
 FIRST_ST_AI = (2, 2)  # the first ST Edge AI Core that can generate this API for an STM32F4
 
 
@@ -70,8 +66,7 @@ class StJob:
 
     def run(self, verb: str, *more: str) -> Figures:
         """Let the tool "analyze", "generate" or "validate", with further options. Raises KitError:
-        it fails, says that it failed, or takes too long, with its words, what they mean and what to
-        do; or its files do not describe this network."""
+        it fails, says that it failed, or takes too long; or its files do not describe the model."""
         line = [*self._command(verb), *more]
         done = _run(line, self.model.parent, LIMITS[verb], self.settings.watch)
         self.printed = done.printed
@@ -83,7 +78,7 @@ class StJob:
         kind = "tflite" if self.described else "keras"
         words: list[str | Path] = [self.tool.program, verb, "--model", self.model, "--type", kind]
         words += ["--name", "network", "--output", self.output, "--workspace", self.workspace]
-        wanted = {"--target": TARGET, "--series": TARGET, "--quiet": ""}
+        wanted = {"--target": "stm32f4", "--series": "stm32f4", "--quiet": ""}
         if "--no-inputs-allocation" not in self.options:  # then it does not go without saying
             wanted |= {"--allocate-inputs": "", "--allocate-outputs": ""}
         if self.version.number >= FIRST_ST_AI:
@@ -106,8 +101,7 @@ class StJob:
 
 @contextmanager
 def open_job(path: Path, settings: Settings) -> Iterator[StJob]:
-    """A model made ready for the tool. Raises KitError: there is no tool, it is too old, or the
-    model is none that can be taken."""
+    """A model made ready; KitError where it is none that is taken, or there is no fitting tool."""
     described, tool = described_model(path), find_tool(settings.tool)
     version, options = ask_tool(tool)
     with work_folder() as folder:
@@ -117,23 +111,17 @@ def open_job(path: Path, settings: Settings) -> Iterator[StJob]:
         yield StJob(tool, version, options, settings, copy, described, *places)
 
 
-def version_of(tool: StTool) -> Version:
-    """The version of a tool, as it says itself; raises KitError when it does not, or not run."""
-    said = _say(tool, "--version")
-    if version := version_in(said):
-        return version
-    raise KitError(
-        f"{tool.program} does not say a version that is known.",
-        f"It says: {said or 'nothing'}",
-        "Check that it is ST's stedgeai or stm32ai, and that it starts in a terminal.",
-    )
-
-
 @cache
 def ask_tool(tool: StTool) -> tuple[Version, dict[str, tuple[str, ...]]]:
-    """The version of a tool and its options, asked once for each state of its file. Raises
-    KitError: it does not run, says nothing that is known, or is older than 7.1."""
-    version = version_of(tool)
+    """The version of a tool and its options, asked once for each state of its file; KitError where
+    it does not run, says nothing that is known, or is older than 7.1."""
+    said = _say(tool, "--version")
+    if (version := version_in(said)) is None:
+        raise KitError(
+            f"{tool.program} does not say a version that is known.",
+            f"It says: {said[:300] or 'nothing'}",
+            "Check that it is ST's stedgeai or stm32ai, and that it starts in a terminal.",
+        )
     version.check_age()
     shown = _say(tool, "--help")
     options: dict[str, tuple[str, ...]] = {}

@@ -10,16 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kit.errors import KitError
+from kit.errors import KitError, one_of
 from kit.generate.result import TensorInfo
-from kit.generate.xcubeai.license import check_may_run_on
+from kit.generate.xcubeai.runtime import check_may_run_on
 from kit.generate.xcubeai.tool import Settings, open_job
-from kit.generate.xcubeai.versions import AGAIN
+from kit.generate.xcubeai.versions import AGAIN, CORE
 
 MODES = {"host": "x86", "target": "stm32"}  # and what the older stm32ai calls them
-BAUD = 115200
 NAMES = ("acc", "rmse", "mae", "l2r", "mean", "std", "nse", "cos")
-_DURATION = re.compile(r"^\s*duration\s*:\s*([\d.]+) ms", re.MULTILINE)
 _NUMBER = re.compile(r"([-+]?[\d.]+(?:e[-+]?\d+)?)(%?)")
 
 
@@ -67,15 +65,15 @@ def validate_by_tool(
             np.savez(job.model.parent / "inputs.npz", m_inputs_1=inputs)
             more += ["--valinput", "inputs.npz"]
         more += ["--batch-size", str(rows)]
-        more += ["--mode", mode if job.version.is_core else MODES[mode]]
+        more += ["--mode", mode if job.version.tool == CORE else MODES[mode]]
         if mode == "target":
-            more += ["--desc", f"serial:{board}:{BAUD}" if board else f"serial:{BAUD}"]
+            more += ["--desc", f"serial:{board}:115200" if board else "serial:115200"]
         figures = job.run("validate", *more)
         reports = sorted(job.output.rglob("network_validate_report.txt"))
         texts = [path.read_text(encoding="utf-8", errors="replace") for path in reports]
         text = "\n".join([*texts, job.printed])  # versions differ in what they put where
-        metrics, duration = tuple(read_metrics(text)), _DURATION.search(text)
-        if not metrics:
+        duration = re.search(r"^\s*duration\s*:\s*([\d.]+) ms", text, re.M)
+        if not (metrics := tuple(read_metrics(text))):
             raise KitError(
                 f"{job.version} left no evaluation.",
                 "Neither its report nor what it printed has the table of metrics.",
@@ -88,9 +86,7 @@ def validate_by_tool(
 
 def check_mode(mode: str, board: str | None) -> None:
     """Raise KitError where a mode cannot work, before anything is started."""
-    if mode not in MODES:
-        raise KitError(f"There is no mode {mode!r}.", next_step="Choose host or target.")
-    if mode == "target":
+    if one_of(mode, tuple(MODES)) == "target":
         check_may_run_on(board or "")
     elif (platform.system(), platform.machine()) == ("Darwin", "arm64"):
         raise KitError(
@@ -137,9 +133,8 @@ def _outputs(folder: Path, tensor: TensorInfo, rows: int) -> npt.NDArray[Any] | 
 
 
 def as_stored(values: npt.NDArray[Any], tensor: TensorInfo, rows: int) -> npt.NDArray[Any]:
-    """Outputs as the chip holds them: shape (rows, *tensor.shape[1:]), in the tensor's dtype, of
-    those that the tool wrote, of which some versions write the real values. Raises KitError:
-    another number of values, or values that are none of the quantized output's."""
+    """Outputs as the chip holds them, shape (rows, *tensor.shape[1:]); some versions write the real
+    values. KitError where there are not as many, or none of the quantized output's."""
     elements = int(np.prod(tensor.shape[1:]))
     if values.size != rows * elements:
         raise _strange(f"It holds {values.size} values; {rows} rows of {elements} were asked for.")

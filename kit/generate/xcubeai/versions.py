@@ -33,10 +33,8 @@ _BANNERS = {
 
 @dataclass(frozen=True)
 class Version:
-    """A version of `tool` (CORE or "stm32ai"), whose `text` is such as "4.0.1-20581 7ed50de05".
-
-    `told_cube` is the X-CUBE-AI that it says it belongs to, where it says one.
-    """
+    """A version of `tool` (CORE or "stm32ai"), whose `text` is such as "4.0.1-20581 7ed50de05";
+    `told_cube` is the X-CUBE-AI that it says it belongs to, where it says one."""
 
     tool: str
     text: str
@@ -46,11 +44,6 @@ class Version:
         return f"{self.tool} {self.text}"
 
     @property
-    def is_core(self) -> bool:
-        """Whether it is `stedgeai`, not the older `stm32ai`."""
-        return self.tool == CORE
-
-    @property
     def number(self) -> tuple[int, ...]:
         """Without what follows the number: (4, 0, 1)."""
         return numbers(re.split(r"[^\d.]", self.text)[0])
@@ -58,7 +51,9 @@ class Version:
     @property
     def cube(self) -> tuple[int, ...] | None:
         """The X-CUBE-AI by which the runtime library is named; None: not known."""
-        return self.told_cube or (CUBES.get(self.number[:2]) if self.is_core else self.number[:2])
+        return self.told_cube or (
+            CUBES.get(self.number[:2]) if self.tool == CORE else self.number[:2]
+        )
 
     def check_age(self) -> None:
         """Raise KitError where the firmware has no adapter for the API of its C."""

@@ -23,7 +23,7 @@ from kit.cli import main
 from kit.compile.toolchain import WARNINGS, run_tool, zig
 from kit.errors import KitError
 from kit.generate import generate_network, load_network, xcubeai
-from kit.generate.xcubeai import c_code, license, refusals, runtime, tool
+from kit.generate.xcubeai import c_code, refusals, runtime, tool
 from kit.generate.xcubeai.find import find_tool
 from kit.model import read_model
 from kit.paths import FIRMWARE
@@ -52,7 +52,7 @@ def test_each_version_makes_a_network(installed, model, out, name):
     assert made.runtime.remark == ""  # the tool was given the model by the kit
     assert (made.runtime.include / "ai_platform.h").is_file()
     assert {path.name for path in made.sources} >= {"network.c", "network_data.c"}
-    note = (out / license.NOTE).read_text()
+    note = (out / runtime.NOTE).read_text()
     assert made.runtime.version in note and "SLA0044" in note
     xcubeai.check_linkable(made)
     moved = load_network(out.rename(out.with_name("moved")))  # an installation stays where it is

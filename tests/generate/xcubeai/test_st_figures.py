@@ -75,8 +75,8 @@ def info(value, *path):
 ITSELF, NOT_IT = "contradicts itself", "What the tool made is not zwölf zahlen.tflite"
 WRONG = [
     ("Core 4.0", info("3.0", "json_schema_version"), "schema is '3.0'"),
-    ("Core 4.0", info(None, "memory_footprint", "weights"), "None is not a count"),
-    ("Core 4.0", info(-4, "memory_footprint", "weights"), "-4 is not a count"),
+    ("Core 4.0", info(None, "memory_footprint", "weights"), "None does not begin with"),
+    ("Core 4.0", info(-4, "memory_footprint", "weights"), "-4 does not begin with"),
     ("Core 4.0", info(5, "memory_footprint", "weights"), ITSELF),
     ("Core 4.0", info(5, "memory_footprint", "kernel_flash"), "Kernel flash"),
     ("Core 4.0", info(7, "graphs", 0, "nodes", 0, "macc"), "Macs"),
