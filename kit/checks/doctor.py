@@ -175,7 +175,7 @@ def _st_edge_ai() -> str:
 
     search = look()
     if not search.tools:
-        raise KitError(f"looked at {', '.join(one.place for one in search.looks)}")
+        raise KitError(f"looked at {', '.join(search.places)}")
     tool, others = search.tools[0], search.tools[1:]
     try:
         detail = f"{version_of(tool)}, {short(tool.program)} (by {tool.place})"
