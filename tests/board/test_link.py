@@ -232,8 +232,8 @@ def test_each_refusal_has_an_advice_of_its_own(code):
      ("COM5", "--board COM5", "Plug")],
 )  # fmt: skip
 def test_the_advice_fits_the_address(url, silent, gone):
-    """A board behind a network cannot be flashed from here nor plugged in, nor can a recording. What
-    does not answer is asked three times."""
+    """A board behind a network cannot be flashed from here nor plugged in, nor can a recording.
+    What does not answer is asked three times."""
 
     def vanish(request, count):
         raise serial.SerialException("device reports readiness to read but returned no data")
