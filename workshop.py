@@ -18,8 +18,9 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import textwrap
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -50,24 +51,6 @@ NEEDED = 5_500_000_000
 # Windows: the characters of the longest path of a package below HERE, and of any path.
 LONGEST_PATH, MAX_PATH = 187, 259
 
-COMMANDS = {
-    "run": "walk the whole road: every notebook in order, then one table of results",
-    "test": "run every test, and every notebook as a test (options go to pytest)",
-    "lab": "open JupyterLab with 00-start in front (options go to JupyterLab)",
-    "doctor": "what this computer has, and how to get the rest",
-    "generate": "turn a .tflite model into C",
-    "validate": "compare LiteRT, the C on this computer and the board, score by score",
-    "build": "build the firmware",
-    "boards": "list the boards that are plugged in",
-    "flash": "write the firmware to a board",
-    "recognize": "let a board read one image",
-    "evaluate": "let a board read test images",
-    "record": "run notebooks on a board and record what it says",
-    "selftest": "ask a board everything: a page to paste into a report",
-    "status": "what was made, from what, and what is stale",
-    "reset": "put the notebooks back as they came, and remove what they made",
-    "refresh": "for maintainers: write the notebooks' outputs anew",
-}
 USAGE = """usage: python3 workshop.py COMMAND [OPTIONS]
 
 {}
@@ -75,6 +58,8 @@ USAGE = """usage: python3 workshop.py COMMAND [OPTIONS]
 python3 workshop.py COMMAND --help tells more about a command.
 The first call sets up the folder .venv: it downloads about 1 GB, takes 3 GB and 1 to 3 minutes.
 For maintainers too: python3 workshop.py lock [--upgrade] pins the packages anew, with uv."""
+TEST = "runs every test, and every notebook as a test (options go to pytest)"
+KITS_OWN = re.compile(r"^\| `(\w+)[^`]*` \| (.+) \|$", re.MULTILINE)  # rows of a table in README.md
 
 OWN_PYTHON = "install a 64-bit Python 3.13 of your own: https://www.python.org/downloads/"
 # What pip's log says when it fails, why, and what helps; the first that is found counts.
@@ -162,21 +147,14 @@ def candidates() -> list:
     return launcher + [["python" + version] for version in PYTHONS]
 
 
-def fits(command: list) -> bool:
-    """Whether the command starts a Python that finds itself suited."""
-    quiet = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
-    try:
-        return subprocess.call([*command, THIS, "--suited"], timeout=60, **quiet) == 0
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-
-
 def run_elsewhere(arguments: list, why: str) -> int:
-    """Runs this file again with a Python that fits."""
+    """Runs this file again with a Python that finds itself suited."""
+    silent = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
     for command in candidates():
-        if fits(command):
-            say(f"{why} Going on with {' '.join(command)}.")
-            return call([*command, THIS, *arguments])
+        with suppress(OSError, subprocess.TimeoutExpired):
+            if subprocess.call([*command, THIS, "--suited"], timeout=60, **silent) == 0:
+                say(f"{why} Going on with {' '.join(command)}.")
+                return call([*command, THIS, *arguments])
     what = "No Python found on this computer can run the workshop."
     raise Trouble(what, why, f"On {', '.join(SYSTEMS)}, {OWN_PYTHON}")
 
@@ -228,9 +206,10 @@ def step(command: list, **changes) -> bool:
 # ---- The set-up ----
 
 
-def digest(path: Path) -> str:
-    """The SHA-256 of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def stamp() -> dict:
+    """What .venv depends on: its place, since its programs contain it, its Python, two files."""
+    files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (LOCK, PROJECT)}
+    return dict(files, folder=str(VENV), python=venv_version())
 
 
 def venv_version() -> str:
@@ -243,36 +222,26 @@ def venv_version() -> str:
     return answer.decode().strip()
 
 
-def is_here(folder: str) -> bool:
-    """Whether .venv is still where it was made: its programs contain its path."""
-    try:
-        return os.path.samefile(folder, str(VENV))
-    except OSError:
-        return False
-
-
 def outdated() -> str:
     """Why .venv has to be made, or made anew; an empty text when it is complete."""
     if not VENV.exists():
         return "first use"
     try:
-        stamp = json.loads(STAMP.read_text())
+        then, now = json.loads(STAMP.read_text()), stamp()
     except (OSError, ValueError):
         return "the last set-up was not finished"
-    if not is_here(stamp["folder"]):
+    if not (os.path.exists(then["folder"]) and os.path.samefile(then["folder"], str(VENV))):
         return "the folder was moved"
-    if venv_version() != stamp["python"]:
+    if now["python"] != then["python"]:
         return "its Python is gone"
-    changed = [path.name for path in (LOCK, PROJECT) if digest(path) != stamp[path.name]]
+    changed = [path.name for path in (LOCK, PROJECT) if now[path.name] != then[path.name]]
     return changed[0] + " has changed" if changed else ""
 
 
 def write_stamp() -> None:
     """The last act of a set-up: whatever interrupts it earlier leaves no stamp."""
-    stamp = {path.name: digest(path) for path in (LOCK, PROJECT)}
-    stamp.update(folder=str(VENV), python=venv_version())
     partial = STAMP.with_suffix(".partial")
-    partial.write_text(json.dumps(stamp, indent=1))
+    partial.write_text(json.dumps(stamp(), indent=1))
     os.replace(str(partial), str(STAMP))
 
 
@@ -320,10 +289,10 @@ def locked(file: int) -> bool:
 
 def check_ours(reason: str) -> None:
     """Refuses to replace an environment that was made by someone else, who may be using it."""
-    if not os.path.lexists(str(VENV)):
-        return
     if VENV.is_symlink():
         why = "It is a link to the one of another folder"
+    elif not VENV.exists():
+        return
     elif os.name == "posix" and os.getuid() not in (0, VENV.stat().st_uid):
         why = "It belongs to another user"
     elif not os.access(str(VENV), os.W_OK):
@@ -416,8 +385,7 @@ def long_paths() -> bool:
 
 def base_python() -> str:
     """The Python itself, also when this file was started inside an environment."""
-    inside = sys.prefix != sys.base_prefix
-    return getattr(sys, "_base_executable", sys.executable) if inside else sys.executable
+    return getattr(sys, "_base_executable", None) or sys.executable
 
 
 def make_environment() -> None:
@@ -537,18 +505,28 @@ def run(arguments: list) -> int:
     return call([VENV_PYTHON, *command], env=environment(), cwd=str(HERE))
 
 
+def commands() -> dict:
+    """What each command does; all but `test` are the `kit` command's, as README.md tells them."""
+    readme = HERE / "README.md"
+    rows = KITS_OWN.findall(readme.read_text(encoding="utf-8")) if readme.exists() else ()
+    return dict(((name, what.replace("`", "")) for name, what in rows), test=TEST)
+
+
 def main(arguments: list) -> int:
     """Understands the command line; returns the exit code."""
     if arguments == ["--suited"]:
         return 1 if unsuited() else 0
+    known = commands()
     if not arguments or arguments[0] in ("-h", "--help"):
-        say(USAGE.format("\n".join(f"  {name:10} {what}" for name, what in COMMANDS.items())))
+        rows = (f"{name:10} {what}" for name, what in known.items())
+        around = {"initial_indent": "  ", "subsequent_indent": " " * 13}
+        say(USAGE.format("\n".join(textwrap.fill(row, 98, **around) for row in rows)))
         return 0 if arguments else 2
     if arguments[0] == "lock":
         return lock(arguments[1:])
-    if arguments[0] not in COMMANDS:
-        known = f"The commands are {', '.join(COMMANDS)}."
-        raise Trouble(f"There is no command {arguments[0]}.", known, "python3 workshop.py --help")
+    if arguments[0] not in known and len(known) > 1:
+        why = f"The commands are {', '.join(known)}."
+        raise Trouble(f"There is no command {arguments[0]}.", why, "python3 workshop.py --help")
     return run(arguments)
 
 

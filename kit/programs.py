@@ -75,7 +75,7 @@ def run_program(
             if time.monotonic() > deadline:
                 trouble = f"timed out: no end within {seconds:g} seconds"
     finally:
-        end(process)
+        _end(process)
         reader.join(GRACE)  # so long only where a child outlives it and keeps the pipe open
     _show(lines, seen, watch)
     return Done(process.returncode, "".join(lines), trouble)
@@ -96,7 +96,7 @@ def _show(lines: list[str], seen: int, watch: Watch) -> int:
     return seen + len(fresh)
 
 
-def end(process: "subprocess.Popen[bytes]") -> None:
+def _end(process: "subprocess.Popen[bytes]") -> None:
     """End a program that runs, and everything it started, at once."""
     if process.poll() is None:
         with suppress(psutil.NoSuchProcess):

@@ -10,7 +10,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from importlib import import_module
 from typing import IO, Any, TextIO
 
@@ -46,13 +46,17 @@ def quiet() -> Iterator[None]:
     When the block raises, what was hidden is written to stderr, since it may say why.
     """
     with tempfile.TemporaryFile(buffering=0) as store:
+        out, err = _Aside(sys.stdout, store), _Aside(sys.stderr, store)
         try:
-            with _descriptor(1, store), _descriptor(2, store), _streams(store):
+            descriptors = _descriptor(1, store), _descriptor(2, store)
+            with descriptors[0], descriptors[1], redirect_stdout(out), redirect_stderr(err):
                 yield
         except BaseException:
             store.seek(0)
             sys.stderr.write(store.read().decode("utf-8", "replace"))
             raise
+        finally:
+            out.store = err.store = None
 
 
 @contextmanager
@@ -73,19 +77,6 @@ def _descriptor(number: int, store: IO[bytes]) -> Iterator[None]:
         os.close(saved)
 
 
-@contextmanager
-def _streams(store: IO[bytes]) -> Iterator[None]:
-    asides = [_Aside(sys.stdout, store), _Aside(sys.stderr, store)]
-    with ExitStack() as stack:
-        stack.enter_context(redirect_stdout(asides[0]))
-        stack.enter_context(redirect_stderr(asides[1]))
-        try:
-            yield
-        finally:
-            for aside in asides:
-                aside.store = None
-
-
 def _flush_c() -> None:
     """Empty the buffers of C's own stdio (fflush(NULL), C11 7.21.5.2)."""
     with suppress(OSError, AttributeError):
@@ -93,11 +84,7 @@ def _flush_c() -> None:
 
 
 def tensorflow() -> Any:
-    """TensorFlow, imported in silence, with seed 1 and deterministic operations.
-
-    Returns:
-        The module `tensorflow`.
-    """
+    """The module `tensorflow`, imported in silence, with seed 1 and deterministic operations."""
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"  # its kernels change the last digits of weights
     with quiet():

@@ -1,6 +1,7 @@
 """Models, networks and firmware of a session, each made once and shared: nobody changes them."""
 
 import hashlib
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -13,6 +14,15 @@ from kit.paths import build_folder
 
 VIRTUAL = [mcu for mcu in MCUS.values() if mcu.has_virtual]
 """The chips that have a virtual board."""
+
+
+def share_caches(build: Path) -> None:
+    """Lets another build folder use what the compiler made for this one: zig takes long without."""
+    for name in ("zig-cache", "host"):
+        for folder in (build, build_folder() / name):
+            folder.mkdir(parents=True, exist_ok=True)
+        with suppress(OSError):  # Windows: links need a right there
+            (build / name).symlink_to(build_folder() / name, True)
 
 
 def _folder(*names: object) -> Path:

@@ -66,40 +66,35 @@ def make(spec: Spec, path: Path) -> Path:
         ]
     )
     converter = tf.lite.TFLiteConverter.from_keras_model(network)
+    samples = None
     if spec.int8:
-        _quantize(tf, converter, spec, generator)
-    with quiet(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Statistics for quantized inputs")  # the samples give it
-        path.write_bytes(converter.convert())
-    return path
+        samples = generator.normal(0, 1, (40, 1, spec.inputs)).astype(np.float32)
+    if spec.int8 and spec.inputs == 784:  # takes images, which are trained on as pixels / 255
+        samples = generator.integers(0, 256, samples.shape).astype(np.float32) / 255
+    return _convert(converter, samples, path, spec.per_channel)
 
 
 def make_course(path: Path) -> Path:
     """The course's network with its reference weights, converted to int8."""
     tf = tensorflow()
-    images = load_mnist()[0][0][:200]
-    converter = tf.lite.TFLiteConverter.from_keras_model(
-        tf.keras.models.load_model(DATA / "digits_reference.keras")
-    )
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: ([x[None] / np.float32(255)] for x in images)
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = converter.inference_output_type = tf.int8
+    images = load_mnist()[0][0][:200, None] / np.float32(255)
+    model = tf.keras.models.load_model(DATA / "digits_reference.keras")
+    return _convert(tf.lite.TFLiteConverter.from_keras_model(model), images, path)
+
+
+def _convert(converter, samples, path: Path, per_channel: bool = True) -> Path:
+    """Write what TensorFlow's converter makes: int8 throughout where there are samples."""
+    if samples is not None:
+        tf = tensorflow()
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = lambda: ([sample] for sample in samples)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = converter.inference_output_type = tf.int8
+        converter._experimental_disable_per_channel_quantization_for_dense_layers = not per_channel
     with quiet(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Statistics for quantized inputs")  # the images give it
+        warnings.filterwarnings("ignore", "Statistics for quantized inputs")  # the samples give it
         path.write_bytes(converter.convert())
     return path
-
-
-def _quantize(tf, converter, spec: Spec, generator: np.random.Generator) -> None:
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    samples = generator.normal(0, 1, (40, 1, spec.inputs)).astype(np.float32)
-    if spec.inputs == 784:  # takes images, which are trained on as pixels / 255
-        samples = generator.integers(0, 256, samples.shape).astype(np.float32) / 255
-    converter.representative_dataset = lambda: ([sample] for sample in samples)
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = converter.inference_output_type = tf.int8
-    converter._experimental_disable_per_channel_quantization_for_dense_layers = not spec.per_channel
 
 
 class Tflite:

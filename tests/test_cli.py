@@ -1,7 +1,8 @@
-"""The `kit` command as a user meets it: right answers, clean JSON, and errors that help."""
+"""kit/cli.py, kit/commands.py: right answers, clean JSON, and errors that help."""
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -9,29 +10,28 @@ import sys
 import threading
 import time
 from collections import namedtuple
-from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 
+import made
 import numpy as np
 import pytest
-from networks import Spec, make
+from networks import Spec
 from PIL import Image
 
-from kit import cli
-from kit.checks import validate
-from kit.checks.doctor import Check, Examination
+from kit import cli, commands
+from kit.checks import doctor, validate
 from kit.digits import load_mnist
 from kit.errors import KitError
 from kit.generate import generate_network
 from kit.model import Reference, pixels_to_input, read_model
-from kit.paths import ROOT
 from kit.pictures import read_image
 from kit.silence import quiet, tensorflow
 
 SMALL = Spec(784, (12, 10), "relu", True, True, True, True, 0.05, 3)
-COMMANDS = ("run", "refresh", "lab", "doctor", "generate", "validate", "build", "flash",
-            "recognize", "evaluate", "boards", "selftest", "status", "reset")  # fmt: skip
+LARGE = Spec(1200, (500,), None, False, True, False, True, 0.1, 1)
+TWENTY = Spec(20, (5,), None, True, True, True, True, 0.3, 1)
+NAMES = [work.__name__.lstrip("_") for work in commands.COMMANDS]
 Done = namedtuple("Done", "code out err")
 
 
@@ -50,15 +50,16 @@ def folder(tmp_path_factory):
         Image.fromarray(pixels).save(folder / f"{name}.png")
     np.save(folder / "digit.npy", digit)
     np.save(folder / "float.npy", digit / 255)
+    made.share_caches(folder / "build")
     return folder
 
 
 def _make_models(folder):
-    small = make(SMALL, folder / "small.tflite").read_bytes()
+    small = made.model(SMALL).read_bytes()
+    (folder / "small.tflite").write_bytes(small)
     (folder / "half.tflite").write_bytes(small[: len(small) // 2])
-    make(Spec(20, (5,), None, True, True, True, True, 0.3, 1), folder / "twenty.tflite")
-    large = Spec(1200, (500,), None, False, True, False, True, 0.1, 1)
-    generate_network(make(large, folder / "large.tflite"), folder / "large")
+    shutil.copyfile(made.model(TWENTY), folder / "twenty.tflite")
+    shutil.copytree(made.network(LARGE).folder, folder / "large")
     tf = tensorflow()
     dense = [tf.keras.Input((784,)), tf.keras.layers.Dense(10)]
     conv = [tf.keras.Input((8, 8, 1)), tf.keras.layers.Conv2D(2, 3), tf.keras.layers.Flatten()]
@@ -70,24 +71,24 @@ def _make_models(folder):
     Image.new("L", (28, 28)).save(folder / "png.tflite", format="PNG")
 
 
-def environment(folder):
-    """A user's: what is made goes to build/, progress is shown."""
+def user(folder, **changes):
+    """How to start a program as a user would: in the folder, and progress is shown."""
     kept = {name: value for name, value in os.environ.items() if name != "KIT_PROGRESS"}
-    return kept | {"KIT_BUILD": str(folder / "build"), "PYTHONIOENCODING": "utf-8"}
+    places = {"KIT_BUILD": str(folder / "build"), "PYTHONIOENCODING": "utf-8"}
+    return {"cwd": folder, "env": kept | places | changes, "encoding": "utf-8"}
 
 
-def shell(folder, *words, **changes):
-    """`kit WORDS` in a process of its own, in the user's folder."""
+def shell(folder, *words, stdout=subprocess.PIPE, **changes):
+    """`kit WORDS` in a process of its own."""
     done = subprocess.run(
-        [sys.executable, "-m", "kit", *words],
-        cwd=folder, env=environment(folder) | changes, stdin=subprocess.DEVNULL,
-        capture_output=True, encoding="utf-8", timeout=300, check=False,
+        [sys.executable, "-m", "kit", *words], **user(folder, **changes), timeout=300, check=False,
+        stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE,
     )  # fmt: skip
     return Done(done.returncode, done.stdout, done.stderr)
 
 
 @pytest.fixture(scope="module")
-def road(folder):
+def walked(folder):
     """What generate, build and flash said, each in its own process; virtual:// is flashed then."""
     generated = shell(folder, "generate", "small.tflite", "--out", "network", "--json")
     built = shell(folder, "build", "--network", "network")
@@ -95,7 +96,7 @@ def road(folder):
 
 
 @pytest.fixture
-def kit(folder, road, monkeypatch, capsys):
+def kit(folder, walked, monkeypatch, capsys):
     """`kit(*words)` in this process, after the road was walked."""
     monkeypatch.chdir(folder)
     monkeypatch.setenv("KIT_BUILD", str(folder / "build"))
@@ -120,15 +121,15 @@ def reference(folder, images):
 # --- The road, with right results ----------------------------------------------------------------
 
 
-def test_generate_build_and_flash(road, folder):
+def test_generate_build_and_flash(walked, folder):
     """Model to chip in three commands; relative paths are the user's, not those of build/."""
-    assert [(done.code, done.err) for done in road.values()] == [(0, "")] * 3
-    generated = json.loads(road["generate"].out)
+    assert [(done.code, done.err) for done in walked.values()] == [(0, "")] * 3
+    generated = json.loads(walked["generate"].out)
     assert Path(generated["folder"]) == folder / "network"
     assert generated["macs"] == 784 * 12 + 12 * 10
-    assert all(str(folder / "build" / f"firmware.{kind}") in road["build"].out
+    assert all(str(folder / "build" / f"firmware.{kind}") in walked["build"].out
                for kind in ("elf", "bin"))  # fmt: skip
-    hello = json.loads(road["flash"].out)["hello"]
+    hello = json.loads(walked["flash"].out)["hello"]
     assert (hello["network"], hello["macs"]) == ("small.tflite", generated["macs"])
 
 
@@ -163,8 +164,8 @@ def test_recognize_gives_the_reference_scores(kit, folder, picture):
 class Counting:
     """Stands in for a board: the digit is how many images it has been asked."""
 
-    asked = 0
-    described = SimpleNamespace(digest="")
+    asked, url = 0, "COM5"
+    described = SimpleNamespace(network="a.tflite", digest="12")
 
     def __init__(self, url):
         pass
@@ -194,7 +195,19 @@ def test_recognize_reads_several_files_and_tells_the_bad_one(folder, monkeypatch
     assert cli.main(["recognize", names[0], names[2]]) == 0
 
 
-def test_evaluate_counts_right_answers(road, folder):
+def test_a_board_with_another_model_than_build_is_told_on_stderr(kit, folder, monkeypatch):
+    """It is asked all the same; stdout stays free for the answer."""
+    monkeypatch.setattr("kit.board.Board", Counting)
+    assert kit("recognize", "digit.png", "digit.npy").err == ""
+    (folder / "build" / "digits_int8.tflite").write_bytes(b"weights")
+    done = kit("recognize", "digit.png", "digit.npy")
+    (folder / "build" / "digits_int8.tflite").unlink()
+    assert done.out == "digit.png: 1\ndigit.npy: 2\n" and done.err.count("\n") == 1
+    said = "COM5 runs another model (a.tflite, digest 12) than build/digits_int8.tflite"
+    assert said in done.err
+
+
+def test_evaluate_counts_right_answers(walked, folder):
     """The count is the reference's. JSON alone on stdout; progress only on stderr."""
     done = shell(folder, "evaluate", "--images", "20", "--json")
     images, labels = (part[:20] for part in load_mnist()[1])
@@ -237,22 +250,10 @@ def test_validate_finds_a_wrong_network(kit, monkeypatch):
     assert done.code == 1 and "DIFFERS" in done.out and "the C on virtual://validate" in done.out
 
 
-def test_a_board_with_another_model_than_build_is_told_on_stderr(tmp_path, monkeypatch, capsys):
-    """evaluate and recognize ask it all the same; stdout stays free for the answer."""
-    monkeypatch.setenv("KIT_BUILD", str(tmp_path))
-    board = SimpleNamespace(url="COM5", described=SimpleNamespace(network="a.tflite", digest="12"))
-    cli._say_other_model(board)
-    (tmp_path / "digits_int8.tflite").write_bytes(b"weights")
-    cli._say_other_model(board)
-    out, err = capsys.readouterr()
-    assert out == "" and err.count("\n") == 1
-    assert "COM5 runs another model (a.tflite, digest 12) than build/digits_int8.tflite" in err
-
-
 # --- Help and JSON -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", NAMES)
 def test_every_command_explains_itself(kit, command):
     """--help works for each, offers --json, and `kit --help` lists it."""
     done = kit(command, "--help")
@@ -282,18 +283,16 @@ def test_json_is_all_there_is_on_stdout(kit):
 
 def test_commands_that_take_minutes(kit, monkeypatch):
     """run, refresh and lab pass on what they are given, and print one object for --json."""
-    made = {"notebooks": ["02.ipynb"], "html": ["02.html"], "artifacts": ["x"], "report": {}}
-    asked = []
-    monkeypatch.setattr(
-        "kit.lesson.execute.run_notebooks", lambda names: asked.append(names) or made
-    )
-    monkeypatch.setattr(
-        "kit.lesson.execute.refresh_notebooks", lambda names: asked.append(names) or [Path("x")]
-    )
-    monkeypatch.setattr(
-        subprocess, "call", lambda command, **_: asked.append(command[3 + len(cli.LAB) :]) or 0
-    )
-    assert json.loads(kit("run", "02", "--json").out) == made
+    result = {"notebooks": ["02.ipynb"], "html": ["02.html"], "artifacts": ["x"], "report": {}}
+    asked, own = [], 3 + len(commands.LAB)
+    instead = {
+        "kit.lesson.execute.run_notebooks": lambda names, board: asked.append(names) or result,
+        "kit.lesson.execute.refresh_notebooks": lambda names: asked.append(names) or [Path("x")],
+        "subprocess.call": lambda command, **_: asked.append(command[own:]) or 0,
+    }
+    for name, function in instead.items():
+        monkeypatch.setattr(name, function)
+    assert json.loads(kit("run", "02", "--json").out) == result
     assert json.loads(kit("refresh", "--json").out) == {"changed": ["x"]}
     options = ["--no-browser", "--port", "9999"]
     assert json.loads(kit("lab", "--json", *options).out) == {"exit_code": 0}
@@ -306,13 +305,11 @@ def test_commands_that_take_minutes(kit, monkeypatch):
 def test_a_failure_is_an_exit_code_with_and_without_json(kit, monkeypatch, form):
     """A script that asks for JSON learns of a failed JupyterLab and of a computer not ready."""
     monkeypatch.setattr(subprocess, "call", lambda command, **_: 3)
-    missing = Check("CMake", False, "not on PATH", "required", "install it")
-    monkeypatch.setattr(
-        import_module("kit.checks.doctor"), "examine", lambda board: Examination([missing])
-    )
+    missing = doctor.Check("CMake", False, "not on PATH", "required", "install it")
+    monkeypatch.setattr(doctor, "examine", lambda board: doctor.Examination((missing,)))
     assert_helpful(kit("lab", *form), "exit code 3")
-    doctor = kit("doctor", *form)
-    assert doctor.code == 1 and "CMake" in doctor.out
+    done = kit("doctor", *form)
+    assert done.code == 1 and "CMake" in done.out
 
 
 def test_a_path_is_shown_as_it_is(kit, folder):
@@ -325,8 +322,8 @@ def test_a_path_is_shown_as_it_is(kit, folder):
 
 
 def files(folder):
-    """Everything the user has, and build/ but for the compiler's cache: size and time of files."""
-    found = [path for path in folder.rglob("*") if "zig-cache" not in path.parts]
+    """Everything the user has, and build/ but for the compiler's caches: size and time of files."""
+    found = [path for path in folder.rglob("*") if not {"zig-cache", "host"} & {*path.parts}]
     times = {path: path.stat() for path in found if path.is_file()}
     return found, {path: (stat.st_size, stat.st_mtime_ns) for path, stat in times.items()}
 
@@ -351,7 +348,7 @@ BAD = [
     ("validate conv.tflite --random 5", "CONV_2D"),
     ("validate twenty.tflite --images 5", "shape (1, 20)"),
     ("build --network notes", "no generated network"),
-    ("build --network large", "524,288 bytes of flash"),
+    ("build --network large", "the STM32F446RE has 524,288"),
     ("build --network network --out digit.png", "digit.png cannot be written"),
     ("flash --elf missing.elf", "missing.elf is not a program"),
     ("flash --elf digit.png", "digit.png is not a program"),
@@ -381,7 +378,7 @@ def test_a_mistake_is_explained_and_harms_nothing(kit, folder, line, said):
 
 
 @pytest.mark.parametrize(("line", "said"), BAD[2::8])
-def test_the_same_in_a_process_of_its_own(road, folder, line, said):
+def test_the_same_in_a_process_of_its_own(walked, folder, line, said):
     """A sample as the shell sees it: real exit codes and streams."""
     assert_helpful(shell(folder, *line.split()), said)
 
@@ -441,17 +438,13 @@ def test_evaluate_refuses_a_network_of_another_size(kit):
 
 @pytest.mark.skipif(os.name == "nt", reason="a shell's pipe")
 @pytest.mark.parametrize("words", ["boards", "doctor --json", "recognize digit.png"])
-def test_a_reader_that_has_seen_enough(road, folder, words):
+def test_a_reader_that_has_seen_enough(walked, folder, words):
     """As behind `| head -1`: quietly, and nothing is said of a board's plug."""
-    read_model, write = os.pipe()
-    os.close(read_model)
+    read, write = os.pipe()
+    os.close(read)
     with os.fdopen(write, "w") as closed:
-        done = subprocess.run(
-            [sys.executable, "-m", "kit", *words.split()],
-            cwd=folder, env=environment(folder), stdin=subprocess.DEVNULL, stdout=closed,
-            stderr=subprocess.PIPE, encoding="utf-8", timeout=300, check=False,
-        )  # fmt: skip
-    assert (done.returncode, done.stderr) == (141, "")
+        done = shell(folder, *words.split(), stdout=closed)
+    assert (done.code, done.err) == (141, "")
 
 
 def test_a_pipe_of_the_board_is_not_that_of_the_output(kit, monkeypatch):
@@ -471,9 +464,6 @@ def test_a_notebook_names_the_command_as_it_can_be_typed_there():
     program = "py" if os.name == "nt" else "python3"
     assert f"`{program} workshop.py boards`, then `{program} workshop.py flash --board" in shown
     assert "; not kit." in shown and "`kit boards`" in str(error)
-    workshop = (ROOT / "workshop.py").read_text(encoding="utf-8")
-    for command in COMMANDS:
-        assert f'"{command}": ' in workshop, f"`workshop.py {command}` is none"
 
 
 @pytest.mark.deep
@@ -493,12 +483,11 @@ def test_a_board_that_goes_away(kit):
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGINT cannot be sent to one process")
 @pytest.mark.parametrize("seconds", [0.0, 0.3, 0.6])
-def test_ctrl_c_stops_at_once(road, folder, seconds):
+def test_ctrl_c_stops_at_once(walked, folder, seconds):
     """While the board works: exit code 130 and one word, however deep in the emulator it comes."""
     with subprocess.Popen(
         [sys.executable, "-m", "kit", "evaluate", "--json"],
-        cwd=folder, env=environment(folder), encoding="utf-8",
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        **user(folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     ) as process:  # fmt: skip
         try:
             assert "asking" in process.stderr.readline()

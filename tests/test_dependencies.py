@@ -95,14 +95,14 @@ def third_party() -> dict[str, set[str]]:
     return found
 
 
-def test_every_dependency_has_its_reason_beside_it() -> None:
+def test_every_dependency_has_its_reason_beside_it():
     """A reader learns why each package is there; so does who wants to remove one."""
     lines = [line for line in PROJECT_TEXT.splitlines() if re.match(r'  "[\w-]+[><=~]', line)]
     assert len(lines) == len(DIRECT)
     assert [line for line in lines if not re.search(r'",\s+# \w.{5,}', line)] == []
 
 
-def test_the_lock_pins_every_dependency_within_its_range() -> None:
+def test_the_lock_pins_every_dependency_within_its_range():
     """What is installed is what pyproject.toml asks for."""
     assert sorted(set(DIRECT) - set(LOCKED)) == []
     pins = {name: next(iter(LOCKED[name].specifier)).version for name in DIRECT}
@@ -110,24 +110,24 @@ def test_the_lock_pins_every_dependency_within_its_range() -> None:
     assert outside == {}
 
 
-def test_the_lock_has_one_version_of_each_package() -> None:
+def test_the_lock_has_one_version_of_each_package():
     """The same versions on every system and Python: a lesson does not depend on either."""
     assert len(LOCKED) == len(re.findall(r"^\S+==", LOCK_TEXT, re.MULTILINE)) > len(DIRECT)
 
 
-def test_every_entry_of_the_lock_has_hashes() -> None:
+def test_every_entry_of_the_lock_has_hashes():
     """pip refuses any file but those that were locked."""
     entries = re.split(r"\n(?=\S)", LOCK_TEXT.strip())
     hashed = re.compile(r"[\w.-]+==\S+( ; [^\n]+)?( \\\n    --hash=sha256:[0-9a-f]{64})+")
     assert [entry for entry in entries if not hashed.fullmatch(entry)] == []
 
 
-def test_the_lock_names_no_host() -> None:
+def test_the_lock_names_no_host():
     """Any index or mirror will do: the hashes say whether its files are right."""
     assert re.findall(r"://|--\w*(?:index|find-links|trusted)\S*|\S+@ ", LOCK_TEXT) == []
 
 
-def test_locked_packages_accept_this_python() -> None:
+def test_locked_packages_accept_this_python():
     """pip refuses a package whose upper bound excludes this Python; uv's lock overlooks it."""
     refusing = []
     for name, requirement in LOCKED.items():
@@ -142,7 +142,7 @@ def test_locked_packages_accept_this_python() -> None:
     assert refusing == []
 
 
-def test_conda_installs_the_same() -> None:
+def test_conda_installs_the_same():
     """environment.yml, for conda and Binder, asks for the same packages in the same ranges."""
     *lines, last = conda_pip_lines()
     assert last == "-e ."
@@ -151,7 +151,7 @@ def test_conda_installs_the_same() -> None:
     }
 
 
-def test_conda_and_workshop_take_the_same_pythons() -> None:
+def test_conda_and_workshop_take_the_same_pythons():
     """3.11 to 3.13 everywhere: pyproject.toml, environment.yml, workshop.py, the workflow."""
     bounds = SpecifierSet(PROJECT["project"]["requires-python"])
     pythons = [f"3.{minor}" for minor in range(6, 30) if bounds.contains(f"3.{minor}")]
@@ -162,19 +162,19 @@ def test_conda_and_workshop_take_the_same_pythons() -> None:
     assert f"python: {json.dumps(pythons)}" in workflow
 
 
-def test_every_import_is_a_direct_dependency() -> None:
+def test_every_import_is_a_direct_dependency():
     """Nothing is used that only happens to be installed along with something else."""
     used = third_party()
     assert {n: sorted(used[n]) for n in set(used) - set(DIRECT) - set(BROUGHT_ALONG)} == {}
 
 
-def test_every_direct_dependency_is_used() -> None:
+def test_every_direct_dependency_is_used():
     """What nothing uses is not installed."""
     assert sorted(set(DIRECT) - set(third_party()) - set(NOT_IMPORTED)) == []
     assert sorted(set(NOT_IMPORTED) - set(DIRECT)) == []
 
 
-def test_workshop_needs_python_alone() -> None:
+def test_workshop_needs_python_alone():
     """It runs before anything is installed."""
     modules = imported((ROOT / "workshop.py").read_text(encoding="utf-8"))
     assert modules - sys.stdlib_module_names == set()

@@ -1,4 +1,5 @@
-"""What the kit makes appears whole or not at all, beside others, and where it may be written."""
+"""kit/paths.py: what is made appears whole or not at all, beside others, and where it may be
+written."""
 
 import errno
 import json
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from kit import paths
-from kit.checks.doctor import disk
+from kit.checks.doctor import look_for
 from kit.errors import KitError
 from kit.lesson.results import report
 from kit.paths import ROOT, build_folder, locked, replacing
@@ -48,7 +49,7 @@ paths._rename = die_before_the_second
 
 with paths.replacing(sys.argv[1]) as path:
     path.mkdir()
-    (path / "name").write_text("half")
+    (path / "half").write_text("")
     if sys.argv[2] == "inside":
         os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -64,6 +65,14 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
+def make(target, *inside):
+    """A folder with empty files of these names."""
+    with replacing(target) as path:
+        path.mkdir()
+        for name in inside:
+            (path / name).write_text("")
+
+
 def test_a_file_appears_when_it_is_complete(tmp_path):
     with replacing(tmp_path / "a" / "model.keras") as path:
         path.write_text("half")
@@ -72,40 +81,27 @@ def test_a_file_appears_when_it_is_complete(tmp_path):
     assert names(tmp_path / "a") == ["model.keras"]
 
 
-@pytest.mark.parametrize("kind", ["file", "folder"])
-def test_after_an_error_the_earlier_one_is_there(tmp_path, kind):
-    target = tmp_path / "thing"
-
-    def write(path, text):
-        if kind == "folder":
-            path.mkdir()
-            path = path / "inside"
-        path.write_text(text)
-
-    with replacing(target) as path:
-        write(path, "good")
-    with pytest.raises(RuntimeError), replacing(target) as path:
-        write(path, "bad")
-        raise RuntimeError
-    assert names(tmp_path) == ["thing"]
-    assert (target / "inside" if kind == "folder" else target).read_text() == "good"
-
-
-def test_a_folder_is_replaced_as_a_whole(tmp_path):
+def test_a_folder_is_replaced_as_a_whole_or_not_at_all(tmp_path):
     for name in ("first", "second"):
-        with replacing(tmp_path / "network") as path:
-            path.mkdir()
-            (path / name).write_text("")
-    assert names(tmp_path / "network") == ["second"]
+        make(tmp_path / "network", name)
+    with pytest.raises(RuntimeError), replacing(tmp_path / "network") as path:
+        path.mkdir()
+        raise RuntimeError
+    assert names(tmp_path) == ["network"] and names(tmp_path / "network") == ["second"]
+
+
+def test_after_an_error_the_earlier_file_is_there(tmp_path):
+    (tmp_path / "thing").write_text("good")
+    with pytest.raises(RuntimeError), replacing(tmp_path / "thing") as path:
+        path.write_text("bad")
+        raise RuntimeError
+    assert names(tmp_path) == ["thing"] and (tmp_path / "thing").read_text() == "good"
 
 
 def test_a_file_in_the_way_of_a_folder(tmp_path):
     (tmp_path / "network").write_text("mine")
-    with (
-        pytest.raises(KitError, match="cannot be written"),
-        replacing(tmp_path / "network") as path,
-    ):
-        path.mkdir()
+    with pytest.raises(KitError, match="cannot be written"):
+        make(tmp_path / "network")
     assert names(tmp_path) == ["network"] and (tmp_path / "network").read_text() == "mine"
 
 
@@ -117,9 +113,7 @@ def test_a_place_that_cannot_be(tmp_path):
 
 def test_a_rename_that_fails_puts_the_old_folder_back(tmp_path, monkeypatch):
     """As on Windows, where a file that is open cannot be replaced."""
-    with replacing(tmp_path / "network") as path:
-        path.mkdir()
-        (path / "old").write_text("")
+    make(tmp_path / "network", "old")
     rename = os.replace
 
     def refuse(source, target):
@@ -129,8 +123,8 @@ def test_a_rename_that_fails_puts_the_old_folder_back(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "replace", refuse)
     monkeypatch.setattr(paths, "RENAME_SECONDS", 0.1)
-    with pytest.raises(KitError, match="in use"), replacing(tmp_path / "network") as path:
-        path.mkdir()
+    with pytest.raises(KitError, match="in use"):
+        make(tmp_path / "network")
     assert names(tmp_path) == ["network"] and names(tmp_path / "network") == ["old"]
 
 
@@ -150,8 +144,7 @@ def test_a_rename_that_is_refused_for_a_moment_is_tried_again(tmp_path, monkeypa
 
 
 def test_a_block_that_writes_nothing_is_told_so(tmp_path):
-    with replacing(tmp_path / "network") as path:
-        path.mkdir()
+    make(tmp_path / "network")
     with pytest.raises(KitError, match="was not made"), replacing(tmp_path / "network"):
         pass
     assert names(tmp_path) == ["network"]
@@ -189,24 +182,20 @@ def test_figures_of_two_notebooks_at_once_are_all_kept(tmp_path):
 def test_a_program_that_is_killed_leaves_nothing_that_stays(tmp_path, when):
     """What was there before is there for the next reader; a day later the leftovers are gone."""
     folder = tmp_path / "network"
-    with replacing(folder) as path:
-        path.mkdir()
-        (path / "name").write_text("whole")
+    make(folder, "whole")
     assert start(KILLED, folder, when).wait() == -signal.SIGKILL
     with locked(folder):
-        assert (folder / "name").read_text() == "whole"
+        assert names(folder) == ["whole"]
     (partial,) = tmp_path.glob(".*.partial")
     for age, left in ((60, 2), (2 * paths.DAY, 1)):
         os.utime(partial, (time.time() - age,) * 2)
-        with replacing(folder) as path:
-            path.mkdir()
+        make(folder)
         assert len(names(tmp_path)) == left
 
 
 def test_a_lock_may_be_taken_again_inside(tmp_path):
     with locked(tmp_path / "network"), locked(tmp_path / "network") as folder:
-        with replacing(folder) as path:
-            path.mkdir()
+        make(folder)
         assert names(tmp_path) == [".network.lock", "network"]
     assert names(tmp_path) == ["network"]
 
@@ -247,8 +236,8 @@ def test_where_no_lock_can_be_kept_it_works_without(tmp_path, monkeypatch, lost)
         monkeypatch.setattr(paths, "_lock", refuse)
     else:
         monkeypatch.setattr(paths, "_try_lock", refuse)
-    with locked(tmp_path / "network"), replacing(tmp_path / "network") as path:
-        path.mkdir()
+    with locked(tmp_path / "network"):
+        make(tmp_path / "network")
     assert names(tmp_path) == ["network"]
 
 
@@ -301,7 +290,8 @@ def test_nowhere_to_build(read_only, monkeypatch):
     with pytest.raises(KitError, match="KIT_BUILD") as error:
         build_folder()
     assert str(read_only / "chosen") in error.value.what
-    assert not disk().found and "KIT_BUILD" in disk().how_to_get
+    disk = look_for("1 GB of disk")
+    assert not disk.found and "KIT_BUILD" in disk.how_to_get
     monkeypatch.delenv("KIT_BUILD")
     for name in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(name, str(read_only))

@@ -1,7 +1,12 @@
-"""The README's figures are those of the report: measured, not remembered."""
+"""README.md: its figures are measured, not remembered, and its commands are those of `kit`."""
 
+import re
+
+from kit.commands import COMMANDS, EITHER
 from kit.lesson.results import read_report
 from kit.paths import ROOT
+
+ROW = r"^\| `(\w+)([^`]*)` \| (.+) \|$"
 
 
 def test_the_figures_in_the_readme_are_those_measured(road, monkeypatch):
@@ -21,3 +26,14 @@ def test_the_figures_in_the_readme_are_those_measured(road, monkeypatch):
     cycles = board["estimated_cycles_per_inference"]
     assert f"| {board['instructions_per_inference']:,} instructions | for one inference" in text
     assert f"an estimated {cycles:,} cycles, {cycles / 180e3:.2f} ms at 180 MHz |" in text
+
+
+def test_the_readme_tells_the_commands_in_the_words_of_their_help():
+    """kit.commands, `kit --help` and README.md, from which workshop.py takes its own list."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8").replace(r"\|", "/")
+    told = {name: (use, words) for name, use, words in re.findall(ROW, text, re.MULTILINE)}
+    assert list(told) == [work.__name__.lstrip("_") for work in COMMANDS]
+    for (use, words), (work, arguments) in zip(told.values(), COMMANDS.items(), strict=True):
+        help_text = " ".join(work.__doc__.rstrip(".").split())
+        assert words.replace("`", "") == help_text[0].lower() + help_text[1:]
+        assert set(re.findall(r"--[a-z-]+", use)) <= {*arguments, *arguments.get(EITHER, {})}

@@ -103,7 +103,7 @@ def images():
 def reference(road):
     """The scores of LiteRT's reference kernels, shape (1000, 10)."""
     model = road["build"] / "digits_int8.tflite"
-    return Reference(model).run(validate.test_images(model, IMAGES)).reshape(IMAGES, -1)
+    return Reference(model).run(validate.mnist_inputs(model, IMAGES)).reshape(IMAGES, -1)
 
 
 @needs_qemu

@@ -14,7 +14,7 @@ from kit.paths import FIRMWARE, ROOT
 
 STATIONS = ["digits", "pictures", "model", "generate", "compile", "board", "lesson"]
 GROUND = ["errors", "boards", "paths", "programs", "progress", "provenance", "silence", "tables"]
-TOP = ["checks", "cli", "__init__", "__main__"]  # above every station
+TOP = ["checks", "commands", "cli", "__init__", "__main__"]  # above every station
 SOURCES = sorted((ROOT / "kit").rglob("*.py"))
 LINES = {  # at most so many in each building: what is added looks first for what is said twice
     "the learner's part": (2500, ("kit/digits", "kit/model", "kit/generate", "firmware/nn",

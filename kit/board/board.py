@@ -229,8 +229,11 @@ class Board(contextlib.AbstractContextManager["Board"]):
     def reset(self) -> None:
         """Restart the program on the board, a crashed one too; it says hello before the next
         request."""
-        with contextlib.suppress(CrashError):  # the reply of a crashed program, which restarts
+        try:
             self.link.request(Request.RESET)
+        except CrashError:  # the reply of a crashed program, which restarts
+            if hasattr(self.port, "reset"):  # a virtual board has stopped it: the black button
+                self.port.reset()
         self.link.fall_back()
         self._hello = None
 

@@ -1,5 +1,6 @@
 """What this computer has for the course: found, or how to get it."""
 
+import importlib
 import importlib.metadata
 import platform
 import re
@@ -7,23 +8,21 @@ import shutil
 import sys
 import tomllib
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
-from html import escape
-from importlib import import_module
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psutil
-from rich.table import Table
-from rich.text import Text
 
+from kit.boards import DEFAULT
 from kit.errors import KitError
 from kit.paths import ROOT, build_folder
 from kit.programs import find_program, run_program, system
+from kit.tables import Table
 
 GIGABYTE = 1_000_000_000
-
 INSTALL = "python3 workshop.py doctor (it installs what is locked)"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")  # for the drawing pad's test
+REQUIRED, OPTIONAL = "required", "optional"
 
 
 @dataclass(frozen=True)
@@ -33,84 +32,84 @@ class Check:
     name: str
     found: bool
     detail: str
-    needed: str  # "required" or "optional"
+    needed: str  # REQUIRED or OPTIONAL
     how_to_get: str
 
 
-class Examination(list[Check]):
-    """All checks; shows as a table in a notebook and with rich's `print`."""
+@dataclass(frozen=True)
+class Examination:
+    """All checks; a notebook shows them as a table."""
+
+    checks: tuple[Check, ...]
 
     @property
     def ready(self) -> bool:
         """Whether everything that is required was found."""
-        return all(check.found for check in self if check.needed == "required")
+        return all(check.found for check in self.checks if check.needed == REQUIRED)
 
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON: {"ready": bool, "checks": [{"name", "found", "detail", ...}]}."""
-        return {"ready": self.ready, "checks": [asdict(check) for check in self]}
-
-    def rows(self) -> list[tuple[str, str, str]]:
+    def table(self) -> Table:
         """What, whether it was found, and its detail or how to get it."""
-        return [(check.name, _verdict(check), _remark(check)) for check in self]
-
-    def __rich__(self) -> Table:
-        table = Table("what", "found", "", title="What this computer has")
-        for row in self.rows():
-            table.add_row(*map(Text, row))
-        return table
-
-    def _repr_html_(self) -> str:
-        left = 'style="text-align:left"'
-        heads = "".join(f"<th {left}>{text}</th>" for text in ("what", "found", ""))
-        lines = ("".join(f"<td {left}>{escape(text)}</td>" for text in row) for row in self.rows())
-        body = "".join(f"<tr>{line}</tr>" for line in lines)
-        return f"<table><tr>{heads}</tr>{body}</table>"
+        lacks = {REQUIRED: "MISSING", OPTIONAL: "no (optional)"}
+        rows = []
+        for one in self.checks:
+            remarks = [one.detail] if one.found else [one.detail, one.how_to_get]
+            verdict = "yes" if one.found else lacks[one.needed]
+            rows.append([one.name, verdict, ". ".join(filter(None, remarks))])
+        return Table(["what", "found", ""], rows, [False] * 3, "What this computer has")
 
     def __repr__(self) -> str:
-        return "\n".join(": ".join(row) for row in self.rows())
+        return repr(self.table())
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
 
 
 def examine(board_url: str | None = None) -> Examination:
-    """Look for everything the course can use; changes nothing and needs no network.
-
-    Args:
-        board_url: also greet the board there, for example "virtual://" or "COM5".
-    """
-    looks = [python, packages, compiler, *_build_tools(), virtual_board, board_on_usb, board_drive]
-    looks += [flashing_tools, st_edge_ai, gnu_compiler, chromium, memory, disk]
-    checks = Examination(look() for look in looks)
+    """Look for everything the course can use; changes nothing and needs no network. With
+    `board_url`, such as "virtual://" or "COM5", also greet the board there."""
+    checks = [look_for(name) for name in CHECKS]
     if board_url is not None:
-        checks.append(board(board_url))
-    return checks
+        checks.append(_check(f"board at {board_url}", REQUIRED, lambda: _greeted(board_url)))
+    return Examination(tuple(checks))
 
 
-def _verdict(check: Check) -> str:
-    if check.found:
-        return "yes"
-    return "MISSING" if check.needed == "required" else "no (optional)"
+def look_for(name: str) -> Check:
+    """One of CHECKS, by its name."""
+    return _check(name, *CHECKS[name])
 
 
-def _remark(check: Check) -> str:
-    texts = [check.detail] if check.found else [check.detail, check.how_to_get]
-    return ". ".join(text for text in texts if text)
+def _check(name: str, needed: str, look: Callable[[], str]) -> Check:
+    how_to_get = HOW_TO_GET.get(name, "")
+    try:
+        detail = look()
+    except KitError as error:
+        return Check(name, False, error.what, needed, error.next_step or how_to_get)
+    except (ImportError, OSError) as error:
+        return Check(name, False, str(error), needed, how_to_get)
+    return Check(name, bool(detail), detail, needed, how_to_get)
 
 
-def python() -> Check:
-    """Python 3.11 to 3.13, and whether it is the one of .venv."""
-    good = (3, 11) <= sys.version_info[:2] <= (3, 13)
+# Looks: what was found, in words; nothing, or an error that says what is wrong, where it was not.
+
+
+def _python() -> str:
     place = short(Path(sys.prefix)) if sys.prefix != sys.base_prefix else "no virtual environment"
-    detail = f"{platform.python_version()}, {place}"
-    return Check("Python 3.11 to 3.13", good, detail, "required", "Get it from python.org")
+    good = (3, 11) <= sys.version_info[:2] <= (3, 13)
+    return _enough(good, f"{platform.python_version()}, {place}")
 
 
-def packages() -> Check:
-    """Every dependency of pyproject.toml is installed, in the version of requirements.lock."""
+def _enough(good: bool, detail: str) -> str:
+    if not good:
+        raise KitError(detail)
+    return detail
+
+
+def _packages() -> str:
     missing, different = compare_packages(dependencies(), locked_versions())
     found = f"{len(dependencies())} packages"
     if different:
         found += f", other than in requirements.lock: {', '.join(different)}"
-    detail = f"missing: {', '.join(missing)}" if missing else found
-    return Check("Python packages", not missing, detail, "required", INSTALL)
+    return _enough(not missing, f"missing: {', '.join(missing)}" if missing else found)
 
 
 def compare_packages(
@@ -144,140 +143,88 @@ def locked_versions() -> dict[str, set[str]]:
     return versions
 
 
-def compiler() -> Check:
-    """zig, which comes as a Python package."""
-    version = _printed([sys.executable, "-m", "ziglang", "version"])
-    return Check("C compiler (zig)", bool(version), version, "required", INSTALL)
+def _unicorn() -> str:
+    importlib.import_module("unicorn")
+    return f"{importlib.metadata.version('unicorn')}, at virtual://"
 
 
-def _build_tools() -> list[Callable[[], Check]]:
-    return [
-        lambda: _program("CMake", ["cmake"], "required", INSTALL),
-        lambda: _program("Ninja", ["ninja"], "required", INSTALL),
-    ]
-
-
-def virtual_board() -> Check:
-    """Unicorn, the CPU of the virtual NUCLEO-F446RE, can be loaded."""
-    try:
-        import_module("unicorn")
-    except (ImportError, OSError) as error:
-        return Check("virtual board (Unicorn)", False, str(error), "required", INSTALL)
-    detail = f"{importlib.metadata.version('unicorn')}, at virtual://"
-    return Check("virtual board (Unicorn)", True, detail, "required", INSTALL)
-
-
-def board_on_usb() -> Check:
-    """The ST-LINKs that have a serial port."""
+def _board_on_usb() -> str:
     from kit.board.probes import PLUG_IN, find_probes
 
-    found = ", ".join(f"{probe.board} at {probe.port}" for probe in find_probes())
-    detail = found or "no serial port of an ST-LINK"
-    return Check("board on USB (ST-LINK)", bool(found), detail, "optional", PLUG_IN[system()])
+    if probes := find_probes():
+        return ", ".join(f"{probe.board} at {probe.port}" for probe in probes)
+    raise KitError("no serial port of an ST-LINK", next_step=PLUG_IN[system()])
 
 
-def board_drive() -> Check:
-    """The drive that a NUCLEO shows; a .bin copied there is flashed."""
+def _board_drive() -> str:
     from kit.board.probes import probe_drives
-    from kit.boards import DEFAULT
 
-    places = [drive.path for drive in probe_drives()]
-    detail = ", ".join(map(str, places))
-    how = f"Plug in a {DEFAULT.board}: it shows as the drive {DEFAULT.drive}"
-    return Check("drive of the board", bool(places), detail, "optional", how)
+    return ", ".join(str(drive.path) for drive in probe_drives())
 
 
-def flashing_tools() -> Check:
-    """Programs that can flash a board, the preferred one first; the drive needs none of them."""
+def _flashing_tools() -> str:
+    """The preferred one first; the drive needs none of them."""
     from kit.board.flashing.tools import installed
 
-    how = "Not needed while the board shows a drive; else install STM32CubeProgrammer"
-    found = installed()
-    words = [(tool.name, _number(path), short(path)) for tool, path in found]
-    detail = ", ".join(" ".join(filter(None, parts)) for parts in words)
-    return Check("flashing tools", bool(found), detail, "optional", how)
+    return ", ".join(f"{tool.name} {_program(path)}" for tool, path in installed())
 
 
-def st_edge_ai() -> Check:
-    """ST's generator (X-CUBE-AI): which one is used and its version, or where it was looked for."""
+def _st_edge_ai() -> str:
+    """Which one is used and its version, or where it was looked for."""
     from kit.generate.xcubeai import ask_tool, look
 
-    name = "X-CUBE-AI (ST Edge AI)"
-    how = "Get ST Edge AI Core from st.com and set STEDGEAI_CORE_DIR to its folder"
     search = look()
     if not search.tools:
-        places = ", ".join(search.places)
-        return Check(name, False, f"looked at {places}", "optional", how)
+        raise KitError(f"looked at {', '.join(search.places)}")
     tool, others = search.tools[0], search.tools[1:]
     try:
-        version = str(ask_tool(tool)[0])
+        detail = f"{ask_tool(tool)[0]}, {short(tool.program)} (by {tool.place})"
     except KitError as error:
-        return Check(name, False, f"{short(tool.program)}: {error.why}", "optional", how)
-    detail = f"{version}, {short(tool.program)} (by {tool.place})"
-    also = "".join(f"; also {short(other.program)}" for other in others)
-    return Check(name, True, detail + also, "optional", "")
+        raise KitError(f"{short(tool.program)}: {error.why}") from error
+    return detail + "".join(f"; also {short(other.program)}" for other in others)
 
 
-def gnu_compiler() -> Check:
-    """arm-none-eabi-gcc: on PATH, or where an installer puts it."""
+def _gnu_compiler() -> str:
     from kit.compile.toolchain import GET_GCC, find_gcc
 
-    how = f"Only X-CUBE-AI and `kit build --compiler gcc` need it: {GET_GCC[system()]}"
-    path = find_gcc()
-    detail = f"{_number(path)} {short(path)}".strip() if path else ""
-    return Check("arm-none-eabi-gcc", bool(path), detail, "optional", how)
+    if path := find_gcc():
+        return _program(path)
+    needs = "Only X-CUBE-AI and `kit build --compiler gcc` need it"
+    raise KitError("", next_step=f"{needs}: {GET_GCC[system()]}")
 
 
-def chromium() -> Check:
-    """A browser for the test of the drawing pad."""
-    names = ["chromium", "chromium-browser", "google-chrome", "chrome"]
-    how = "Only the browser test uses it: install Chromium or Google Chrome"
-    return _program("Chromium", names, "optional", how)
-
-
-def memory() -> Check:
-    """4 GB of memory: TensorFlow's training and converter fit."""
+def _memory() -> str:
     size = psutil.virtual_memory().total / GIGABYTE
-    return Check("4 GB of memory", size >= 4, f"{size:.0f} GB", "optional", "Close other programs")
+    return _enough(size >= 4, f"{size:.0f} GB")
 
 
-def disk() -> Check:
-    """1 GB free where build/ is, which can be written."""
-    try:
-        folder = build_folder()
-    except KitError as error:
-        return Check("1 GB of disk", False, error.what, "required", error.next_step)
+def _disk() -> str:
+    folder = build_folder()
     free = shutil.disk_usage(folder).free / GIGABYTE
-    enough = free >= 1  # the exact number would differ at each look
-    detail = f"{'enough' if enough else f'{free:.1f} GB'} free in {short(folder)}"
-    return Check("1 GB of disk", enough, detail, "required", "Free some space on this disk")
+    if free < 1:
+        raise KitError(f"{free:.1f} GB free in {short(folder)}")
+    return f"enough free in {short(folder)}"  # the exact number would differ at each look
 
 
-def board(url: str) -> Check:
-    """The board at a URL answers."""
+def _greeted(url: str) -> str:
     from kit.board import Board
 
-    try:
-        with Board(url) as there:
-            detail = str(there.hello())
-    except KitError as error:
-        return Check(f"board at {url}", False, error.what, "required", error.next_step)
-    return Check(f"board at {url}", True, detail, "required", "")
+    with Board(url) as there:
+        return str(there.hello())
 
 
-def _program(name: str, candidates: list[str], needed: str, how: str) -> Check:
-    found = [path for candidate in candidates if (path := find_program(candidate, beside=True))]
-    detail = ", ".join(f"{_number(path)} {short(path)}".strip() for path in found)
-    return Check(name, bool(found), detail, needed, how)
+def _programs(*names: str) -> str:
+    found = (find_program(name, beside=True) for name in names)
+    return ", ".join(_program(path) for path in found if path)
 
 
-def _number(program: Path) -> str:
-    """The first thing like a version in what `--version` prints."""
-    found = re.search(r"\d+(\.\d+)+", _printed([str(program), "--version"]))
-    return found.group() if found else ""
+def _program(path: Path) -> str:
+    """The first thing like a version in what `--version` prints, and the place."""
+    version = re.search(r"\d+(\.\d+)+", _printed(str(path), "--version"))
+    return f"{version.group()} {short(path)}" if version else short(path)
 
 
-def _printed(command: list[str]) -> str:
+def _printed(*command: str) -> str:
     """What a program prints; nothing when it fails or hangs."""
     done = run_program(command, 20)
     return "" if done.code or done.trouble else done.printed.strip()
@@ -289,3 +236,33 @@ def short(path: Path) -> str:
         if path.is_relative_to(base):
             return str(sign / path.relative_to(base))
     return str(path)
+
+
+CHECKS: dict[str, tuple[str, Callable[[], str]]] = {
+    "Python 3.11 to 3.13": (REQUIRED, _python),
+    "Python packages": (REQUIRED, _packages),
+    "C compiler (zig)": (REQUIRED, lambda: _printed(sys.executable, "-m", "ziglang", "version")),
+    "CMake": (REQUIRED, lambda: _programs("cmake")),
+    "Ninja": (REQUIRED, lambda: _programs("ninja")),
+    "virtual board (Unicorn)": (REQUIRED, _unicorn),
+    "board on USB (ST-LINK)": (OPTIONAL, _board_on_usb),
+    "drive of the board": (OPTIONAL, _board_drive),
+    "flashing tools": (OPTIONAL, _flashing_tools),
+    "X-CUBE-AI (ST Edge AI)": (OPTIONAL, _st_edge_ai),
+    "arm-none-eabi-gcc": (OPTIONAL, _gnu_compiler),
+    "Chromium": (OPTIONAL, lambda: _programs(*BROWSERS)),
+    "4 GB of memory": (OPTIONAL, _memory),
+    "1 GB of disk": (REQUIRED, _disk),
+}
+LOCKED = ("Python packages", "C compiler (zig)", "CMake", "Ninja", "virtual board (Unicorn)")
+HOW_TO_GET = dict.fromkeys(LOCKED, INSTALL) | {  # where a look does not tell
+    "Python 3.11 to 3.13": "Get it from python.org",
+    "drive of the board": f"Plug in a {DEFAULT.board}: it shows as the drive {DEFAULT.drive}",
+    "flashing tools": "Not needed while the board shows a drive; else install STM32CubeProgrammer",
+    "X-CUBE-AI (ST Edge AI)": (
+        "Get ST Edge AI Core from st.com and set STEDGEAI_CORE_DIR to its folder"
+    ),
+    "Chromium": "Only the browser test uses it: install Chromium or Google Chrome",
+    "4 GB of memory": "Close other programs",
+    "1 GB of disk": "Free some space on this disk",
+}

@@ -8,7 +8,7 @@ import importlib.metadata
 import platform
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,8 @@ from kit.board.address import scheme
 from kit.board.flashing import confirm
 from kit.board.ports import resolve
 from kit.board.requests import REPLY
-from kit.boards import Mcu, find_mcu
-from kit.checks.validate import compare, random_inputs, test_images
+from kit.boards import find_mcu
+from kit.checks.validate import compare, mnist_inputs, random_inputs
 from kit.compile import HostNetwork
 from kit.compile.program import Program
 from kit.digits import load_mnist
@@ -36,6 +36,7 @@ FRAMES = 48
 VECTORS = 10  # random ones, and as many images
 IMAGES = 1_000
 DIGITS = 0.99  # of the images must be read alike by an engine that rounds otherwise than LiteRT
+UNKNOWN = "none: what a pixel is to the network is not known (kit generate --input-range)"
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Selftest:
-    """The page. `board` is the kind of its address, such as "serial port" or "virtual://"."""
+    """The page. `board` is the kind of its address, such as "a serial port" or "virtual://"."""
 
     kit: str
     board: str
@@ -59,10 +60,6 @@ class Selftest:
     def right(self) -> bool:
         """True when every line is as it should be."""
         return all(line.ok for line in self.lines)
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON: the fields, and the verdict."""
-        return asdict(self) | {"right": self.right}
 
     def __str__(self) -> str:
         rows = [
@@ -76,21 +73,19 @@ class Selftest:
 Part = Callable[[Board], Iterator[Line]]
 
 
-def test_board(url: str, progress: Any = iter) -> Selftest:
-    """Ask a board that runs the kit's firmware everything it can be asked.
+def run_selftest(url: str, progress: Any = iter) -> Selftest:
+    """Ask a board that runs the kit's firmware everything it can be asked; it is not flashed.
 
     The model and the program are those of the notebooks: the model file that the board names and
-    firmware.elf, both in `kit.paths.build_folder()`.
-
-    Args:
-        url: the board, or "auto"; it is not flashed.
-        progress: wraps the iteration over the test images, for a progress bar.
+    firmware.elf, both in `kit.paths.build_folder()`. `url` may be "auto"; `progress` wraps the
+    iteration over the test images, for a progress bar.
     """
     url = resolve(url)
-    parts: list[tuple[str, Part, int]] = [
+    rates: list[tuple[str, Part, int]] = [(f"{baud} baud", _line_at(baud), baud) for baud in BAUDS]
+    parts = [
         ("program", _program, BAUDS[-1]),
         ("clock", _clock, BAUDS[-1]),
-        *((f"{baud} baud", _line_at(baud), baud) for baud in BAUDS),
+        *rates,
         ("golden vectors", _golden_vectors, BAUDS[-1]),
         ("test images", lambda board: _test_images(board, progress), BAUDS[-1]),
         ("cycles", _cycles, BAUDS[-1]),
@@ -99,41 +94,32 @@ def test_board(url: str, progress: Any = iter) -> Selftest:
     lines = _attempt("hello", _hello, url, BAUDS[-1])
     if lines[0].ok:  # who does not say hello answers nothing else
         lines += [line for name, part, fast in parts for line in _attempt(name, part, url, fast)]
-    return Selftest(_this_kit(), _kind(url), tuple(lines))
+    try:
+        version = importlib.metadata.version("digits-on-stm32")
+    except importlib.metadata.PackageNotFoundError:  # run from its folder
+        version = "not installed"
+    kit = f"kit {version}, Python {platform.python_version()}, {platform.system()}"
+    return Selftest(kit, f"{scheme(url)}://" if scheme(url) else "a serial port", tuple(lines))
 
 
 def _attempt(name: str, part: Part, url: str, fastest: int) -> list[Line]:
     """The lines of a part; where it breaks off, one that says why ends them."""
-    lines = []
+    lines, why = [], ""
     try:
         with Board(url, fastest) as board:
             for line in part(board):
                 lines.append(line)
     except KitError as error:
-        lines.append(Line(name, _plain(f"{error.what} {error.why} {error.next_step}", url), False))
+        why = f"{error.what} {error.why} {error.next_step}"
     except Exception as error:  # whatever a broken board sends: the page is finished all the same
-        lines.append(Line(name, _plain(f"{type(error).__name__}: {error}", url), False))
+        why = f"{type(error).__name__}: {error}"
+    if why:  # on one line, without the names of ports and folders
+        why = why.replace(url, "the port").replace(str(Path.home()), "~")
+        lines.append(Line(name, " ".join(why.split()), False))
     if not all(line.ok for line in lines):
         with suppress(Exception), Board(url) as board:
             board.reset()  # out of a fault, back to the usual baud rate
     return lines
-
-
-def _plain(text: str, url: str) -> str:
-    """On one line, without the names of ports and folders."""
-    return " ".join(text.replace(url, "the port").replace(str(Path.home()), "~").split())
-
-
-def _this_kit() -> str:
-    try:
-        version = importlib.metadata.version("digits-on-stm32")
-    except importlib.metadata.PackageNotFoundError:  # run from its folder, not installed
-        version = "not installed"
-    return f"kit {version}, Python {platform.python_version()}, {platform.system()}"
-
-
-def _kind(url: str) -> str:
-    return f"{scheme(url)}://" if scheme(url) else "a serial port"
 
 
 # Who answers
@@ -151,31 +137,22 @@ def _program(board: Board) -> Iterator[Line]:
     program = Program(elf)
     confirm(board, program)
     found, use, mcu = board.checksum(), program.memory, program.mcu
-    yield Line(
-        "program",
-        f"{found.bytes:,} bytes, CRC-32 {found.crc32:#010x}, as {elf.name}",
-        True,
-    )
+    yield Line("program", f"{found.bytes:,} bytes, CRC-32 {found.crc32:#010x}, as {elf.name}", True)
+    flash = f"{use.flash_bytes:,} of {mcu.flash_bytes:,} bytes of flash"
     fits = use.flash_bytes <= mcu.flash_bytes and use.ram_bytes <= mcu.ram_bytes
-    yield Line("memory", f"{use.flash_bytes:,} of {mcu.flash_bytes:,} bytes of flash, "
-               f"{use.ram_bytes:,} of {mcu.ram_bytes:,} of RAM", fits)  # fmt: skip
+    yield Line("memory", f"{flash}, {use.ram_bytes:,} of {mcu.ram_bytes:,} of RAM", fits)
 
 
 def _clock(board: Board) -> Iterator[Line]:
     mcu, status = find_mcu(board.hello().mcu), board.status()
-    device = status.device_id & 0xFFF
+    device, causes = status.device_id & 0xFFF, " and ".join(status.reset_causes) or "nothing"
     wanted = "" if device == mcu.device_id else f"; the program is for {mcu.device_id:#x}"
-    yield Line("chip", f"device {device:#x}, revision {status.device_id >> 16:#x}, reset by "
-               f"{' and '.join(status.reset_causes) or 'nothing'}{wanted}", not wanted)  # fmt: skip
-    yield Line("clock", f"{status.core_hz:,} Hz from {status.clock_source}, APB1 "
-               f"{status.apb1_hz:,} Hz, {status.flash_wait_states} wait states",
-               _full_speed(status, mcu))  # fmt: skip
-
-
-def _full_speed(status: Status, mcu: Mcu) -> bool:
-    """Whether clocks and wait states are those of the board's table."""
+    text = f"device {device:#x}, revision {status.device_id >> 16:#x}, reset by {causes}"
+    yield Line("chip", text + wanted, not wanted)
+    text = f"{status.core_hz:,} Hz from {status.clock_source}, APB1 {status.apb1_hz:,} Hz, "
     found = (status.core_hz, status.apb1_hz, status.flash_wait_states)
-    return found == (mcu.core_hz, mcu.apb1_hz, mcu.flash_wait_states)
+    right = found == (mcu.core_hz, mcu.apb1_hz, mcu.flash_wait_states)
+    yield Line("clock", f"{text}{found[2]} wait states", right)
 
 
 def _stack(board: Board) -> Iterator[Line]:
@@ -195,7 +172,7 @@ def _line_at(baud: int) -> Part:
         before, size = board.status(), board.layer(0).output.bytes
         lost = sum(not _frame(board, baud, size) for _ in range(FRAMES))
         after = board.status()
-        noted = sum(_noted(after)) - sum(_noted(before))
+        noted = _noted(after) - _noted(before)
         text = f"{FRAMES} frames, {lost} lost; the chip noted {noted} errors; its rate is "
         text += f"{after.baud:,} ({after.baud / baud - 1:+.2%})"
         yield Line(f"{baud} baud", text, not lost and not noted)
@@ -206,8 +183,8 @@ def _line_at(baud: int) -> Part:
 def _agree(board: Board, baud: int) -> None:
     board.hello()
     if board.link.baud != baud:
-        raise LinkError("The board and this computer did not agree on it;",
-                        f"they stay at {board.link.baud}.")  # fmt: skip
+        stay = f"they stay at {board.link.baud}."
+        raise LinkError("The board and this computer did not agree on it;", stay)
 
 
 def _frame(board: Board, baud: int, reply_bytes: int) -> bool:
@@ -224,8 +201,8 @@ def _frame(board: Board, baud: int, reply_bytes: int) -> bool:
     return False
 
 
-def _noted(status: Status) -> tuple[int, int, int]:
-    return status.overruns, status.line_errors, status.damaged_frames
+def _noted(status: Status) -> int:
+    return status.overruns + status.line_errors + status.damaged_frames
 
 
 # The network
@@ -235,18 +212,12 @@ def _model(board: Board) -> Path:
     """The file that the network on the board was generated from."""
     path = build_folder() / board.hello().network
     if not path.is_file():
-        makers = {name: f"`kit run {notebook[:2]}` makes it." for name, notebook in MAKERS.items()}
         own = "the board's network was made from a model of this name: copy it there."
-        raise KitError(f"build/{path.name} is not there;", makers.get(path.name, own))
+        maker = MAKERS.get(path.name)
+        raise KitError(
+            f"build/{path.name} is not there;", f"`kit run {maker[:2]}` makes it." if maker else own
+        )
     return path
-
-
-def _inputs(model: Path, count: int) -> npt.NDArray[Any]:
-    """Images of MNIST, where the network takes them; else random inputs."""
-    try:
-        return test_images(model, count)
-    except KitError:
-        return random_inputs(model, count)
 
 
 def _golden_vectors(board: Board) -> Iterator[Line]:
@@ -254,19 +225,19 @@ def _golden_vectors(board: Board) -> Iterator[Line]:
 
     X-CUBE-AI's network is one layer, so its output says it all.
     """
-    model = _model(board)
+    model, is_open = _model(board), _is_open(board)
     network = HostNetwork(generate_network(model, build_folder() / "selftest"))
-    inputs = np.concatenate([random_inputs(model, VECTORS), _inputs(model, VECTORS)])
+    takes_images = board.described.input.elements == load_mnist()[1][0][0].size
+    more = mnist_inputs if takes_images else random_inputs
+    inputs = np.concatenate([random_inputs(model, VECTORS), more(model, VECTORS)])
     here = [network.layers(one) for one in inputs]
-    watched = network.network.layers if _is_open(board) else ()
-    for number, layer in enumerate(watched):
+    for number, layer in enumerate(network.network.layers if is_open else ()):
         rows = np.stack([board.watch(number, one) for one in inputs])
         wanted = np.stack([found[number].reshape(-1) for found in here])
         name = f"{layer.name}, {layer.operator}"
         yield _agreement(f"layer {number}", name, rows, wanted, "the C here", True)
-    reference = Reference(model).run(inputs).reshape(len(inputs), -1)
-    outputs = board.run(inputs)
-    yield _agreement("output", "the same inputs", outputs, reference, "LiteRT", _is_open(board))
+    yield _agreement("output", "the same inputs", board.run(inputs), Reference(model).run(inputs),
+                     "LiteRT", is_open)  # fmt: skip
 
 
 def _is_open(board: Board) -> bool:
@@ -285,26 +256,20 @@ def _agreement(
     return Line(what, text, found.same_digit >= DIGITS * found.rows)
 
 
-UNKNOWN = "none: what a pixel is to the network is not known (kit generate --input-range)"
-
-
 def _test_images(board: Board, progress: Any) -> Iterator[Line]:
     """Images of MNIST, prepared on the chip. A network that takes others was asked enough."""
-    _, (images, labels) = load_mnist()
-    images, labels = images[:IMAGES], labels[:IMAGES]
+    images, labels = (part[:IMAGES] for part in load_mnist()[1])
     hello = board.described
-    why_none = UNKNOWN if hello.input_range is None else ""
     if hello.input.elements != images[0].size:
-        why_none = f"none: the network takes {hello.input.elements:,} values"
-    if why_none:
-        yield Line("test images", why_none, True)
-        return
-    model = _model(board)
-    reference = Reference(model).run(test_images(model, IMAGES)).reshape(len(images), -1)
-    scores = board.scores(images, progress)
-    right = float((scores.argmax(axis=1) == labels).mean())
-    exact = _is_open(board)
-    yield _agreement("test images", f"{right:.1%} read right", scores, reference, "LiteRT", exact)
+        yield Line("test images", f"none: the network takes {hello.input.elements:,} values", True)
+    elif hello.input_range is None:
+        yield Line("test images", UNKNOWN, True)
+    else:
+        model = _model(board)
+        reference = Reference(model).run(mnist_inputs(model, IMAGES))
+        scores = board.scores(images, progress)
+        read = f"{(scores.argmax(axis=1) == labels).mean():.1%} read right"
+        yield _agreement("test images", read, scores, reference, "LiteRT", _is_open(board))
 
 
 def _cycles(board: Board) -> Iterator[Line]:

@@ -1,6 +1,7 @@
 """The proof that the kit is right: LiteRT's reference kernels = the C here = the C on the board."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +14,14 @@ from kit.digits import load_mnist
 from kit.errors import KitError
 from kit.generate import generate_network
 from kit.model import Range, Reference, pixels_to_input, read_model
-from kit.paths import build_folder as build_folder
+from kit.paths import build_folder
+from kit.tables import Table, table
 
 if TYPE_CHECKING:
     from kit.generate import xcubeai
 
 FLOAT_TOLERANCE = 1e-5  # scores are probabilities; the order of float additions is not defined
+DEFAULT = "LiteRT, default kernels"
 
 
 @dataclass(frozen=True)
@@ -50,30 +53,13 @@ class Validation:
         """True when the C agrees everywhere, here and on the board."""
         return not any(c.mismatches for c in self.comparisons if c.name != DEFAULT)
 
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON: the fields, and the verdict."""
-        return asdict(self) | {"right": self.right}
-
-
-DEFAULT = "LiteRT, default kernels"
-
-
-def compare(name: str, outputs: npt.NDArray[Any], reference: npt.NDArray[Any]) -> Comparison:
-    """Compare outputs of shape (n, …) with the reference's, row by row."""
-    rows = len(reference)
-    outputs, reference = outputs.reshape(rows, -1), reference.reshape(rows, -1)
-    difference = np.abs(outputs.astype(np.float64) - reference)
-    # What is no number agrees with nothing, and JSON has no infinity.
-    difference = np.nan_to_num(difference, nan=np.finfo(np.float64).max)
-    tolerance = FLOAT_TOLERANCE if reference.dtype.kind == "f" else 0.0
-    digits = outputs.argmax(1) == reference.argmax(1)
-    return Comparison(
-        name,
-        rows,
-        int((difference > tolerance).any(axis=1).sum()),
-        float(difference.max()),
-        int(digits.sum()),
-    )
+    def shown(self) -> Iterator[Table | str]:
+        """For people: a table of the comparisons, and the verdict."""
+        columns = {"name": "computed by", "rows": "rows", "mismatches": "differ",
+                   "largest": "by at most", "same_digit": "same digit"}  # fmt: skip
+        title = f"{self.model} on {self.inputs}, compared with LiteRT's reference kernels"
+        yield table([vars(c) for c in self.comparisons], columns, title, {"largest": ".3g"})
+        yield "The C is right." if self.right else "The C DIFFERS from the reference."
 
 
 @dataclass(frozen=True)
@@ -95,14 +81,43 @@ class StValidation:
     comparison: Comparison | None
     remark: str
 
+    def shown(self) -> Iterator[Table | str]:
+        """For people: a table of the metrics, the time, and the comparison."""
+        name, found = "ST's evaluation", self.comparison
+        unknown = {name: float("nan") for row in self.metrics for name in row.values}
+        rows = [{name: row.name, **unknown, **row.values} for row in self.metrics]
+        title = f"{self.model} on {self.inputs}, validated by {self.tool} ({self.mode})"
+        yield table(rows, caption=title, formats=dict.fromkeys(unknown, ".6g"))
+        if self.milliseconds is not None:
+            yield f"{self.milliseconds:g} ms an inference"
+        if found is None:
+            yield f"Not compared with LiteRT: {self.remark}"
+        else:
+            yield (
+                f"Compared with LiteRT's reference kernels: {found.mismatches:,} of "
+                f"{found.rows:,} rows differ, by {found.largest:.3g} at most, "
+                f"{found.same_digit:,} with the same digit."
+            )
 
-def test_images(path: str | Path, count: int, span: Range | None = None) -> npt.NDArray[Any]:
-    """The first `count` images of the MNIST test set as a model's inputs.
+
+def compare(name: str, outputs: npt.NDArray[Any], reference: npt.NDArray[Any]) -> Comparison:
+    """Compare outputs of shape (n, …) with the reference's, row by row."""
+    rows = len(reference)
+    outputs, reference = outputs.reshape(rows, -1), reference.reshape(rows, -1)
+    difference = np.abs(outputs.astype(np.float64) - reference)
+    # What is no number agrees with nothing, and JSON has no infinity.
+    difference = np.nan_to_num(difference, nan=np.finfo(np.float64).max)
+    tolerance = FLOAT_TOLERANCE if reference.dtype.kind == "f" else 0.0
+    mismatches = int((difference > tolerance).any(axis=1).sum())
+    same_digit = int((outputs.argmax(1) == reference.argmax(1)).sum())
+    return Comparison(name, rows, mismatches, float(difference.max()), same_digit)
+
+
+def mnist_inputs(path: str | Path, count: int, span: Range | None = None) -> npt.NDArray[Any]:
+    """The first `count` images of the MNIST test set as a model's inputs, shape (count, …).
 
     `span` is what a pixel of 0 and one of 255 are to the model; None takes it from its input.
-
-    Raises:
-        KitError: an unusable model, or one that does not take 784 values.
+    Raises KitError for an unusable model, and for one that does not take 784 values.
     """
     tensor = read_model(path).input
     _, (images, _) = load_mnist()
@@ -117,7 +132,8 @@ def test_images(path: str | Path, count: int, span: Range | None = None) -> npt.
 
 
 def random_inputs(path: str | Path, count: int, seed: int = 1) -> npt.NDArray[Any]:
-    """`count` random inputs for a model of any input shape, over the whole range of its dtype."""
+    """`count` random inputs for a model of any input shape: integers over their whole range,
+    float32 from 0 to 1. Raises KitError for another dtype."""
     tensor = read_model(path).input
     generator = np.random.default_rng(seed)
     shape = (count, *tensor.shape[1:])
@@ -139,30 +155,25 @@ def validate_model(
     board_url: str | None = "virtual://validate",
     progress: Any = iter,
 ) -> Validation:
-    """Compute `inputs` in every way and compare with LiteRT's reference kernels.
+    """Compute `inputs`, of shape (n, …) as the model takes them and `what` in words, in every way,
+    and compare with LiteRT's reference kernels.
 
-    Args:
-        path: the .tflite model, int8 or float32.
-        inputs: shape (n, …), as the model takes them.
-        what: what the inputs are, in words.
-        board_url: the board to flash and ask; None leaves it out.
-        progress: wraps the iteration over the board's inputs, for a progress bar.
-
-    Raises:
-        KitError: the model cannot be turned into C, or does not fit the chip.
+    The board at `board_url` is flashed and asked; None leaves it out. `progress` wraps the
+    iteration over its inputs, for a progress bar. Raises KitError for a model that cannot be turned
+    into C, or does not fit the chip.
     """
     network = generate_network(path, build_folder() / "validate")
     reference = Reference(path).run(inputs)
-    results = [
-        compare(DEFAULT, Reference(path, "default").run(inputs), reference),
-        compare("the C on this computer", HostNetwork(network).run(inputs), reference),
-    ]
+    results = {
+        DEFAULT: Reference(path, "default").run(inputs),
+        "the C on this computer": HostNetwork(network).run(inputs),
+    }
     if board_url:
         flash(board_url, build_firmware(network, "validate-firmware").elf)
         with Board(board_url) as board:
-            outputs = board.run(inputs, progress).reshape(reference.shape)
-        results.append(compare(f"the C on {board_url}", outputs, reference))
-    return Validation(Path(path).name, what, len(inputs), tuple(results))
+            results[f"the C on {board_url}"] = board.run(inputs, progress)
+    comparisons = (compare(name, outputs, reference) for name, outputs in results.items())
+    return Validation(Path(path).name, what, len(inputs), tuple(comparisons))
 
 
 def validate_by_st(
@@ -175,17 +186,8 @@ def validate_by_st(
 ) -> StValidation:
     """Let ST's tool validate its C of a model, and compare what it computed with LiteRT.
 
-    Args:
-        path: the model: .tflite, .keras or .h5.
-        inputs: shape (n, ...), as the model takes them; for a Keras file a number of random ones.
-        what: what the inputs are, in words.
-        mode: "host", or "target" for a board that runs ST's validation program.
-        board: its serial port; None lets the tool search.
-        settings: the tool to use, and what to choose.
-
-    Raises:
-        KitError: the tool is missing or fails, the mode cannot work here, or the board is the
-            virtual one.
+    All but `what`, which says in words what the inputs are, is as for
+    `kit.generate.xcubeai.validate_by_tool`, and so are the errors.
     """
     from kit.generate import xcubeai
 
@@ -197,7 +199,5 @@ def validate_by_st(
         name = f"ST's C model ({mode})"
         comparison, remark = compare(name, done.outputs, Reference(path).run(inputs)), ""
     rows = inputs if isinstance(inputs, int) else len(inputs)
-    return StValidation(
-        Path(path).name, what, rows, done.tool, mode, done.metrics, done.milliseconds,
-        comparison, remark,
-    )  # fmt: skip
+    ran = (done.tool, mode, done.metrics, done.milliseconds)
+    return StValidation(Path(path).name, what, rows, *ran, comparison, remark)

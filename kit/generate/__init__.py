@@ -9,9 +9,6 @@ from kit.errors import KitError
 from kit.generate.portable import generate_portable
 from kit.generate.result import FILE
 from kit.generate.result import Generated as Generated
-from kit.generate.result import Layer as Layer
-from kit.generate.result import Runtime as Runtime
-from kit.generate.result import TensorInfo as TensorInfo
 from kit.generate.result import load_network as load_network
 from kit.model import Range
 from kit.provenance import note

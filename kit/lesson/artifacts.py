@@ -151,12 +151,14 @@ def check_model(board: "Board", name: str = MODEL) -> None:
 
     Raises KitError: it runs another model, or says no hello; or as `artifact`.
     """
+    from kit.board.address import scheme  # which loads what training does not need
+
     file = artifact(name)
     if other := other_model(board, name):
         noted = made_from(paths.build_folder() / "network").get(name)
         first = "" if noted == digest(file) else "03-generate, then "
         next_step = f'Run {first}04-flash, with BOARD = "{board.url}" in it.'
-        if board.url.startswith("replay:"):
+        if scheme(board.url) == "replay":
             next_step = f"Put the model that was on the recorded board into build/{name}."
         raise KitError(other, f"Its answers cannot be compared with those of {name}.", next_step)
 

@@ -90,14 +90,11 @@ class Reference:
                 model_content=content, experimental_op_resolver_type=resolver
             )
             self._interpreter.allocate_tensors()
-            inputs, outputs = (
-                self._interpreter.get_input_details(),
-                self._interpreter.get_output_details(),
-            )
-        if not inputs or not outputs:
+            ends = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+        if not all(ends):
             raise not_a_model(self.path, "It has no input, or no output.")
-        self.input: dict[str, Any] = inputs[0]
-        self.output: dict[str, Any] = outputs[0]
+        self.input: dict[str, Any] = ends[0][0]
+        self._output: int = ends[1][0]["index"]
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -117,7 +114,7 @@ class Reference:
     def _run_one(self, one: npt.NDArray[Any]) -> npt.NDArray[Any]:
         self._interpreter.set_tensor(self.input["index"], one[None])
         self._interpreter.invoke()
-        output: npt.NDArray[Any] = self._interpreter.get_tensor(self.output["index"])
+        output: npt.NDArray[Any] = self._interpreter.get_tensor(self._output)
         return output[0] if output.ndim else output
 
 

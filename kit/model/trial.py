@@ -16,6 +16,7 @@ from typing import Any
 SECONDS = 120  # for one inference of zeros
 IDLE_SECONDS = 60
 LEFT, FAILED = 0, 1  # Python's own exit codes: nothing that the model did
+KILLED = -getattr(signal, "SIGKILL", 9)
 
 _children: dict[int, Any] = {}  # of this process, and of those that it is forked into
 _lock = threading.Lock()
@@ -37,7 +38,7 @@ def try_out(content: bytes, resolver: str) -> tuple[str, str]:
         return answer, ""
     if answer in (LEFT, FAILED):
         return "", ""
-    if answer == -getattr(signal, "SIGKILL", 9):
+    if answer == KILLED:
         return "", f"took more than {SECONDS} s or all of the memory"
     names = {-number: f"by {number.name}" for number in signal.Signals}
     return "", f"was ended {names.get(answer, f'with code {answer}')}"
@@ -64,7 +65,7 @@ def _ask(request: tuple[bytes, str]) -> str | int:
         return str(pickle.load(child.stdout))
     except (OSError, EOFError):
         code: int = child.wait()
-        return code if limit.is_alive() else -getattr(signal, "SIGKILL", 9)
+        return code if limit.is_alive() else KILLED
     finally:
         limit.cancel()
 

@@ -7,7 +7,7 @@ runs are short, as staff lines are in scores (C. Dalitz et al., "A Comparative S
 Removal Algorithms", 2008, "LineTrack"), and connected components tell the digit from the rest.
 """
 
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,18 +45,12 @@ WIDEST = 1.8  # of the digit's height: of MNIST's 10,000 test digits 4 are wider
 def find_ink(picture: Pixels, polarity: Polarity = "auto") -> Pixels:
     """The digit alone: light on 0, its strongest ink 255.
 
-    Args:
-        picture: uint8 of shape (height, width), each at least 1.
-        polarity: "light-on-dark" or "dark-on-light" for a drawing on paper of one level, where all
-            ink is the digit's; "auto" for any picture: ink is what stands out from its
-            surroundings the more strongly, and one digit is told from all else.
+    Takes uint8 of shape (height, width), each at least 1, and gives that shape; with "auto" and a
+    side longer than 560, divided by a whole number. "light-on-dark" and "dark-on-light" are for
+    drawings on paper of one level, where all ink is the digit's; "auto" is for any picture: ink is
+    what stands out from its surroundings the more strongly, and one digit is told from all else.
 
-    Returns:
-        uint8 of the picture's shape, or, with "auto" and a side longer than 560, that shape
-        divided by a whole number.
-
-    Raises:
-        KitError: nothing is drawn, or what is drawn cannot be told to be one digit.
+    Raises KitError: nothing is drawn, or what is drawn cannot be told to be one digit.
     """
     one_of(polarity, get_args(Polarity))
     if polarity == "dark-on-light" or (polarity == "auto" and _is_dark_on_light(picture)):
@@ -209,73 +203,35 @@ def _vertical_runs(drawn: Mask) -> Labels:
 def _digit(drawn: Mask) -> Mask:
     """Where the digit is, with some margin: the tallest part and what belongs to it.
 
-    Left out are a frame, and what touches the edge of the picture beside a digit that does not.
+    Left out are a frame, what touches the edge of the picture beside a digit that does not, and
+    specks. Of each part the first row and column are known, those after the last, and their
+    difference: its height and width.
     """
-    longest = max(max(box.height, box.width) for box in _parts(drawn, drawn)[1].values())
-    wider = grow(drawn.astype(np.uint8), 1 + 2 * round(JOINED * longest / 2)) > 0
-    labels, boxes = _parts(wider, drawn)
-    boxes = {n: a for n, a in boxes.items() if not any(a.frames(b) for b in boxes.values())}
-    inner = {n: box for n, box in boxes.items() if not box.touches(drawn.shape)}
-    tallest = max(box.height for box in boxes.values())
-    if any(box.height >= TALL * tallest for box in inner.values()):
-        boxes = inner
-    main = max(boxes.values(), key=lambda box: box.height)
-    kept = {n: box for n, box in boxes.items() if box == main or _belongs(box, main)}
-    top, left = (min(sides) for sides in list(zip(*kept.values(), strict=True))[:2])
-    bottom, right = (max(sides) for sides in list(zip(*kept.values(), strict=True))[2:])
-    if right - left > WIDEST * (bottom - top):
-        raise _several("What is drawn is wider than any digit.")
-    result: Mask = np.isin(labels, list(kept))
-    return result
-
-
-class _Box(NamedTuple):
-    """What holds a part: the first row and column, and those after the last."""
-
-    top: int
-    left: int
-    bottom: int
-    right: int
-
-    @property
-    def height(self) -> int:
-        return self.bottom - self.top
-
-    @property
-    def width(self) -> int:
-        return self.right - self.left
-
-    def touches(self, shape: tuple[int, ...]) -> bool:
-        return self.top == 0 or self.left == 0 or self.bottom == shape[0] or self.right == shape[1]
-
-    def frames(self, other: "_Box") -> bool:
-        """Whether a part that is itself as large as a digit lies inside."""
-        inside = self.top < other.top and self.left < other.left
-        inside &= other.bottom < self.bottom and other.right < self.right
-        return inside and other.height >= FRAMED * self.height
-
-    def gap(self, other: "_Box") -> int:
-        """Pixels between the two, negative where they overlap."""
-        rows = max(self.top, other.top) - min(self.bottom, other.bottom)
-        columns = max(self.left, other.left) - min(self.right, other.right)
-        return max(rows, columns)
-
-
-def _belongs(part: _Box, digit: _Box) -> bool:
-    """Whether the part is a stroke of the digit; if not, it is a speck."""
-    if part.height >= TALL * digit.height:
+    _, _, (_, _, sizes) = _parts(drawn, drawn)
+    wider = grow(drawn.astype(np.uint8), 1 + 2 * round(JOINED * sizes.max() / 2)) > 0
+    labels, numbers, (first, last, sizes) = _parts(wider, drawn)
+    height = sizes[:, 0]
+    around = ((first[:, None] < first) & (last < last[:, None])).all(axis=2)
+    kept = ~(around & (height >= FRAMED * height[:, None])).any(axis=1)  # no frames
+    inner = kept & (first > 0).all(axis=1) & (last < drawn.shape).all(axis=1)
+    if (height[inner] >= TALL * height[kept].max()).any():
+        kept = inner
+    main = np.where(kept, height, 0).argmax()
+    if np.count_nonzero(height[kept] >= TALL * height[main]) > 1:
         raise _several("Two parts of it are as tall as a digit and do not touch.")
-    longest = max(digit.height, digit.width)
-    return part.gap(digit) <= NEAR * longest and max(part.height, part.width) > SMALL * longest
+    longest = sizes[main].max()
+    gaps = (np.maximum(first, first[main]) - np.minimum(last, last[main])).max(axis=1)
+    kept &= (gaps <= NEAR * longest) & (sizes.max(axis=1) > SMALL * longest)
+    rows, columns = last[kept].max(axis=0) - first[kept].min(axis=0)
+    if columns > WIDEST * rows:
+        raise _several("What is drawn is wider than any digit.")
+    return np.isin(labels, numbers[kept])
 
 
-def _parts(connected: Mask, drawn: Mask) -> tuple[Labels, dict[int, _Box]]:
-    """Connected components (of 8 neighbors).
-
-    Returns:
-        a number for each pixel, the same in the whole component and -1 outside of all, and the box
-        of what is drawn in each component.
-    """
+def _parts(connected: Mask, drawn: Mask) -> tuple[Labels, Labels, tuple[Labels, Labels, Labels]]:
+    """Connected components (of 8 neighbors): the number of each pixel's, -1 outside of all; the
+    numbers there are; and what of each is drawn: first row and column, those after the last, height
+    and width."""
     labels = np.full(connected.shape, -1)
     count = int(np.count_nonzero(connected))
     labels[connected] = np.arange(count)
@@ -283,17 +239,12 @@ def _parts(connected: Mask, drawn: Mask) -> tuple[Labels, dict[int, _Box]]:
     beside = [(labels[:, :-1], labels[:, 1:]), (labels[:-1, 1:], labels[1:, :-1])]
     pairs = [np.stack([a, b])[:, (a >= 0) & (b >= 0)] for a, b in below + beside]
     labels[connected] = _roots(np.concatenate(pairs, axis=1), count)
-    rows, columns = np.nonzero(drawn)
     numbers, which = np.unique(labels[drawn], return_inverse=True)
-    edges = []
-    for values in (rows, columns):
-        first, last = np.full(numbers.size, values.max()), np.zeros(numbers.size, np.int64)
-        np.minimum.at(first, which, values)
-        np.maximum.at(last, which, values + 1)
-        edges.append((first, last))
-    (top, bottom), (left, right) = edges
-    boxes = zip(*(side.tolist() for side in (top, left, bottom, right)), strict=True)
-    return labels, dict(zip(numbers.tolist(), map(_Box._make, boxes), strict=True))
+    pixels = np.argwhere(drawn)
+    first, last = np.full((numbers.size, 2), pixels.max()), np.zeros((numbers.size, 2), np.int64)
+    np.minimum.at(first, which, pixels)
+    np.maximum.at(last, which, pixels + 1)
+    return labels, numbers, (first, last, last - first)
 
 
 def _roots(pairs: Labels, count: int) -> Labels:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from lines import SMALL, URL
+from lines import SMALL, URL, Line
 from made import firmware, model, network
 from networks import Spec
 
@@ -19,6 +19,8 @@ from kit.errors import KitError
 from kit.generate import generate_network
 from kit.model import Reference, pixels_to_input, read_model
 from kit.provenance import digest
+from virtual_nucleo.faults import BoardFault
+from virtual_nucleo.program import Location
 
 
 @pytest.fixture
@@ -90,6 +92,20 @@ def test_a_reset_restarts_the_program(board, images):
     before = board.recognize(images[0])
     board.reset()
     np.testing.assert_array_equal(board.recognize(images[0]).scores, before.scores)
+
+
+def test_a_virtual_board_that_has_stopped_is_reset_by_its_black_button(monkeypatch):
+    """Its program answers nothing then, not even a RESET."""
+    pressed = []
+
+    def stopped(request, count):
+        raise BoardFault("It wrote to flash.", "", "", Location(), 0)
+
+    line = Line(stopped)
+    line.reset = lambda: pressed.append("black")
+    monkeypatch.setattr("kit.board.board.open_port", lambda url: line)
+    Board("virtual://stopped").reset()
+    assert pressed == ["black"]
 
 
 def test_the_led_shows_life(board):

@@ -18,7 +18,7 @@ from stand_in.network import describe
 from stand_in.releases import RELEASES
 from stand_in.use import by_st, refused
 
-from kit.checks.doctor import st_edge_ai
+from kit.checks.doctor import look_for
 from kit.cli import main
 from kit.compile.toolchain import WARNINGS, run_tool, zig
 from kit.errors import KitError
@@ -403,11 +403,11 @@ def test_the_doctor_names_tool_version_and_places(installed, monkeypatch, tmp_pa
     for name, value in (("PATH", ""), ("HOME", tmp_path), ("USERPROFILE", tmp_path)):
         monkeypatch.setenv(name, str(value))
     monkeypatch.setenv("STEDGEAI_CORE_DIR", str(installed("Core 2.2")))
-    check = st_edge_ai()
+    check = look_for("X-CUBE-AI (ST Edge AI)")
     assert check.found and "ST Edge AI Core 2.2.0" in check.detail
     assert "STEDGEAI_CORE_DIR" in check.detail
     monkeypatch.delenv("STEDGEAI_CORE_DIR")
-    check = st_edge_ai()
+    check = look_for("X-CUBE-AI (ST Edge AI)")
     assert not check.found and "stm32ai on PATH" in check.detail and "~/STM32Cube" in check.detail
 
 

@@ -1,20 +1,20 @@
-"""The page that a user with a real board sends: right on a right board, and each line can fail."""
+"""kit/checks/selftest.py: all is right on a right board, and each line of the page can fail."""
 
 import json
 import shutil
 from dataclasses import replace
 from types import SimpleNamespace
 
+import made
 import pytest
-from networks import Spec, make
+from networks import Spec
 
-from kit import paths
 from kit.board import Board, flash, link
 from kit.checks import selftest
+from kit.checks.selftest import run_selftest
 from kit.cli import main
-from kit.compile import build_firmware, host, toolchain
+from kit.compile import build_firmware
 from kit.errors import KitError
-from kit.generate import generate_network
 from virtual_nucleo import protocol_virtual, store
 
 SPEC = Spec(784, (12, 10), "relu", True, True, True, True, 0.05, 1)
@@ -22,27 +22,14 @@ URL = "virtual://selftest"
 FAST = ["230400 baud", "460800 baud", "921600 baud"]
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """The model, the C and the program of a small network for images."""
-    folder = tmp_path_factory.mktemp("made")
-    network = generate_network(make(SPEC, folder / "small.tflite"), folder / "network")
-    build_firmware(network, folder)
-    return folder
-
-
 @pytest.fixture
-def home(made, tmp_path, monkeypatch):
+def home(tmp_path, monkeypatch):
     """The user's build folder: its program is on the board. Everything is done, but less often."""
-    cache, folder = paths.build_folder(), tmp_path / "build"
-    folder.mkdir()
-    for name in ("small.tflite", "firmware.elf"):
-        shutil.copyfile(made / name, folder / name)
+    folder, program = tmp_path / "build", made.firmware(SPEC)
+    made.share_caches(folder)
+    shutil.copyfile(made.model(SPEC), folder / "model.tflite")
+    shutil.copyfile(program.elf, folder / "firmware.elf")
     monkeypatch.setenv("KIT_BUILD", str(folder))
-    monkeypatch.setattr(
-        toolchain, "build_folder", lambda: cache
-    )  # without its cache zig takes long
-    monkeypatch.setattr(host, "build_folder", lambda: cache)
     for name, count in {"FRAMES": 6, "VECTORS": 2, "IMAGES": 10}.items():
         monkeypatch.setattr(selftest, name, count)
     flash(URL, folder / "firmware.elf")
@@ -76,15 +63,15 @@ def test_a_right_board(home, capsys, monkeypatch):
 
 
 @pytest.mark.deep
-def test_a_wrong_weight(made, home, tmp_path, capsys):
+def test_a_wrong_weight(home, tmp_path, capsys):
     """The program is whole and is firmware.elf, but it does not compute what the model says."""
     broken = tmp_path / "broken"
-    shutil.copytree(made / "network", broken)
+    shutil.copytree(made.network(SPEC).folder, broken)
     data = (broken / "network_data.c").read_text()
     start = data.index("{", data.index("layer_0_weights")) + 1
     (broken / "network_data.c").write_text(data[:start] + " 99 +" + data[start:])
     flash(URL, build_firmware(broken).elf)
-    page = selftest.selftest(URL)
+    page = run_selftest(URL)
     assert {"layer 0"} <= set(failed(page.lines)) <= {f"layer {n}" for n in range(3)} | {
         "output", "test images"}  # fmt: skip
     assert main(["selftest", "--board", URL]) == 1
@@ -92,13 +79,10 @@ def test_a_wrong_weight(made, home, tmp_path, capsys):
 
 
 @pytest.mark.deep
-def test_another_program(home, tmp_path):
+def test_another_program(home):
     """What firmware.elf is compared with must be what is on the board."""
-    network = generate_network(
-        make(replace(SPEC, seed=2), tmp_path / "other.tflite"), tmp_path / "network"
-    )
-    build_firmware(network)
-    page = selftest.selftest(URL)
+    shutil.copyfile(made.firmware(replace(SPEC, seed=2)).elf, home / "firmware.elf")
+    page = run_selftest(URL)
     assert failed(page.lines) == ["program"]
     assert "kit flash" in str(page)
 
@@ -110,7 +94,7 @@ def test_a_damaged_flash(home):
     content = bytearray(place.read_bytes())
     content[content.index(b"stm32f446re") + len("stm32f446re")] ^= 1  # the NUL after a text
     place.write_bytes(content)
-    page = selftest.selftest(URL)
+    page = run_selftest(URL)
     assert "program" in failed(page.lines)
     assert "the file has" in str(page)
 
@@ -127,7 +111,7 @@ def test_a_noisy_line(home, monkeypatch):
         return write(port, bytes(content))
 
     monkeypatch.setattr(protocol_virtual.Serial, "write", damage)
-    page = selftest.selftest(URL)
+    page = run_selftest(URL)
     assert failed(page.lines), page
     assert all(what.endswith("baud") for what in failed(page.lines)), page
 
@@ -143,7 +127,7 @@ def test_a_port_that_refuses_fast_rates(home, monkeypatch):
         reconfigure(port)
 
     monkeypatch.setattr(protocol_virtual.Serial, "_reconfigure_port", refuse)
-    page = selftest.selftest(URL)
+    page = run_selftest(URL)
     assert failed(page.lines) == FAST
     assert "stay at 115200" in str(page)
 
@@ -202,7 +186,7 @@ def test_a_part_that_breaks_off(home, monkeypatch):
         raise IndexError("nonsense")
 
     monkeypatch.setattr(Board, "watch", nonsense)
-    page = selftest.selftest(URL)
+    page = run_selftest(URL)
     assert failed(page.lines) == ["golden vectors"]
     assert "IndexError: nonsense" in str(page)
 
@@ -218,8 +202,8 @@ def test_nobody_answers(home, capsys):
 @pytest.mark.deep
 def test_without_the_model(home):
     """What needs it says how to get it: one of the course is made, one's own is copied."""
-    (home / "small.tflite").unlink()
-    page = selftest.selftest(URL)
+    (home / "model.tflite").unlink()
+    page = run_selftest(URL)
     assert failed(page.lines) == ["golden vectors", "test images"]
     assert "copy it there" in str(page) and "kit run" not in str(page)
     hello = SimpleNamespace(network="digits_int8.tflite")
@@ -229,11 +213,12 @@ def test_without_the_model(home):
 
 
 @pytest.mark.deep
-def test_a_network_that_takes_no_images_of_mnist(home, tmp_path):
+def test_a_network_that_takes_no_images_of_mnist(home):
     """It is asked all the same, with inputs of its own size."""
     spec = replace(SPEC, inputs=64, units=(3,))
-    network = generate_network(make(spec, home / "eight.tflite"), tmp_path / "network")
-    flash(URL, build_firmware(network).elf)
-    page = selftest.selftest(URL)
+    shutil.copyfile(made.model(spec), home / "model.tflite")
+    shutil.copyfile(made.firmware(spec).elf, home / "firmware.elf")
+    flash(URL, home / "firmware.elf")
+    page = run_selftest(URL)
     assert failed(page.lines) == [], page
     assert "none: the network takes 64 values" in str(page) and "0 of 4 differ" in str(page)

@@ -1,12 +1,14 @@
-"""The proof itself is sound: it counts every difference, and its inputs reach everything."""
+"""kit/checks/validate.py: it counts every difference, and its inputs reach everything."""
 
 import json
+from dataclasses import replace
 
+import made
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from networks import Spec, Tflite, make
+from networks import Spec, Tflite
 
 from kit.checks import validate
 from kit.checks.validate import (
@@ -15,6 +17,7 @@ from kit.checks.validate import (
     Comparison,
     Validation,
     compare,
+    mnist_inputs,
     random_inputs,
 )
 from kit.digits import load_mnist
@@ -25,15 +28,17 @@ row = st.lists(st.integers(-128, 127), min_size=3, max_size=3)
 near = st.lists(st.tuples(row, row) | row.map(lambda one: (one, one)), min_size=1, max_size=9)
 
 
+MODELS = {
+    "int8": SMALL,
+    "float32": replace(SMALL, int8=False),
+    "twenty": replace(SMALL, inputs=20),
+}
+
+
 @pytest.fixture(scope="module")
-def models(tmp_path_factory):
+def models():
     """An int8 and a float32 network of 784 inputs, and an int8 one of 20."""
-    folder = tmp_path_factory.mktemp("models")
-    changes = {"int8": {}, "float32": {"int8": False}, "twenty": {"inputs": 20}}
-    return {
-        name: make(Spec(**vars(SMALL) | change), folder / f"{name}.tflite")
-        for name, change in changes.items()
-    }
+    return {name: made.model(spec) for name, spec in MODELS.items()}
 
 
 @given(near)
@@ -73,7 +78,7 @@ def test_the_verdict_is_about_the_c(different):
     names = (DEFAULT, "the C on this computer", "the C on x")
     comparisons = tuple(Comparison(name, 9, int(name == different), 0.0, 9) for name in names)
     result = Validation("m", "i", 9, comparisons)
-    assert result.right is result.as_dict()["right"] is (different == DEFAULT)
+    assert result.right is (different == DEFAULT)
 
 
 def test_random_inputs_reach_the_whole_range_and_repeat(models):
@@ -90,22 +95,22 @@ def test_random_inputs_reach_the_whole_range_and_repeat(models):
 
 def test_images_take_the_shape_of_the_network(models):
     """Row by row into a flat input; a network that takes something else is told apart."""
-    inputs = validate.test_images(models["float32"], 3)
+    inputs = mnist_inputs(models["float32"], 3)
     images = load_mnist()[1][0][:3]
     np.testing.assert_array_equal(inputs, images.reshape(3, 784) / np.float32(255))
     with pytest.raises(KitError, match="does not take images") as error:
-        validate.test_images(models["twenty"], 3)
+        mnist_inputs(models["twenty"], 3)
     assert "--random" in error.value.next_step
 
 
 @pytest.mark.parametrize("kind", ["int8", "float32", "twenty"])
 def test_without_a_board_none_is_touched(models, monkeypatch, kind):
     """Host C against the reference alone; nothing is built for the chip or flashed."""
-    for name in ("build", "flash", "Board"):
+    for name in ("build_firmware", "flash", "Board"):
         monkeypatch.setattr(validate, name, lambda *_: pytest.fail("a board was touched"))
     inputs = random_inputs(models[kind], 30)
     result = validate.validate_model(models[kind], inputs, "random", board_url=None)
-    assert (result.model, result.rows, result.right) == (f"{kind}.tflite", 30, True)
+    assert (result.model, result.rows, result.right) == ("model.tflite", 30, True)
     assert [c.name for c in result.comparisons] == [DEFAULT, "the C on this computer"]
 
 
@@ -114,10 +119,10 @@ def test_random_inputs_have_the_models_own_type(tmp_path, dtype):
     """Over its whole range; a type that has no range is refused in words."""
 
     def reshaping(dtype):
-        made = Tflite()
-        x, y = made.tensor((1, 2_000), dtype), made.tensor((1, 2_000), dtype)
-        made.operator("RESHAPE", [x, made.tensor((2,), "int32", data=[1, 2_000])], [y])
-        return made.write(tmp_path / f"{dtype}.tflite", [x], [y])
+        file = Tflite()
+        x, y = file.tensor((1, 2_000), dtype), file.tensor((1, 2_000), dtype)
+        file.operator("RESHAPE", [x, file.tensor((2,), "int32", data=[1, 2_000])], [y])
+        return file.write(tmp_path / f"{dtype}.tflite", [x], [y])
 
     inputs, limits = random_inputs(reshaping(dtype), 50), np.iinfo(dtype)
     assert inputs.dtype == dtype

@@ -1,58 +1,54 @@
-"""`kit doctor`: what is there is found, what is missing is named with the way to get it."""
+"""kit/checks/doctor.py: what is there is found, what is missing is named with the way to get it."""
 
 import importlib.metadata
 import io
-import json
 import os
 import platform
 import stat
 import sys
 from collections import namedtuple
-from importlib import import_module
 
 import pytest
 from rich.console import Console
 
-from kit.checks.doctor import Check, Examination
+from kit.checks import doctor
+from kit.checks.doctor import Check, Examination, look_for
 from kit.errors import KitError
 
-doctor = import_module("kit.checks.doctor")  # the package gives the function of that name
 GOOD = Check("zig", True, "0.17.1", "required", "install it")
 LACKING = Check("gcc <arm>", False, "", "optional", "apt install gcc")
 MISSING = Check("CMake", False, "not on PATH", "required", "install it")
+PYTHON, USB, DRIVE = "Python 3.11 to 3.13", "board on USB (ST-LINK)", "drive of the board"
 
 
 def test_the_computer_that_runs_these_tests_is_ready():
     """Whatever the tests need, the doctor must find: the same compiler, packages and CPU."""
-    checks = doctor.examine()
-    lacking = [check.name for check in checks if check.needed == "required" and not check.found]
-    assert lacking == [] and checks.ready
-    assert len({check.name for check in checks}) == len(checks) >= 14
+    found = doctor.examine()
+    lacking = [one.name for one in found.checks if one.needed == "required" and not one.found]
+    assert lacking == [] and found.ready and len(found.checks) >= 14
 
 
 def test_every_lack_comes_with_a_way_out(monkeypatch):
     """With an empty PATH and no tools, each optional check still says how to get it."""
     monkeypatch.setenv("PATH", "")
     monkeypatch.delenv("STEDGEAI_CORE_DIR", raising=False)
-    assert all(check.how_to_get for check in doctor.examine() if not check.found)
+    assert all(one.how_to_get for one in doctor.examine().checks if not one.found)
 
 
 def test_ready_means_everything_required():
     """The exit code of `kit doctor`: an optional lack is no failure, a required one is."""
-    assert Examination([GOOD, LACKING]).ready
-    assert not Examination([GOOD, MISSING]).ready
+    assert Examination((GOOD, LACKING)).ready
+    assert not Examination((GOOD, MISSING)).ready
 
 
-def test_it_shows_as_table_text_html_and_json():
-    """One result for the terminal, a notebook and a program."""
-    checks = Examination([GOOD, LACKING, MISSING])
+def test_it_shows_as_table_text_and_html():
+    """One result for the terminal and a notebook."""
+    checks = Examination((GOOD, LACKING, MISSING))
     console = Console(width=80, record=True, file=io.StringIO())
-    console.print(checks)
+    console.print(checks.table())
     for text in (console.export_text(), repr(checks), checks._repr_html_()):
         assert "0.17.1" in text and "apt install gcc" in text and "MISSING" in text
     assert "gcc &lt;arm&gt;" in checks._repr_html_()
-    found = json.loads(json.dumps(checks.as_dict()))
-    assert found["ready"] is False and found["checks"][1]["how_to_get"] == "apt install gcc"
 
 
 @pytest.mark.parametrize(
@@ -61,7 +57,7 @@ def test_it_shows_as_table_text_html_and_json():
 def test_the_supported_pythons(monkeypatch, version, good):
     """The limits of pyproject.toml's requires-python."""
     monkeypatch.setattr(sys, "version_info", (*version, 0))
-    assert doctor.python().found is good
+    assert look_for(PYTHON).found is good
 
 
 def test_packages_that_are_missing_or_not_as_locked_are_told_apart():
@@ -88,24 +84,20 @@ def test_dependencies_are_the_names_in_pyproject():
 
 
 @pytest.mark.skipif(os.name == "nt", reason="writes a shell script")
-def test_a_tool_on_path_is_found_with_its_version(tmp_path, monkeypatch):
-    """The version is what the tool itself says."""
-    tool = tmp_path / "st-flash"
-    tool.write_text("#!/bin/sh\necho v1.8.0-rc\n")
+@pytest.mark.parametrize(
+    ("name", "script", "said"),
+    [
+        ("st-flash", "#!/bin/sh\necho v1.8.0-rc\n", "st-flash 1.8.0 {}"),
+        ("pyocd", "#!/nowhere\n", "pyOCD {}"),
+    ],
+)
+def test_a_tool_on_path_is_found_with_its_version(tmp_path, monkeypatch, name, script, said):
+    """The version is what the tool itself says; one that does not start has none, and no stack."""
+    tool = tmp_path / name
+    tool.write_text(script)
     tool.chmod(tool.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    check = doctor.flashing_tools()
-    assert check.found and f"1.8.0 {doctor.short(tool)}" in check.detail
-
-
-@pytest.mark.skipif(os.name == "nt", reason="writes a shell script")
-def test_a_tool_that_fails_to_start_does_not_stop_the_doctor(tmp_path, monkeypatch):
-    """A broken installation is found, without a version, and without a stack."""
-    tool = tmp_path / "pyocd"
-    tool.write_text("#!/nowhere\n")
-    tool.chmod(tool.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert doctor.flashing_tools().detail == f"pyOCD {doctor.short(tool)}"
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/bin")
+    assert said.format(doctor.short(tool)) in look_for("flashing tools").detail
 
 
 Port = namedtuple("Port", "device vid pid serial_number location", defaults=("066E", None))
@@ -115,8 +107,7 @@ def test_an_st_link_is_told_from_other_ports(monkeypatch):
     """By its USB numbers: ST's vendor number is also that of programs on an STM32's own USB."""
     ports = [Port("COM1", None, None), Port("COM7", 0x0483, 0x374B), Port("COM8", 0x0483, 0x5740)]
     monkeypatch.setattr("serial.tools.list_ports.comports", lambda: iter(ports))
-    check = doctor.board_on_usb()
-    assert check.found and check.detail.endswith(" at COM7")
+    assert look_for(USB).found and look_for(USB).detail.endswith(" at COM7")
 
 
 def test_the_drive_of_a_board_is_known_by_its_file(tmp_path, monkeypatch):
@@ -125,14 +116,23 @@ def test_the_drive_of_a_board_is_known_by_its_file(tmp_path, monkeypatch):
         (tmp_path / name).mkdir()
     (tmp_path / "NODE_F446RE" / "MBED.HTM").touch()
     monkeypatch.setattr("kit.board.probes.places", lambda: sorted(tmp_path.iterdir()))
-    assert doctor.board_drive().detail == str(tmp_path / "NODE_F446RE")
+    assert look_for(DRIVE).detail == str(tmp_path / "NODE_F446RE")
 
 
 @pytest.mark.parametrize("system", ["Windows", "Darwin", "Linux", "FreeBSD"])
 def test_advice_fits_the_system(monkeypatch, system):
     """Nobody on Windows is told to use apt; an unknown system gets Linux's advice."""
+    monkeypatch.setattr("kit.compile.toolchain.find_gcc", lambda: None)
     monkeypatch.setattr(platform, "system", lambda: system)
-    assert ("apt" in doctor.gnu_compiler().how_to_get) == (system in ("Linux", "FreeBSD"))
+    advice = look_for("arm-none-eabi-gcc").how_to_get
+    assert ("apt" in advice) == (system in ("Linux", "FreeBSD"))
+
+
+def test_a_package_that_cannot_be_loaded_is_a_lack_and_no_stack(monkeypatch):
+    """Such as Unicorn, whose library may not fit the computer."""
+    monkeypatch.setitem(sys.modules, "unicorn", None)
+    check = look_for("virtual board (Unicorn)")
+    assert not check.found and "unicorn" in check.detail and "workshop.py" in check.how_to_get
 
 
 class FakeBoard:
@@ -154,9 +154,11 @@ class FakeBoard:
 
 def test_a_board_is_greeted_when_its_url_is_given(monkeypatch):
     """Then it is required: who names a board wants that one."""
-    monkeypatch.setattr("kit.board.Board", FakeBoard, raising=False)
-    assert doctor.board("virtual://").detail == "NUCLEO-F446RE"
-    lacking = doctor.examine("COM99")[-1]
+    monkeypatch.setattr("kit.board.Board", FakeBoard)
+    monkeypatch.setattr(doctor, "CHECKS", {})
+    (there,) = doctor.examine("virtual://").checks
+    assert there == Check("board at virtual://", True, "NUCLEO-F446RE", "required", "")
+    (lacking,) = doctor.examine("COM99").checks
     assert (lacking.found, lacking.needed, lacking.how_to_get) == (False, "required", "Plug it in.")
 
 

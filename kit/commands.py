@@ -1,0 +1,413 @@
+"""What each word after `kit` does: a row of COMMANDS, and the function that the row names."""
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import kit
+from kit import paths
+from kit.boards import DEFAULT, find_mcu
+from kit.digits import load_mnist
+from kit.errors import KitError
+from kit.generate import check_engine, generate_network
+from kit.lesson import artifacts, results
+from kit.model import are_shares, describe_range
+from kit.pictures import read_image
+from kit.progress import SWITCH, each
+from kit.tables import table
+
+ASKING = ("04", "05")  # the notebooks that ask a board
+LAB = (  # the whole project, so that a notebook's links to its C open
+    f"--ServerApp.root_dir={paths.ROOT}",
+    "--LabApp.default_url=/lab/tree/notebooks/00-start.ipynb",
+)
+LAB_SETTINGS = paths.ROOT / "kit" / "lesson" / "jupyter"  # no question about news over the course
+
+Args = argparse.Namespace
+Arguments = dict[str, Any]
+Told = Iterator[Any]
+"""What a command yields: first the value for --json, then what is shown of it: text, tables, and
+errors, which go to stderr. The stations that take seconds to import are imported inside."""
+
+
+def _run(args: Args) -> Told:
+    """Executes the notebooks, or those named; copies and their HTML land in build/notebooks."""
+    from kit.board import ports, recording
+
+    if args.board:
+        ports.require(args.board)
+    from kit.lesson import execute
+
+    board = args.board and recording.absolute(args.board)
+    made = execute.run_notebooks(args.notebooks or (ASKING if board else None), board=board)
+    yield made
+    yield results.report_table(made["report"])
+    files = [*made["artifacts"], *made["html"], paths.build_folder() / "report.json"]
+    yield table([{"file": path} for path in files], caption="What was made")
+
+
+def _record(args: Args) -> Told:
+    """Runs 04 and 05 on a board and keeps what it says for replay://FILE."""
+    from kit.board import ports, recording
+
+    ports.require(args.board)
+    from kit.lesson import execute
+
+    file = Path(args.file).resolve()
+    with recording.record_board(args.board, file):
+        execute.run_notebooks(args.notebooks or ASKING, board=args.board)
+    made, url = recording.read_recording(file), f"replay://{file.as_posix()}"
+    yield {"file": file, "url": url, "requests": len(made.replies), "hello": made.hello}
+    yield f"{file}: {len(made.replies):,} different requests, {file.stat().st_size:,} bytes"
+    yield f'To play it: BOARD = "{url}"'
+
+
+def _refresh(args: Args) -> Told:
+    """For maintainers: writes the notebooks' outputs anew."""
+    from kit.lesson import execute
+
+    changed = execute.refresh_notebooks(args.notebooks or None)
+    yield {"changed": changed}
+    yield from (f"changed: {path}" for path in changed)
+    yield f"{len(changed)} notebooks changed"
+
+
+def _status(_: Args) -> Told:
+    """What the notebooks made, from what, and what is stale."""
+    yield (rows := artifacts.status())
+    yield table(rows, caption="What the notebooks make")
+    yield "What is missing or older than its source is made anew by the notebook that needs it."
+
+
+def _reset(args: Args) -> Told:
+    """Puts notebooks back as they came and removes what they made; a changed notebook
+    is kept in build/exercises/kept first."""
+    from kit.lesson import reset
+
+    yield (done := reset.reset_notebooks(args.notebooks or None))
+    for name, what in (("restored", "put back"), ("removed", "removed"), ("kept", "kept before")):
+        yield f"{what}: {', '.join(map(str, done[name])) or 'nothing'}"
+    if done["restored"]:
+        yield "Close and open again what JupyterLab shows of them."
+
+
+def _lab(args: Args) -> Told:
+    """Opens JupyterLab on the project, with 00-start in front; takes its options."""
+    chosen = {option.split("=")[0] for option in args.options}
+    usual = (option for option in LAB if option.split("=")[0] not in chosen)
+    command = [sys.executable, "-m", "jupyterlab", *usual, *args.options]
+    settings = filter(None, [str(LAB_SETTINGS), os.environ.get("JUPYTER_CONFIG_PATH")])
+    build = {"KIT_BUILD": str(paths.build_folder())}
+    build["JUPYTER_CONFIG_PATH"] = os.pathsep.join(settings)
+    if code := subprocess.call(command, env=os.environ | build):
+        raise KitError(
+            f"JupyterLab ended with exit code {code}.",
+            "Its own messages above say why.",
+            "Run `kit doctor`: it says whether everything is installed.",
+        )
+    yield {"exit_code": code}
+
+
+def _doctor(args: Args) -> Told:
+    """What this computer has, and how to get the rest."""
+    checks = kit.examine(args.board)
+    yield checks
+    yield checks.table()
+
+
+def _generate(args: Args) -> Told:
+    """Turns an int8 or float32 model of dense layers into C."""
+    settings = _settings(args) | {"from_zip": args.from_zip}
+    made = generate_network(args.model, args.out, args.engine, args.input_range, **settings)
+    yield asdict(made) | {"macs": made.macs}
+    columns = {"name": "layer", "operator": "operator", "macs": "MACs"}
+    columns |= {"weights_bytes": "weights, bytes"}
+    yield table([*map(vars, made.layers)], columns, f"{made.model} as C in {made.folder}")
+    yield f"weights {made.weights_bytes:,} bytes, arena {made.arena_bytes:,} bytes"
+    yield describe_range(made.input_range, made.input.dtype)
+    if runtime := made.runtime:
+        flash, ram = made.kernel_flash_bytes, made.kernel_ram_bytes
+        if flash is not None and ram is not None:
+            yield f"kernels {flash:,} bytes of flash, {ram:,} bytes of RAM"
+        yield f"{runtime.api} API, {runtime.tool} {runtime.version}, {runtime.library}"
+        yield from _notes(runtime.remark)
+
+
+def _settings(args: Args) -> dict[str, Any]:
+    """What was chosen for ST's tool, whose lines are shown as they come."""
+    chosen = {name: getattr(args, name) for name in ("compression", "optimization", "tool")}
+    return chosen | ({"watch": _watch} if args.engine == "xcubeai" else {})
+
+
+def _watch(line: str) -> None:
+    if os.environ.get(SWITCH) != "0":
+        print(f"  {line}", file=sys.stderr, flush=True)
+
+
+def _notes(remark: str) -> list[str]:
+    return [f"Note: {remark}"] if remark else []
+
+
+def _validate(args: Args) -> Told:
+    """Compares LiteRT, the C here and the C on the board, score by score."""
+    from kit.checks import validate
+
+    settings, by_st = _settings(args), args.engine == "xcubeai"
+    check_engine(args.engine, {"mode": args.mode} | settings)
+    count, words = args.random or args.images, "random inputs"
+    if by_st and Path(args.model).suffix != ".tflite":
+        inputs: Any = count  # of the tool's own: nothing else here reads such a file
+    elif args.random:
+        inputs = validate.random_inputs(args.model, count)
+    else:
+        inputs, words = (
+            validate.mnist_inputs(args.model, count, args.input_range),
+            "MNIST test images",
+        )
+    what, mode, board = (
+        f"{count:,} {words}",
+        args.mode or "host",
+        args.board or "virtual://validate",
+    )
+    if by_st:
+        from kit.generate.xcubeai import Settings
+
+        chosen = Settings(**settings)
+        found: Any = validate.validate_by_st(args.model, inputs, what, mode, args.board, chosen)
+    else:
+        progress = each(f"asking {board}")
+        found = validate.validate_model(args.model, inputs, what, board, progress)
+    yield found
+    yield from found.shown()
+
+
+def _build(args: Args) -> Told:
+    """Builds the firmware."""
+    folder = args.network or paths.build_folder() / "network"
+    out, mcu = Path(args.out).resolve() if args.out else ".", find_mcu(args.mcu)
+    made = kit.build_firmware(folder, out, mcu, args.compiler)
+    flash, ram = made.memory.flash_bytes, made.memory.ram_bytes
+    sizes = {"flash_bytes": flash, "ram_bytes": ram}
+    yield {"elf": made.elf, "bin": made.bin, "mcu": mcu.name, **sizes, "remark": made.remark}
+    yield f"{made.elf}\n{made.bin}"
+    yield (
+        f"for the {mcu.board}: flash {flash:,} of {mcu.flash_bytes:,} bytes, "
+        f"RAM {ram:,} of {mcu.ram_bytes:,} bytes"
+    )
+    yield from _notes(made.remark)
+
+
+def _boards(_: Args) -> Told:
+    """The boards that are plugged in, their ports and drives."""
+    from kit.board.probes import list_boards
+
+    yield (found := list_boards())
+    rows = [(p.port, p.board, p.kind, p.serial_number, p.drive.path if p.drive else "")
+            for p in found.probes]  # fmt: skip
+    rows += [("(no port known)", drive.board, "", "", drive.path) for drive in found.drives]
+    rows += [(url, board, "virtual", "", "") for url, board in found.virtual]
+    columns = ("address", "board", "ST-LINK", "serial number", "drive")
+    if rows:
+        yield table([dict(zip(columns, row, strict=True)) for row in rows], caption="Boards")
+    count = len(found.other_ports)
+    yield f"{count} other serial port{'' if count == 1 else 's'}"
+    if not found.probes:
+        yield f"No board is plugged in. {found.advice()}."
+
+
+def _flash(args: Args) -> Told:
+    """Puts the firmware into a board's flash, and sees that it is there."""
+    from kit.board.address import scheme
+    from kit.compile.firmware import remark_on
+
+    done = kit.flash(args.board, args.elf or paths.build_folder() / "firmware.elf", args.tool)
+    made = {"board": done.url, "how": str(done), "command": done.command}
+    with kit.Board(done.url) as board:
+        hello = done.hello or board.hello()  # a real board was greeted after flashing
+        status = None if scheme(done.url) == "replay" else board.status()
+    remark, full = remark_on(hello.input.elements, hello.output.elements), find_mcu(hello.mcu)
+    yield made | {"hello": hello, "status": status, "remark": remark}
+    yield made["how"]
+    yield (
+        f"{done.url} says hello: {hello.network}, engine {hello.engine}, build {hello.build_id}, "
+        f"{hello.core_hz:,} Hz" + (f" ({status.clock_source})" if status else "")
+    )
+    if hello.core_hz < full.core_hz:
+        yield (
+            f"That is not its full {full.core_hz:,} Hz: part of its clock did not become ready in "
+            "time. It works, only slower; another USB port or power supply may help."
+        )
+    yield from _notes(remark)
+
+
+def _recognize(args: Args) -> Told:
+    """Reads images (PNG, JPEG, BMP, GIF, TIFF, WebP or .npy); --prepare makes any
+    picture or photograph of one digit like MNIST."""
+    pictures = [_picture(name, args.prepare) for name in args.images]
+    if len(pictures) == 1 and isinstance(pictures[0], KitError):
+        raise pictures[0]
+    with kit.Board(args.board) as board:
+        _say_other_model(board)
+        answers = [x if isinstance(x, KitError) else board.recognize(x) for x in pictures]
+    values = [{"error": str(x)} if isinstance(x, KitError) else vars(x) | {"values": x.values}
+              for x in answers]  # fmt: skip
+    if len(answers) == 1:
+        yield values[0]
+        yield from _scores(answers[0])
+        return
+    yield [{"file": name} | value for name, value in zip(args.images, values, strict=True)]
+    for name, answer in zip(args.images, answers, strict=True):
+        if isinstance(answer, KitError):
+            yield f"{name}: not read"
+            yield answer
+        else:
+            yield f"{name}: {answer.digit}"
+
+
+def _picture(name: str, prepare: bool) -> Any:
+    """An image, or the error that says why it is none."""
+    try:
+        return read_image(name, prepare=prepare)
+    except KitError as error:
+        return error
+
+
+def _scores(answer: Any) -> Iterator[str]:
+    """One answer in lines; the digit stands alone on the first, for scripts."""
+    scores, output = answer.scores, answer.output
+    yield f"{answer.digit}"
+    yield f"scores 0 to {len(scores) - 1}: {' '.join(f'{score:g}' for score in scores)}"
+    if output.dtype != "float32":
+        real = f"{output.scale:g} * (score - {output.zero_point})"
+        yield f"{output.dtype}: the real number is {real}"
+    if not are_shares(answer.values):
+        yield "These are no shares of 1: the network does not end in a softmax."
+
+
+def _say_other_model(board: Any) -> None:
+    if other := artifacts.other_model(board):
+        print(other, file=sys.stderr)
+
+
+def _evaluate(args: Args) -> Told:
+    """Reads test images and counts the right answers."""
+    images, labels = (part[: args.images] for part in load_mnist()[1])
+    with kit.Board(args.board) as board:
+        hello = board.described
+        if hello.input.elements != images[0].size:
+            raise KitError(
+                f"{hello.network} on the board takes {hello.input.elements:,} values; "
+                f"MNIST's images have {images[0].size}.",
+                "`kit evaluate` asks about the images of MNIST's test set.",
+                "Compare its model on inputs of its own size: `kit validate MODEL --random 1000`.",
+            )
+        _say_other_model(board)
+        scores = board.scores(images, each(f"asking {args.board}"))
+        hello = board.described
+    outputs, right = scores.shape[1], int((scores.argmax(axis=1) == labels).sum())
+    made = {"board": args.board, "images": len(images), "right": right}
+    made |= {"accuracy": right / len(images), "outputs": outputs}
+    yield made | {"input_range": hello.input_range, "input_dtype": hello.input.dtype}
+    yield f"{right:,} of {len(images):,} right: {right / len(images):.2%}"
+    yield describe_range(hello.input_range, hello.input.dtype)
+    if outputs < 10:
+        yield f"The network has {outputs} outputs: the digits above cannot be right."
+
+
+def _selftest(args: Args) -> Told:
+    """A page about a board: clock, memory, line, layers, 1,000 images, cycles."""
+    from kit.checks.selftest import run_selftest
+
+    yield (page := run_selftest(args.board, each("asking the board")))
+    yield str(page)
+
+
+def _count(most: int, what: str) -> Callable[[str], int]:
+    """An argparse type: a whole number from 1 to `most`."""
+
+    def convert(text: str) -> int:
+        if not text.isdecimal() or not 1 <= int(text) <= most:
+            why = f"{text!r} is not a number from 1 to {most:,} ({what})"
+            raise argparse.ArgumentTypeError(why)
+        return int(text)
+
+    return convert
+
+
+NOTEBOOKS = {"nargs": "*", "help": "such as 02; all when none is named"}
+MODEL = "int8 or float32 .tflite; for xcubeai also .keras, .h5"
+BOARD = {"default": "virtual://", "help": "COM5, /dev/ttyACM0, auto, ... (default: virtual://)"}
+IMAGES = {"type": _count(10_000, "the test set")}
+RANDOM = {"type": _count(100_000, "they are kept in memory")}
+PIXELS = "what a pixel of 0 and one of 255 were in training, such as 0 1"
+PICTURES = "PNG, JPEG, ... or .npy: 28 x 28, light digit on black, or with --prepare any picture"
+WAYS = "STM32_Programmer_CLI, openocd, st-flash, pyocd or drive; default: the first found"
+ENGINE: Arguments = {
+    "--engine": {"default": "portable", "help": "portable (default) or xcubeai"},
+    "--input-range": {
+        "nargs": 2,
+        "type": float,
+        "metavar": ("BLACK", "WHITE"),
+        "help": f"{PIXELS}; default: what the input's quantization tells",
+    },
+    "--compression": "xcubeai: none, lossless, low, medium or high",
+    "--optimization": "xcubeai: time, ram or balanced",
+    "--tool": "xcubeai: ST's program or its folder, when not found",
+}
+MODE = "xcubeai: on this computer, or on a board with ST's validation program"
+EITHER = "either"
+COMMANDS: dict[Callable[[Args], Told], Arguments] = {
+    _run: {"notebooks": NOTEBOOKS, "--board": "ask this board; 04 and 05 when none is named"},
+    _lab: {"options": {"nargs": "*", "help": "JupyterLab's own, or a notebook"}},
+    _doctor: {"--board": "also greet this board"},
+    _boards: {},
+    _generate: {
+        "model": MODEL,
+        "--out": {"required": True, "help": "folder for the C; replaced as a whole"},
+        **ENGINE,
+        "--from-zip": "xcubeai: a zip of ST Edge AI Developer Cloud",
+    },
+    _validate: {
+        "model": MODEL,
+        **ENGINE,
+        "--mode": {"choices": ["host", "target"], "help": MODE},
+        EITHER: {
+            "--images": {**IMAGES, "default": 1000, "help": "of the test set: 1000"},
+            "--random": {**RANDOM, "help": "this many random inputs instead"},
+        },
+        "--board": "is flashed and asked; default: virtual://validate",
+    },
+    _build: {
+        "--network": "folder of the generated C; default: build/network",
+        "--out": "folder for firmware.elf and .bin; default: build",
+        "--mcu": {"default": DEFAULT.name, "help": f"default: {DEFAULT.name}"},
+        "--compiler": "zig, or gcc, if installed; default: what fits",
+    },
+    _flash: {"--elf": "default: build/firmware.elf", "--tool": WAYS, "--board": BOARD},
+    _selftest: {"--board": BOARD},
+    _record: {
+        "file": "such as lesson.rec; replaced when all went well",
+        "notebooks": {"nargs": "*", "help": "default: 04 05"},
+        "--board": BOARD,
+    },
+    _recognize: {
+        "images": {"nargs": "+", "metavar": "image", "help": PICTURES},
+        "--prepare": {"action": "store_true", "help": "any picture: make it like MNIST"},
+        "--board": BOARD,
+    },
+    _evaluate: {
+        "--images": {**IMAGES, "default": 10_000, "help": "default: all 10000"},
+        "--board": BOARD,
+    },
+    _status: {},
+    _reset: {"notebooks": NOTEBOOKS},
+    _refresh: {"notebooks": NOTEBOOKS},
+}
+"""The function of each command, whose name and docstring are those of the command, and its
+arguments: what argparse is told of each, or only its help. Those under EITHER exclude each other.
+"""
