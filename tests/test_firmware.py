@@ -26,7 +26,7 @@ from kit.digits import load_mnist
 from kit.generate import generate_network
 from kit.model import Reference, pixels_to_input, read_model
 from kit.paths import FIRMWARE, ROOT
-from virtual_nucleo import clocks, peripherals
+from virtual_nucleo import clocks, peripherals, supply
 from virtual_nucleo import memory_map as m
 
 URL = "virtual://firmware"
@@ -94,9 +94,9 @@ def test_without_the_st_links_clock_the_internal_one_feeds_the_pll(board, monkey
     [
         (clocks.Rcc, m.RCC_CR, PLLRDY),
         (clocks.Rcc, m.RCC_CFGR, SWS),
-        (clocks.Power, m.PWR_CSR, ODRDY),
-        (clocks.Power, m.PWR_CSR, ODSWRDY),
-        (clocks.FlashInterface, 0x00, 0b111),
+        (supply.Power, m.PWR_CSR, ODRDY),
+        (supply.Power, m.PWR_CSR, ODSWRDY),
+        (supply.FlashInterface, 0x00, 0b111),
     ],
     ids=["PLL", "switch", "over-drive", "over-drive switch", "wait states"],
 )

@@ -5,7 +5,7 @@ RM0368 that of the STM32F401, PM0214 the programming manual of the Cortex-M4, "A
 ARMv7-M Architecture Reference Manual, UM1724 the manual of the Nucleo-64 boards.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from virtual_nucleo.mcus import Mcu
 
@@ -58,8 +58,7 @@ RMVF = 1 << 24  # clears the causes of the last reset, the bits from 25 on
 PINRSTF, SFTRSTF = 1 << 26, 1 << 28
 
 
-@dataclass(frozen=True)
-class Switch:
+class Switch(NamedTuple):
     """A clock or a mode with an "on" bit and a bit by which hardware says that it is ready.
 
     `seconds` is how long that takes at most.
@@ -131,8 +130,7 @@ TRCENA = 1 << 24
 FPU_FULL_ACCESS = 0b1111 << 20
 
 
-@dataclass(frozen=True)
-class Peripheral:
+class Peripheral(NamedTuple):
     """Where a register block is, and what the bus wants: RM0390 table 1 and chapters 3 to 25.
 
     `enable` is the register of RCC, its offset and the bit that switch the block's clock on;

@@ -1,11 +1,14 @@
-"""Pins, the system timer and the core's own registers."""
+"""Pins, the system timer, the cycle counter and the core's own registers."""
 
+from collections import deque
 from collections.abc import Callable
+from typing import NamedTuple
 
 from virtual_nucleo import memory_map as m
 from virtual_nucleo.registers import Registers
-from virtual_nucleo.watcher import Time
+from virtual_nucleo.watcher import Time, Watcher
 
+ESTIMATES_KEPT = 65_536
 NO_INTERRUPTS = (
     "The virtual board models no interrupts; a real chip calls the handler in the vector table."
 )
@@ -14,8 +17,8 @@ NO_INTERRUPTS = (
 class Gpio(Registers):
     """A port of 16 pins (RM0390 chapter 7). `external` has the level of each input pin."""
 
-    def __init__(self, resets: dict[int, int] | None = None, external: int = 0) -> None:
-        super().__init__(resets)
+    def __init__(self, name: str, resets: dict[int, int] | None = None, external: int = 0) -> None:
+        super().__init__(name, resets)
         self.external = external
         self.on_change: Callable[[], None] = lambda: None
 
@@ -33,15 +36,9 @@ class Gpio(Registers):
 
     def read(self, offset: int) -> int:
         if offset == m.GPIO_IDR:
-            return self._levels()
+            outputs = sum((self.mode(pin) == 1) << pin for pin in range(16))
+            return super().read(m.GPIO_ODR) & outputs | self.external & ~outputs
         return 0 if offset == m.GPIO_BSRR else super().read(offset)
-
-    def _levels(self) -> int:
-        levels = 0
-        for pin in range(16):
-            source = super().read(m.GPIO_ODR) if self.mode(pin) == 1 else self.external
-            levels |= source & 1 << pin
-        return levels
 
     def write(self, offset: int, value: int) -> None:
         if offset == m.GPIO_BSRR:  # bits 31:16 reset, 15:0 set, and set wins
@@ -51,11 +48,77 @@ class Gpio(Registers):
         self.on_change()
 
 
+class Count(NamedTuple):
+    """Executed instructions, and the estimate of their cycles."""
+
+    instructions: int
+    cycles: int
+
+
+class Dwt(Registers):
+    """CTRL and CYCCNT of the data watchpoint unit (ARMv7-M ARM section C1.8).
+
+    CYCCNT counts executed instructions, exactly: a read gives those since it was zero, up to the
+    read itself. Those that an IT block skips count, as they take their turn in the pipeline. Beside
+    each number that a program reads, `estimates` has the estimate of its cycles (see timing.py).
+    """
+
+    def __init__(self, watcher: Watcher) -> None:
+        super().__init__("DWT")
+        self.watcher = watcher
+        self.estimates: deque[int] = deque(maxlen=ESTIMATES_KEPT)
+        self.reset()
+
+    def reset(self) -> None:
+        """CYCCNT is zero and stands still."""
+        super().reset()
+        self._counting = self._traced = False
+        self._stopped_at = self._zero = Count(0, 0)
+
+    def _value(self, after: bool = False) -> Count:
+        """What CYCCNT has for the running instruction, or for the one `after` it."""
+        if not self._counting:
+            return self._stopped_at
+        instructions, cycles = self.watcher.position(after)
+        return Count(instructions - self._zero.instructions, cycles - self._zero.cycles)
+
+    def _set(self, value: Count) -> None:
+        """CYCCNT is `value` for the instruction after the running store."""
+        instructions, cycles = self.watcher.position(after=True)
+        self._stopped_at = value
+        self._zero = Count(instructions - value.instructions, cycles - value.cycles)
+
+    def trace(self, on: bool) -> None:
+        """DEMCR.TRCENA, without which nothing counts."""
+        self._traced = on
+        self._switch()
+
+    def _switch(self) -> None:
+        on = bool(self._traced and self.values.get(m.DWT_CTRL, 0) & m.CYCCNTENA)
+        if on != self._counting:
+            self._set(self._value(after=True))
+            self._counting = on
+
+    def read(self, offset: int) -> int:
+        if offset == m.DWT_CYCCNT:
+            value = self._value()
+            self.estimates.append(value.cycles)
+            return value.instructions & 0xFFFF_FFFF
+        return super().read(offset) | (m.DWT_NUMCOMP if offset == m.DWT_CTRL else 0)
+
+    def write(self, offset: int, value: int) -> None:
+        if offset == m.DWT_CYCCNT:
+            self._set(Count(value, value))
+        else:
+            super().write(offset, value & m.CYCCNTENA)
+            self._switch()
+
+
 class SysTick(Registers):
     """The system timer (PM0214 section 4.5) without its interrupt, on virtual time."""
 
     def __init__(self, time: Time, clock_hz: Callable[[], int]) -> None:
-        super().__init__()
+        super().__init__("SCS")
         self.time, self.clock_hz = time, clock_hz
         self._start()
 
@@ -70,18 +133,13 @@ class SysTick(Registers):
         if not super().read(m.SYST_CSR) & m.SYSTICK_ENABLE:
             return value if offset == m.SYST_CSR else 0
         self.time.look()
-        wraps, position = self._count()
+        reload = super().read(m.SYST_RVR) & 0xFF_FFFF
+        wraps, passed = divmod(int((self.time.now() - self.started) * self.hz), reload + 1)
         if offset == m.SYST_CVR:
-            return position
+            return reload - passed
         flag = m.COUNTFLAG if wraps > self.wraps else 0
         self.wraps = wraps
         return value | flag
-
-    def _count(self) -> tuple[int, int]:
-        """How often it went through zero, and where it is on its way down."""
-        reload = super().read(m.SYST_RVR) & 0xFF_FFFF
-        wraps, passed = divmod(int((self.time.now() - self.started) * self.hz), reload + 1)
-        return wraps, reload - passed
 
     def write(self, offset: int, value: int) -> None:
         super().write(offset, value)
@@ -102,7 +160,7 @@ class SystemControl(Registers):
         on_trace: Callable[[bool], None],
         on_fpu: Callable[[bool], None],
     ) -> None:
-        super().__init__(m.SCS_RESETS)
+        super().__init__("SCS", m.SCS_RESETS)
         self.systick, self.on_reset = systick, on_reset
         self.on_trace, self.on_fpu = on_trace, on_fpu
 
@@ -116,16 +174,15 @@ class SystemControl(Registers):
         return self.systick.read(offset) if timer else super().read(offset)
 
     def write(self, offset: int, value: int) -> None:
-        if offset == m.AIRCR:
-            if value >> 16 == m.AIRCR_KEY and value & m.SYSRESETREQ:
-                self.on_reset()
-        elif m.SYST_CSR <= offset <= m.SYST_CALIB:
+        if m.SYST_CSR <= offset <= m.SYST_CALIB:
             self.systick.write(offset, value)
         elif offset in (m.CFSR, m.HFSR, m.DFSR):  # a one clears its bit
             super().write(offset, self.read(offset) & ~value)
-        elif offset != m.CPUID:
+        elif offset not in (m.CPUID, m.AIRCR):
             super().write(offset, value)
-        if offset == m.DEMCR:
+        if offset == m.AIRCR and value >> 16 == m.AIRCR_KEY and value & m.SYSRESETREQ:
+            self.on_reset()
+        elif offset == m.DEMCR:
             self.on_trace(bool(value & m.TRCENA))
         elif offset == m.CPACR:
             self.on_fpu(value & m.FPU_FULL_ACCESS == m.FPU_FULL_ACCESS)

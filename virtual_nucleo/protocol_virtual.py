@@ -9,7 +9,6 @@ import time
 from typing import Any
 
 import serial
-from serial import SerialBase
 
 from virtual_nucleo import store
 from virtual_nucleo.chip import Chip
@@ -24,27 +23,27 @@ PATIENCE = 5_000  # polls of the receiver, some milliseconds, before a short rea
 
 
 def power_on(url: str) -> Chip:
-    """The chip that a URL means, with its program. Raises VirtualError where there is none."""
+    """The chip that a URL means, with its program. Raises VirtualError where it has none of the
+    chips that are modeled, or a program that is none."""
     name, options = parse(url)
     elf = options.elf or store.elf_of(name)
-    if elf.exists() or options.elf:
-        program = Program(elf)
-        mcu = mcu_of(program, options.mcu)
-        image = store.flash_image(program, mcu)
-    else:
-        program, mcu, image = None, find_mcu(options.mcu or DEFAULT), b""
-    return Chip(mcu, image, program, options.strict, options.uninitialized, options.absent)
+    if not (options.elf or elf.exists()):
+        return Chip(find_mcu(options.mcu or DEFAULT), b"", None, options)
+    program = Program(elf)
+    mcu = mcu_of(program, options.mcu)
+    return Chip(mcu, store.flash_image(program, mcu), program, options)
 
 
-class Serial(SerialBase):  # type: ignore[misc]
-    """The serial port of a virtual NUCLEO-F446RE; `serial.serial_for_url` makes one.
+class Serial(serial.SerialBase):  # type: ignore[misc]
+    """The serial port of a virtual Nucleo; `serial.serial_for_url` makes one.
 
-    Beyond pyserial it has `led`, `led_changes`, `complaints`, `press_button()` and `reset()`. A
-    fault of the program is raised by read() and write() as virtual_nucleo.faults.BoardFault.
-    `counts` is what its cycle counter counts.
+    A fault of the program is raised by read() and write() as virtual_nucleo.faults.BoardFault.
+    Beyond pyserial there are the LED and the buttons, and `inside`.
     """
 
-    counts = "instructions"
+    # Lines that the ST-LINK's port does not have
+    cts = dsr = cd = True
+    ri = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._chip: Chip | None = None
@@ -66,11 +65,15 @@ class Serial(SerialBase):  # type: ignore[misc]
 
     def close(self) -> None:
         """Power the board off; its flash keeps its content."""
-        if self.is_open:
-            self.is_open = False
-            assert self._chip is not None
+        if self._chip:
             self._chip.close()
-            self._chip = None
+        self._chip, self.is_open = None, False
+
+    @property
+    def inside(self) -> Chip | None:
+        """What a serial line cannot tell: `failure` and `complaints` of the program, and
+        `take_cycle_estimates()`. None while the port is closed."""
+        return self._chip
 
     def _powered(self) -> Chip:
         if self._chip is None:
@@ -78,7 +81,6 @@ class Serial(SerialBase):  # type: ignore[misc]
         return self._chip
 
     def _programmed(self) -> Chip:
-        """The chip with a program in it, or PortError."""
         chip = self._powered()
         if chip.empty:
             raise EmptyFlashError(
@@ -92,12 +94,17 @@ class Serial(SerialBase):  # type: ignore[misc]
         """The host's settings. Bytes under way arrive at the rate they were sent with."""
         if (self._bytesize, self._parity, self._stopbits) != (8, "N", 1):
             raise ValueError("a virtual board has 8 data bits, no parity and 1 stop bit")
-        chip = self._powered()
-        if chip.usart.host_baud != self._baudrate:
-            if chip.usart.incoming:
+        usart = self._powered().usart
+        if usart.host_baud != self._baudrate:
+            if usart.incoming:
                 self.flush()
-            chip.usart.host_baud = self._baudrate
-            chip.usart.retune()
+            usart.host_baud = self._baudrate
+            usart.retune()
+
+    def _update_nothing(self) -> None:
+        """For lines that are not there."""
+
+    _update_break_state = _update_rts_state = _update_dtr_state = _update_nothing
 
     # Data
 
@@ -110,10 +117,10 @@ class Serial(SerialBase):  # type: ignore[misc]
         outgoing = chip.usart.outgoing
         deadline = None if self._timeout is None else time.monotonic() + self._timeout
         while len(outgoing) < size:
-            left = GLANCE if deadline is None else deadline - time.monotonic()
-            chip.run(left if self._timeout else GLANCE, size)
+            left = deadline - time.monotonic() if deadline and self._timeout else GLANCE
+            chip.run(left, size)
             if chip.idle and len(outgoing) < size:
-                chip.run(left if self._timeout else GLANCE, size, PATIENCE)
+                chip.run(left, size, PATIENCE)
                 break
             if deadline is not None and time.monotonic() >= deadline:
                 break
@@ -123,17 +130,13 @@ class Serial(SerialBase):  # type: ignore[misc]
 
     def write(self, data: Any) -> int:
         """Queue bytes for the program, which reads them while the host reads or flushes."""
-        chip = self._programmed()
-        if chip.failure and chip.stopped:
-            raise chip.failure
         content = serial.to_bytes(data)
-        chip.send(content)
+        self._programmed().send(content)
         return len(content)
 
     def flush(self) -> None:
         """Let the program read what was written and act on it, for up to a second."""
-        chip = self._programmed()
-        chip.run(self._write_timeout or FLUSH)
+        self._programmed().run(self._write_timeout or FLUSH)
 
     @property
     def in_waiting(self) -> int:
@@ -158,34 +161,9 @@ class Serial(SerialBase):  # type: ignore[misc]
     # The board
 
     @property
-    def inside(self) -> Chip | None:
-        """What this port tells that a serial line cannot: `failure` and `complaints` of the
-        program, `take_cycle_estimates()`. None while the port is closed."""
-        return self._chip
-
-    @property
-    def failure(self) -> VirtualError | None:
-        """The fault of the program, which read() raises once everything it sent is read."""
-        return self._powered().failure
-
-    @property
-    def complaints(self) -> list[str]:
-        """What went wrong without stopping the program."""
-        return self._powered().complaints
-
-    def take_cycle_estimates(self) -> list[int]:
-        """As that of `inside`."""
-        return self._powered().take_cycle_estimates()
-
-    @property
     def led(self) -> bool:
         """Whether the green LED (LD2) is lit."""
         return self._powered().led
-
-    @property
-    def led_changes(self) -> int:
-        """How often LD2 went on or off since the board was opened."""
-        return self._powered().led_changes
 
     def press_button(self, pressed: bool) -> None:
         """Press (True) or release (False) the blue button (B1)."""
@@ -193,36 +171,4 @@ class Serial(SerialBase):  # type: ignore[misc]
 
     def reset(self) -> None:
         """The black button: the program starts again, a fault is over, RAM keeps its content."""
-        self.reset_output_buffer()
         self._powered().reset()
-
-    # Lines that the ST-LINK's port does not have
-
-    def _update_break_state(self) -> None:
-        pass
-
-    def _update_rts_state(self) -> None:
-        pass
-
-    def _update_dtr_state(self) -> None:
-        pass
-
-    @property
-    def cts(self) -> bool:
-        """Clear to send: always."""
-        return True
-
-    @property
-    def dsr(self) -> bool:
-        """Data set ready: always."""
-        return True
-
-    @property
-    def ri(self) -> bool:
-        """Ring indicator: never."""
-        return False
-
-    @property
-    def cd(self) -> bool:
-        """Carrier detect: always."""
-        return True

@@ -1,28 +1,36 @@
 """Blocks of registers, and the bus through which a program reaches them.
 
-Unicorn may run a load or store a second time when it was stopped during the first (see chip.py), so
+Unicorn may run a load or store a second time when it was stopped during the first (see core.py), so
 every access here has the same effect whether it happens once or twice.
 """
 
 from collections.abc import Callable
 from typing import Any
 
+from unicorn import Uc, UcError
+from unicorn.unicorn_py3.unicorn import MMIO_READ_CFUNC, MMIO_WRITE_CFUNC, uclib
+
 from virtual_nucleo import memory_map as m
 
 Report = Callable[[str, str, str], None]
+QUIET: Report = lambda what, effect, fix: None  # noqa: E731
 
 
 class Registers:
     """A block of registers that remember what was written; unknown ones read as zero.
 
-    `report` is called when the program breaks a rule of the chip: with what it did, what a real
-    chip does then, and how to put it right.
+    `name` is that of the peripheral, `absent` names registers that this chip lacks. `report` is
+    called when the program breaks a rule of the chip: with what it did, what a real chip does then,
+    and how to put it right.
     """
 
     merges = True  # a store of a byte or halfword keeps the rest of the word
 
-    def __init__(self, resets: dict[int, int] | None = None) -> None:
-        self.report: Report = lambda what, effect, fix: None
+    def __init__(self, name: str, resets: dict[int, int] | None = None, absent: str = "") -> None:
+        self.name, self.where, self.report = name, m.MODELED[name], QUIET
+        words = enumerate(self.where.registers.split())
+        none = ["-", *absent.split()]
+        self.words = {i << 2: f"{name}_{word}" for i, word in words if word not in none}
         self.resets = resets or {}
         self.values = dict(self.resets)
 
@@ -38,98 +46,98 @@ class Registers:
         """A 32-bit store at a word offset."""
         self.values[offset] = value
 
-
-class Place:
-    """Where a register block lies, with its name and those of its registers.
-
-    `absent` has the registers that this chip lacks.
-    """
-
-    def __init__(self, name: str, block: Registers, absent: str = "") -> None:
-        self.name, self.block, self.where = name, block, m.MODELED[name]
-        self.start = self.where.base & 0xFFF
-        self.gate = self.where.enable[1:] if self.where.enable else None
-        names = self.where.registers.split()
-        none = ["-", *absent.split()]
-        self.words = {i << 2: f"{name}_{word}" for i, word in enumerate(names) if word not in none}
-
-    def register(self, word: int) -> str:
-        """The name of the register at a word offset, such as "GPIOA_MODER", or ""."""
-        return self.words.get(word, "")
-
-    def forbids(self, word: int, size: int, verb: str) -> tuple[str, str, str] | None:
-        """What to report about an access of `size` bytes with the clock on, if anything."""
-        register = self.register(word) or self.name
+    def allows(self, word: int, size: int, verb: str, clocked: Callable[[int, int], bool]) -> bool:
+        """Whether an access of `size` bytes has an effect; what is wrong with it is reported."""
+        register = self.words.get(word, self.name)
+        if self.where.enable and not clocked(*self.where.enable[1:]):
+            enable, _, bit = self.where.enable
+            ignored = "reads zero" if verb == "read" else "ignores the write"
+            self.report(
+                f"{verb} {register} before the clock of {self.name} was on",
+                f"Out of reset the clocks of the peripherals are off to save power: a real chip "
+                f"{ignored} (RM0390 section 6.3, RCC_{enable}).",
+                f"RCC_{enable} |= 1 << {bit} ({self.name}EN) first.",
+            )
+            return False
+        known = not self.words or word in self.words
         if size < self.where.smallest:
-            return (
+            self.report(
                 f"{verb} {8 * size} bits of {register} alone",
                 f"{self.name} takes accesses of {8 * self.where.smallest} or 32 bits; what a real "
                 "chip does with smaller ones is not defined (RM0390, register map).",
                 f"Use a `volatile uint32_t *` for {register}.",
             )
-        if self.words and word not in self.words:
-            return (
+        elif not known:
+            self.report(
                 f"{verb} 0x{self.where.base + word:08x}, where {self.name} has no register",
                 "On a real chip that address is reserved: a read gives zero and a write does "
                 "nothing (RM0390 and RM0368, register maps).",
                 f"Compare the offset 0x{word:02x} with the register map of {self.name}.",
             )
-        return None
-
-    def unclocked(self, word: int, verb: str) -> tuple[str, str, str]:
-        """What to report about an access while the block's clock is off."""
-        register, _, bit = self.where.enable or ("", 0, 0)
-        ignored = "reads zero" if verb == "read" else "ignores the write"
-        return (
-            f"{verb} {self.register(word) or self.name} before the clock of {self.name} was on",
-            f"Out of reset the clocks of the peripherals are off to save power: a real chip "
-            f"{ignored} (RM0390 section 6.3, RCC_{register}).",
-            f"RCC_{register} |= 1 << {bit} ({self.name}EN) first.",
-        )
+        return known
 
 
 class Bus:
-    """One 4 KB page of the peripheral address space, as Unicorn's two MMIO callbacks.
+    """One 4 KB page of the peripheral address space.
 
-    `places` maps the number of each KB to what lies there. Where there is nothing, `refuse` is
-    called with the address and "read" or "wrote to".
+    Args:
+        uc: calls this page directly: its Python binding takes two more steps.
+        blocks: what lies in each KB of the page, by its number.
+        clocked: whether a bit of an RCC register, by its offset, is on.
+        refuse: called with the address and "read" or "wrote to" where there is nothing.
+
+    `quick` has registers, by offset, whose reads may take a short way while it is there.
     """
 
     def __init__(
         self,
+        uc: Uc,
         page: int,
-        places: dict[int, Place],
+        blocks: dict[int, Registers],
         clocked: Callable[[int, int], bool],
         refuse: Callable[[int, str], None],
     ) -> None:
-        self.page, self.places, self.clocked, self.refuse = page, places, clocked, refuse
+        self.uc, self.page, self.blocks = uc, page, blocks
+        self.clocked, self.refuse = clocked, refuse
+        self.quick: dict[int, Callable[[], int]] = {}
+        self._callbacks = MMIO_READ_CFUNC(self._read), MMIO_WRITE_CFUNC(self._write)
+        read, write = self._callbacks
+        if status := uclib.uc_mmio_map(uc._uch, page, 0x1000, read, None, write, None):
+            raise UcError(status)
 
-    def find(self, offset: int, size: int, verb: str) -> tuple[Registers | None, int]:
+    def _find(self, offset: int, size: int, verb: str) -> tuple[Registers | None, int]:
         """The block and the word offset within it; no block where the access has no effect."""
-        place = self.places.get(offset >> 10)
-        if place is None:
+        block = self.blocks.get(offset >> 10)
+        if block is None:
             self.refuse(self.page + offset, verb)
             return None, 0
-        block, word = place.block, offset - place.start & ~3
-        if place.gate and not self.clocked(*place.gate):
-            block.report(*place.unclocked(word, verb))
-            return None, 0
-        if broken := place.forbids(word, size, verb):
-            block.report(*broken)
-        return (block if not place.words or word in place.words else None), word
+        word = offset - (block.where.base & 0xFFF) & ~3
+        return (block if block.allows(word, size, verb, self.clocked) else None), word
 
-    def read(self, _uc: Any, offset: int, size: int, _data: Any) -> int:
-        """Unicorn's read callback; bytes and halfwords are parts of the word."""
-        block, word = self.find(offset, size, "read")
-        value = block.read(word) if block else 0
-        return value if size == 4 else value >> 8 * (offset & 3) & (1 << 8 * size) - 1
+    def _read(self, _uc: Any, offset: int, size: int, _data: Any) -> int:
+        """Bytes and halfwords are parts of the word."""
+        try:
+            if size > 1 and (quick := self.quick.get(offset)):
+                return quick()
+            block, word = self._find(offset, size, "read")
+            value = block.read(word) if block else 0
+            return value if size == 4 else value >> 8 * (offset & 3) & (1 << 8 * size) - 1
+        except BaseException as error:
+            return self._failed(error)
 
-    def write(self, _uc: Any, offset: int, size: int, value: int, _data: Any) -> None:
-        """Unicorn's write callback."""
-        block, word = self.find(offset, size, "wrote to")
-        if block is None:
-            return
-        if size != 4 and block.merges:
-            shift, mask = 8 * (offset & 3), (1 << 8 * size) - 1
-            value = block.read(word) & ~(mask << shift) | (value & mask) << shift
-        block.write(word, value)
+    def _write(self, _uc: Any, offset: int, size: int, value: int, _data: Any) -> None:
+        try:
+            block, word = self._find(offset, size, "wrote to")
+            if block and size != 4 and block.merges:
+                shift, mask = 8 * (offset & 3), (1 << 8 * size) - 1
+                value = block.read(word) & ~(mask << shift) | (value & mask) << shift
+            if block:
+                block.write(word, value)
+        except BaseException as error:
+            self._failed(error)
+
+    def _failed(self, error: BaseException) -> int:
+        """As the binding does it: emu_start() raises the error."""
+        self.uc._hook_exception = error
+        self.uc.emu_stop()
+        return 0

@@ -11,13 +11,9 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterable
 from functools import lru_cache
-from typing import Any
-
-from unicorn import UcError
-from unicorn.unicorn_py3.unicorn import MMIO_READ_CFUNC, MMIO_WRITE_CFUNC, uclib
 
 from virtual_nucleo import memory_map as m
-from virtual_nucleo.registers import Bus, Registers, Report
+from virtual_nucleo.registers import QUIET, Registers
 from virtual_nucleo.watcher import Time
 
 READY = m.SR_TXE | m.SR_TC  # nothing is being sent
@@ -71,9 +67,9 @@ class Usart(Registers):
     def __init__(
         self, time: Time, clock_hz: Callable[[], int], on_idle: Callable[[], None]
     ) -> None:
-        super().__init__()
+        super().__init__("USART2")
         self.time, self.clock_hz, self.on_idle = time, clock_hz, on_idle
-        self.complain: Report = lambda what, effect, fix: None
+        self.complain = QUIET
         self.incoming: deque[int] = deque()
         self.outgoing = bytearray()
         self.host_baud = 115_200
@@ -196,19 +192,8 @@ class Usart(Registers):
 
     def status(self) -> int:
         """SR. A program that waits finds time moved to what it waits for."""
-        if self.plain and self.sr == READY:  # the short way, for speed
-            time = self.time
-            late = time.base + (time.state.cycles - time.mark) / time.hz - self.due
-            if late < self.host_frame:  # else more than one byte is complete
-                if late < 0.0:
-                    time.base -= late
-                self.received = self.incoming.popleft()
-                self.due = self.arrival = self.arrival + self.host_frame
-                if not self.incoming:
-                    self._plan()
-                self.sr = self.seen = READY | m.SR_RXNE
-                self.repeats = 0
-                return self.sr
+        if self.plain and self.sr == READY and self._next_byte():
+            return self.sr
         now = self.time.now()
         if now >= self.due:
             self._happen(now)
@@ -223,6 +208,22 @@ class Usart(Registers):
         self.repeats = self.repeats + 1 if self.sr == self.seen else 0
         self.seen = self.sr
         return self.sr
+
+    def _next_byte(self) -> bool:
+        """The short way, for speed; false where more than one byte is complete."""
+        time = self.time
+        late = time.base + (time.state.cycles - time.mark) / time.hz - self.due
+        if late >= self.host_frame:
+            return False
+        if late < 0.0:
+            time.base -= late
+        self.received = self.incoming.popleft()
+        self.due = self.arrival = self.arrival + self.host_frame
+        if not self.incoming:
+            self._plan()
+        self.sr = self.seen = READY | m.SR_RXNE
+        self.repeats = 0
+        return True
 
     def _waits(self) -> bool:
         """Whether reading SR again can only mean to wait for its next change.
@@ -294,48 +295,3 @@ class Usart(Registers):
             "Before the first byte: PA2 in alternate function 7 (GPIOA_MODER, GPIOA_AFRL), "
             "USART2_BRR, then UE and TE in USART2_CR1.",
         )
-
-
-class UsartBus(Bus):
-    """The page of USART2, with a short way to the two registers that every byte goes through.
-
-    `on` says whether RCC gives it a clock.
-    """
-
-    on = False
-
-    def serve(self, uc: Any, usart: Usart) -> None:
-        """Make Unicorn call this page directly: its binding takes two more steps in Python."""
-        self.uc, self.usart = uc, usart
-        self.callbacks = MMIO_READ_CFUNC(self.read), MMIO_WRITE_CFUNC(self.write)
-        if status := uclib.uc_mmio_map(uc._uch, self.page, 0x1000, *self._pairs()):
-            raise UcError(status)
-
-    def _pairs(self) -> tuple[Any, ...]:
-        read, write = self.callbacks
-        return read, None, write, None
-
-    def read(self, uc: Any, offset: int, size: int, data: Any) -> int:
-        """Unicorn's read callback."""
-        try:
-            if self.on and size > 1:
-                if offset == 0x400:
-                    return self.usart.status()
-                if offset == 0x404:
-                    return self.usart.data()
-            return super().read(uc, offset, size, data)
-        except BaseException as error:
-            return self._failed(error)
-
-    def write(self, uc: Any, offset: int, size: int, value: int, data: Any) -> None:
-        """Unicorn's write callback."""
-        try:
-            super().write(uc, offset, size, value, data)
-        except BaseException as error:
-            self._failed(error)
-
-    def _failed(self, error: BaseException) -> int:
-        """As the binding does it: emu_start() raises the error."""
-        self.uc._hook_exception = error
-        self.uc.emu_stop()
-        return 0

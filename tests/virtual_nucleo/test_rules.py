@@ -85,9 +85,9 @@ RULES = {
 F401_RULES = {
     "f446_register": ("wrote to 0x40023894, where RCC has no register", "reserved", "0x94"),
     "overdrive_absent": (
-        "over-drive, which the STM32F401 does not have",
+        "over-drive, which the STM32F401RE does not have",
         "does not do that",
-        "scale 2",
+        "a voltage scale only",
     ),
     "pll_n": ("N = 49; 192 to 432 is allowed", "DS10086", "192 to 432 MHz"),
     "pll_vco": ("500 MHz at the VCO's output; 192 to 432 MHz", "RM0368", "at most 84 MHz"),
@@ -138,7 +138,7 @@ def test_full_speed_in_the_right_order_passes_in_silence(board, defines, cfgr): 
     assert ask(port, b"f", 5) == b"f" + cfgr.to_bytes(4, "little")
     port.reset()
     assert ask(port, b"s", 1) == b"s"
-    assert port.complaints == []
+    assert port.inside.complaints == []
 
 
 def test_the_flash_can_be_unlocked_and_locked(board):  # noqa: F811
@@ -187,7 +187,7 @@ def test_the_kits_firmware_keeps_the_rules(firmware, tmp_path, monkeypatch, mcu,
     source = source if needs_boost or "overdrive" not in query else "PLL from HSE"
     with Board(f"virtual://{query}") as board:  # noqa: F811
         status = board.status()
-        assert query or board.link.port.complaints == []
+        assert query or board.link.port.inside.complaints == []
     assert (status.clock_source, status.device_id & 0xFFF) == (source, mcu.device_id)
     assert status.core_hz == (16_000_000 if source == "HSI" else mcu.core_hz)
 
@@ -213,8 +213,8 @@ def test_without_strictness_the_chip_goes_on(board, rule):  # noqa: F811
     """A write is ignored or a read gives zero, as the manuals say, and the port has the words."""
     port, answer = board("rules", url="virtual://?strict=off"), LENIENT[rule]
     assert ask(port, bytes([CODES[rule]]), max(len(answer), 2))[: len(answer)] == answer
-    assert any(RULES[rule][0] in sentence for sentence in port.complaints), port.complaints
-    assert RULES[rule][2] in " ".join(port.complaints)
+    assert any(RULES[rule][0] in sentence for sentence in port.inside.complaints), port.inside.complaints
+    assert RULES[rule][2] in " ".join(port.inside.complaints)
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_a_part_that_is_off_never_becomes_ready(board, option, stage):  # noqa: 
     """A firmware with bounded waits finds out, stays on the HSI and says so."""
     port = board("rules", url=f"virtual://broken?{option}=off")
     assert ask(port, b"f", 5)[:1] == stage
-    assert port.complaints == []
+    assert port.inside.complaints == []
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_a_byte_that_cannot_leave_is_a_complaint(board, letter, cause):  # noqa:
     """A silent UART stops no program; the port knows which part of its setting is missing."""
     port = board("rules")
     assert ask(port, letter, 2) == b"y"
-    (sentence,) = port.complaints
+    (sentence,) = port.inside.complaints
     assert "sent a byte through USART2 while" in sentence and cause in sentence
     assert "GPIOA_AFRL" in sentence and f"line {marked_line('mute')} of rules.c" in sentence
 

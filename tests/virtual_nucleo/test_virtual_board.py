@@ -265,7 +265,7 @@ def test_led_and_button(board):  # noqa: F811
     assert not port.led
     for text, lit, changes in ((b"a", True, 1), (b"c", True, 1), (b"b", False, 2)):
         ask(port, text, 1)
-        assert (port.led, port.led_changes) == (lit, changes)
+        assert (port.led, port.inside.led_changes) == (lit, changes)
     port = board("commands")
     assert ask(port, b"b", 1) == b"\x01"
     port.press_button(True)
@@ -284,7 +284,7 @@ def test_wait_for_interrupt_gives_the_host_its_turn(board):  # noqa: F811
 
 def test_bsrr_sets_and_clears_and_set_wins():
     """RM0390 section 7.4.7: bits 15:0 set, bits 31:16 reset, and set has priority."""
-    port = Gpio({0x14: 0b1100})
+    port = Gpio("GPIOA", {0x14: 0b1100})
     port.write(0x18, 0b0100 << 16 | 0b0001)
     assert port.read(0x14) == 0b1001
     port.write(0x18, 0b1000 << 16 | 0b1000)
@@ -343,11 +343,11 @@ def test_pll_changes_the_baud_rate_with_the_clock(board):  # noqa: F811
 
 FAULTS = {
     "write_flash": (0, "wrote to 0x08000010, which is flash and locked"),
-    "read_nothing": (1, "read 4 bytes at 0x10000000, where this chip has nothing"),
-    "write_nothing": (2, "wrote 4 bytes at 0x60000000"),
+    "read_nothing": (1, "read 0x10000000, where this chip has nothing"),
+    "write_nothing": (2, "wrote to 0x60000000, where this chip has nothing"),
     "jump_nowhere": (3, "jumped to 0x30000000, where there is no code"),
     "breakpoint": (4, "stopped at a breakpoint instruction"),
-    "undefined": (5, "instruction this CPU does not have"),
+    "undefined": (5, "instruction that this chip does not have"),
     "supervisor_call": (6, "supervisor call"),
     "unknown_peripheral": (7, "does not model"),
     "neighbor_peripheral": (8, "0x40004804, which is USART3, and the virtual board does not"),

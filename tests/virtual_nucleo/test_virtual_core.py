@@ -18,13 +18,14 @@ from virtual_nucleo import timing
 from virtual_nucleo.chip import Chip
 from virtual_nucleo.faults import BoardFault
 from virtual_nucleo.mcus import find_mcu
+from virtual_nucleo.options import Options
 from virtual_nucleo.program import Program
 from virtual_nucleo.store import flash_image
 from virtual_nucleo.usart import READY, Usart
 
 # Faults of the core
 
-ALIGN = ("at an address that is no multiple of 4", "UNALIGNED", "_Alignas")
+ALIGN = ("at no multiple of 4", "UNALIGNED", "_Alignas")
 RULES = {
     "load_pair": (0, *ALIGN),
     "store_pair": (1, *ALIGN),
@@ -34,7 +35,7 @@ RULES = {
     "load_exclusive": (5, *ALIGN),
     "load_in_loop": (6, *ALIGN),
     "overwrite": (7, "wrote USART_DR while TXE was 0", "keeps one byte", "Wait for TXE"),
-    "jump_to_peripheral": (8, "jumped to 0x40020000, which is no memory for code", "IACCVIOL", ""),
+    "jump_to_peripheral": (8, "jumped to 0x40020000, where no code may be", "IACCVIOL", ""),
     "leap": (11, "the stack has overflowed into the variables", "no guard", "less stack"),
     "overflow": (10, "the stack has overflowed into the variables", "no guard", "less stack"),
 }
@@ -86,7 +87,7 @@ def powered(compiler):  # noqa: F811
 
     def power_on(name, **options):
         program, mcu = Program(compiler(name)), find_mcu("stm32f446re")
-        chips.append(Chip(mcu, flash_image(program, mcu), program, **options))
+        chips.append(Chip(mcu, flash_image(program, mcu), program, Options(**options)))
         return chips[-1]
 
     yield power_on
@@ -152,7 +153,7 @@ def test_a_fault_goes_to_the_programs_handler(board, name):  # noqa: F811
     assert stack % 8 == 0
     realigned = saved[7] >> 9 & 1
     assert (stack + 4 * words + 4 * realigned) % 4 == 0 and saved[7] >> 24 & 1
-    fault = port.failure
+    fault = port.inside.failure
     assert fault is not None and fault.address in (saved[6], (saved[5] & ~1) - 2)
 
 
@@ -169,10 +170,10 @@ def test_all_that_the_handler_sends_comes_before_the_fault(board):  # noqa: F811
     port = board("handler")
     answer(port, 0)
     assert ask(port, b"q", 1) == b"q"
-    assert "wrote 4 bytes at 0x10000000" in sent_then_fault(port)[1].what
+    assert "wrote to 0x10000000" in sent_then_fault(port)[1].what
     assert ask(port, b"again", 5) == b"again"
     port.write(b"R")
-    assert port.read(1) == b"" and port.failure is None
+    assert port.read(1) == b"" and port.inside.failure is None
     assert ask(port, b"z", 1) == b"z"
 
 
@@ -195,7 +196,7 @@ def test_a_program_that_reads_late_loses_bytes_and_hears_of_it(board):  # noqa: 
     """RM0390 section 25.4.3: one byte stays, the next ones are lost, and the program goes on."""
     port = board("core_rules")
     assert ask(port, b"s12345678", 9) == b"1"
-    (complaint,) = port.complaints
+    (complaint,) = port.inside.complaints
     assert re.search(r"lost a byte .* in \w+\(\) \((board|core_rules).c, line \d+\)", complaint)
     assert "ORE" in complaint and "Read DR" in complaint
     assert ask(port, b"w", 1) == b"w"
@@ -299,7 +300,7 @@ def test_what_is_sent_takes_its_time():
 def test_bytes_wait_until_the_program_looks_for_them(board):  # noqa: F811
     """A board that is opened has been running for long: its start-up loses nothing."""
     port = board("echo")
-    assert ask(port, b"first", 5) == b"first" and port.complaints == []
+    assert ask(port, b"first", 5) == b"first" and port.inside.complaints == []
 
 
 def test_boards_open_at_once_do_not_mix(board):  # noqa: F811
@@ -374,9 +375,9 @@ def test_estimates_belong_to_the_reads_of_cyccnt(board):  # noqa: F811
     differences = []
     for case in range(12):
         word(port, bytes([case]))
-        first, *_, last = port.take_cycle_estimates()
+        first, *_, last = port.inside.take_cycle_estimates()
         differences.append(last - first)
-    assert port.take_cycle_estimates() == []
+    assert port.inside.take_cycle_estimates() == []
     assert differences[0] == 2 and differences[1] == 5  # ldr; ldr, three nops
     assert differences[3] == 2 + 1 + 10 * 3 + 9 * timing.REFILL
     assert differences[8] == 2 + 3000
@@ -411,4 +412,4 @@ def test_idle_time_is_real_time(powered, monkeypatch):
 def test_a_long_echo_keeps_its_order(board):  # noqa: F811
     """Bytes in both directions at once, in virtual time, none lost or doubled."""
     port, message = board("echo"), np.random.default_rng(1).bytes(1500)
-    assert ask(port, message, len(message)) == message and port.complaints == []
+    assert ask(port, message, len(message)) == message and port.inside.complaints == []
