@@ -115,8 +115,7 @@ class Chip:
         self.usart = Usart(self.time, self.rcc.apb1_hz, self._on_idle)
         self.usart.complain = self._complain
         systick = SysTick(self.time, self.rcc.core_hz)
-        on_fpu = self.watcher.switch_fpu
-        self.system = SystemControl(systick, self._on_restart, self.dwt.trace, on_fpu)
+        self.system = SystemControl(systick, self.dwt, self._on_restart)
         identity = {m.DBGMCU_IDCODE: m.REVISION_A | self.mcu.device_id}
         self.blocks: tuple[Registers, ...] = (
             *(self.rcc, self.rcc.power, self.rcc.flash, self.gpioa, self.gpiob, self.gpioc),
@@ -124,16 +123,13 @@ class Chip:
         )
 
     def _map_peripherals(self) -> None:
-        """Each 4 KB page with the register blocks in it."""
-        pages: dict[int, dict[int, Registers]] = {}
+        self._buses: dict[int, Bus] = {}
         for block in self.blocks:
-            block.report = self._report
-            kilobytes = range(4) if block is self.system else [block.where.base >> 10 & 3]
-            pages.setdefault(block.where.base & ~0xFFF, {}).update(dict.fromkeys(kilobytes, block))
-        self._buses = {
-            page: Bus(self.core.uc, page, blocks, self.rcc.clocked, self._on_unknown)
-            for page, blocks in pages.items()
-        }
+            block.report, page = self._report, block.where.base & ~0xFFF
+            bus = self._buses[page] = self._buses.get(page) or Bus(self.core.uc, page)
+            bus.clocked, bus.refuse = self.rcc.clocked, self._on_unknown
+            for kilobyte in range(4) if block is self.system else [block.where.base >> 10 & 3]:
+                bus.blocks[kilobyte] = block
 
     # The host's side
 

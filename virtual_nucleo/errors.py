@@ -4,18 +4,13 @@ import serial
 
 
 class VirtualError(Exception):
-    """An error that whoever uses the virtual board can act on.
-
-    `what` happened, in one sentence; `why`, as far as it is known; `next_step`: what to do. In a
-    notebook it shows as its text, not as a stack.
-    """
+    """An error that whoever uses the virtual board can act on; in a notebook it shows as its text,
+    not as a stack."""
 
     def __init__(self, what: str, why: str = "", next_step: str = "") -> None:
         super().__init__()
         self.args = what, why, next_step  # an OSError, as serial's errors are, would keep two
-        self.what = what
-        self.why = why
-        self.next_step = next_step
+        self.what, self.why, self.next_step = what, why, next_step
 
     def __str__(self) -> str:
         labeled = (("Why: ", self.why), ("Next: ", self.next_step))

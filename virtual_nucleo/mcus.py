@@ -82,8 +82,5 @@ def find_mcu(name: str) -> Mcu:
 
 
 def mcu_of(program: Program, wanted: str = "") -> Mcu:
-    """The chip that is wanted, or the one that a program was built for, else the STM32F446RE.
-
-    Raises VirtualError where it is not modeled.
-    """
+    """The chip that is wanted, or else that a program was built for, or else the STM32F446RE."""
     return find_mcu(wanted or program.chip(_tables()) or DEFAULT)

@@ -1,30 +1,17 @@
-"""Addresses and bits that the virtual board models, the same on the STM32F446 and the STM32F401.
+"""Addresses and bits that the virtual board models, the same on all its chips.
 
-What differs between the two is in mcus.py. RM0390 is the reference manual of the STM32F446,
-RM0368 that of the STM32F401, PM0214 the programming manual of the Cortex-M4, "ARMv7-M ARM" the
-ARMv7-M Architecture Reference Manual, UM1724 the manual of the Nucleo-64 boards.
+What differs is in mcus.py. RM0390 is the reference manual of the STM32F446, RM0368 that of the
+STM32F401, RM0383 that of the STM32F411; PM0214 the programming manual of the Cortex-M4, "ARMv7-M
+ARM" the ARMv7-M Architecture Reference Manual, UM1724 the manual of the Nucleo-64 boards.
 """
 
 from typing import NamedTuple
 
 from virtual_nucleo.mcus import Mcu
 
-# Memories: RM0390 section 2.2 "Memory organization", section 2.3 (SRAM), section 3 (flash).
 FLASH_ALIAS = 0x0000_0000  # RM0390 section 2.4: with BOOT0 low the flash also appears at 0
-
-# Register blocks: RM0390 table 1 "register boundary addresses".
-USART2 = 0x4000_4400
-PWR = 0x4000_7000
-GPIOA = 0x4002_0000
-GPIOB = 0x4002_0400
-GPIOC = 0x4002_0800
-RCC = 0x4002_3800
-FLASH_REGISTERS = 0x4002_3C00
-DBGMCU = 0xE004_2000
 PERIPHERALS = 0x4000_0000  # from here on there is no code: ARMv7-M ARM section B3.1
-# Inside the core: ARMv7-M ARM section B3.1 "the system address map".
-DWT = 0xE000_1000
-SCS = 0xE000_E000
+USART2 = 0x4000_4400
 
 # What a real chip has and the virtual one has not, beside other peripherals (see peripheral_at):
 # boot loader and one-time-programmable area, bit-band aliases of RAM and peripherals, other parts
@@ -37,8 +24,7 @@ NOT_MODELED = (
 )
 
 # Clock sources: RM0390 section 6.2 (HSI); UM1724 section "OSC clock" (8 MHz from the ST-LINK).
-HSI_HZ = 16_000_000
-HSE_HZ = 8_000_000
+HSI_HZ, HSE_HZ = 16_000_000, 8_000_000
 
 # RCC: RM0390 section 6.3, RM0368 section 6.3.
 RCC_CR, RCC_PLLCFGR, RCC_CFGR = 0x00, 0x04, 0x08
@@ -152,17 +138,17 @@ _RCC = (
     "CKGATENR DCKCFGR2"
 )
 _AHB1, _APB1 = ("AHB1ENR", RCC_AHB1ENR), ("APB1ENR", RCC_APB1ENR)
-MODELED = {
+MODELED = {  # RM0390 table 1 "register boundary addresses"; the core's: ARMv7-M ARM section B3.1
     "USART2": Peripheral(USART2, (*_APB1, 17), "SR DR BRR CR1 CR2 CR3 GTPR", 2),
-    "PWR": Peripheral(PWR, (*_APB1, 28), "CR CSR", 2),
-    "GPIOA": Peripheral(GPIOA, (*_AHB1, 0), _GPIO),
-    "GPIOB": Peripheral(GPIOB, (*_AHB1, 1), _GPIO),
-    "GPIOC": Peripheral(GPIOC, (*_AHB1, 2), _GPIO),
-    "RCC": Peripheral(RCC, None, _RCC),
-    "FLASH": Peripheral(FLASH_REGISTERS, None, "ACR KEYR OPTKEYR SR CR OPTCR"),
-    "DBGMCU": Peripheral(DBGMCU, None, "IDCODE CR APB1_FZ APB2_FZ", 4),
-    "DWT": Peripheral(DWT),
-    "SCS": Peripheral(SCS),
+    "PWR": Peripheral(0x4000_7000, (*_APB1, 28), "CR CSR", 2),
+    "GPIOA": Peripheral(0x4002_0000, (*_AHB1, 0), _GPIO),
+    "GPIOB": Peripheral(0x4002_0400, (*_AHB1, 1), _GPIO),
+    "GPIOC": Peripheral(0x4002_0800, (*_AHB1, 2), _GPIO),
+    "RCC": Peripheral(0x4002_3800, None, _RCC),
+    "FLASH": Peripheral(0x4002_3C00, None, "ACR KEYR OPTKEYR SR CR OPTCR"),
+    "DBGMCU": Peripheral(0xE004_2000, None, "IDCODE CR APB1_FZ APB2_FZ", 4),
+    "DWT": Peripheral(0xE000_1000),
+    "SCS": Peripheral(0xE000_E000),
 }
 
 # The other peripherals of the STM32F446, by the start of their KB: RM0390 table 1.

@@ -1,7 +1,7 @@
 """What a URL means: `virtual://name?option=value&option=value`."""
 
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -9,8 +9,12 @@ from urllib.parse import unquote, urlsplit
 from virtual_nucleo.errors import VirtualError
 
 DEFAULT = "default"
-VALUES: dict[str, dict[str, Any]] = {"uninitialized": {"refuse": True, "allow": False}}
-SWITCH = {"on": True, "off": False}
+SWITCHES = ("hse", "pll", "overdrive")
+CHOICES: dict[str, dict[str, Any]] = {
+    "strict": {"on": True, "off": False},
+    "uninitialized": {"refuse": True, "allow": False},
+    **{name: {"on": True, "off": False} for name in SWITCHES},
+}
 
 
 @dataclass(frozen=True)
@@ -19,9 +23,9 @@ class Options:
 
     `elf`: the program, instead of the one that the board keeps; `mcu`: the chip, instead of the one
     that the program was built for. `strict`: a program that breaks a rule of the chip is stopped
-    with a fault; off, the chip goes on as silicon does, and the port's `complaints` have the
-    sentences. `uninitialized`: "refuse" also refuses loads from RAM that was never stored to.
-    `hse`, `pll`, `overdrive`: off, that part never becomes ready.
+    with a fault; off, the chip goes on as silicon does, and `inside.complaints` has the sentences.
+    `uninitialized`: loads from RAM that was never stored to are refused. `hse`, `pll`, `overdrive`:
+    off, that part never becomes ready.
     """
 
     elf: Path | None = None
@@ -35,18 +39,14 @@ class Options:
     @property
     def absent(self) -> frozenset[str]:
         """What never becomes ready."""
-        return frozenset(name for name in ("hse", "pll", "overdrive") if not getattr(self, name))
-
-
-CHOICES = [field.name for field in fields(Options)][2:]
+        return frozenset(name for name in SWITCHES if not getattr(self, name))
 
 
 def parse(url: str) -> tuple[str, Options]:
     """The name of the board that a URL means, and its options.
 
     `virtual://` is the board "default", `virtual://alice?hse=off` is "alice" without its HSE. In
-    `elf=PATH`, %20 and the like stand for other characters. Raises VirtualError when the URL has
-    another form, or an option that there is not.
+    `elf=PATH`, %20 and the like stand for other characters. Raises VirtualError for anything else.
     """
     parts = urlsplit(url)
     name = parts.netloc or DEFAULT
@@ -58,21 +58,18 @@ def parse(url: str) -> tuple[str, Options]:
             "- and _, and options may follow: virtual://name?strict=off.",
             "Use virtual:// for the default board.",
         )
-    given = [part.partition("=")[::2] for part in parts.query.split("&") if part]
-    return name, Options(**{option: _value(option, unquote(text), url) for option, text in given})
-
-
-def _value(option: str, text: str, url: str) -> Any:
-    if option == "elf" and text:
-        return Path(text).expanduser()
-    if option == "mcu" and text:
-        return text
-    values = VALUES.get(option, SWITCH)
-    if option not in CHOICES or text not in values:
-        known = [f"{name}={'|'.join(VALUES.get(name, SWITCH))}" for name in CHOICES]
-        raise VirtualError(
-            f"{url!r} asks for {option}={text}, which a virtual board does not have.",
-            f"The options are {', '.join(['elf=PATH', 'mcu=NAME', *known])}.",
-            "Write virtual://name?option=value, and & between two options.",
-        )
-    return values[text]
+    chosen: dict[str, Any] = {}
+    for option, _, text in (part.partition("=") for part in parts.query.split("&") if part):
+        value = unquote(text)
+        if option in ("elf", "mcu") and value:
+            chosen[option] = Path(value).expanduser() if option == "elf" else value
+        elif value in CHOICES.get(option, ()):
+            chosen[option] = CHOICES[option][value]
+        else:
+            known = [f"{choice}={'|'.join(values)}" for choice, values in CHOICES.items()]
+            raise VirtualError(
+                f"{url!r} asks for {option}={value}, which a virtual board does not have.",
+                f"The options are {', '.join(['elf=PATH', 'mcu=NAME', *known])}.",
+                "Write virtual://name?option=value, and & between two options.",
+            )
+    return name, Options(**chosen)

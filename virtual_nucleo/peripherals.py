@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple
 
 from virtual_nucleo import memory_map as m
 from virtual_nucleo.registers import Registers
@@ -48,11 +47,8 @@ class Gpio(Registers):
         self.on_change()
 
 
-class Count(NamedTuple):
-    """Executed instructions, and the estimate of their cycles."""
-
-    instructions: int
-    cycles: int
+Count = tuple[int, int]
+"""Executed instructions, and the estimate of their cycles."""
 
 
 class Dwt(Registers):
@@ -73,20 +69,22 @@ class Dwt(Registers):
         """CYCCNT is zero and stands still."""
         super().reset()
         self._counting = self._traced = False
-        self._stopped_at = self._zero = Count(0, 0)
+        self._stopped_at = self._zero = (0, 0)
 
     def _value(self, after: bool = False) -> Count:
         """What CYCCNT has for the running instruction, or for the one `after` it."""
         if not self._counting:
             return self._stopped_at
-        instructions, cycles = self.watcher.position(after)
-        return Count(instructions - self._zero.instructions, cycles - self._zero.cycles)
+        return self._since(self._zero, after)
 
     def _set(self, value: Count) -> None:
         """CYCCNT is `value` for the instruction after the running store."""
-        instructions, cycles = self.watcher.position(after=True)
         self._stopped_at = value
-        self._zero = Count(instructions - value.instructions, cycles - value.cycles)
+        self._zero = self._since(value, after=True)
+
+    def _since(self, start: Count, after: bool) -> Count:
+        instructions, cycles = self.watcher.position(after)
+        return instructions - start[0], cycles - start[1]
 
     def trace(self, on: bool) -> None:
         """DEMCR.TRCENA, without which nothing counts."""
@@ -101,14 +99,14 @@ class Dwt(Registers):
 
     def read(self, offset: int) -> int:
         if offset == m.DWT_CYCCNT:
-            value = self._value()
-            self.estimates.append(value.cycles)
-            return value.instructions & 0xFFFF_FFFF
+            instructions, cycles = self._value()
+            self.estimates.append(cycles)
+            return instructions & 0xFFFF_FFFF
         return super().read(offset) | (m.DWT_NUMCOMP if offset == m.DWT_CTRL else 0)
 
     def write(self, offset: int, value: int) -> None:
         if offset == m.DWT_CYCCNT:
-            self._set(Count(value, value))
+            self._set((value, value))
         else:
             super().write(offset, value & m.CYCCNTENA)
             self._switch()
@@ -149,25 +147,18 @@ class SysTick(Registers):
 class SystemControl(Registers):
     """The core's own registers (PM0214 chapter 4): identity, reset, FPU access, fault status.
 
-    `on_reset` is called when the program asks for a reset, `on_trace` and `on_fpu` when it may have
-    switched the trace unit or the FPU.
+    `on_reset` is called when the program asks for a reset; the counter and the watcher hear what it
+    may have switched.
     """
 
-    def __init__(
-        self,
-        systick: SysTick,
-        on_reset: Callable[[], None],
-        on_trace: Callable[[bool], None],
-        on_fpu: Callable[[bool], None],
-    ) -> None:
+    def __init__(self, systick: SysTick, dwt: Dwt, on_reset: Callable[[], None]) -> None:
         super().__init__("SCS", m.SCS_RESETS)
-        self.systick, self.on_reset = systick, on_reset
-        self.on_trace, self.on_fpu = on_trace, on_fpu
+        self.systick, self.dwt, self.on_reset = systick, dwt, on_reset
 
     def reset(self) -> None:
         super().reset()
         self.systick.reset()
-        self.on_fpu(False)
+        self.dwt.watcher.switch_fpu(False)
 
     def read(self, offset: int) -> int:
         timer = m.SYST_CSR <= offset <= m.SYST_CALIB
@@ -183,8 +174,8 @@ class SystemControl(Registers):
         if offset == m.AIRCR and value >> 16 == m.AIRCR_KEY and value & m.SYSRESETREQ:
             self.on_reset()
         elif offset == m.DEMCR:
-            self.on_trace(bool(value & m.TRCENA))
+            self.dwt.trace(bool(value & m.TRCENA))
         elif offset == m.CPACR:
-            self.on_fpu(value & m.FPU_FULL_ACCESS == m.FPU_FULL_ACCESS)
+            self.dwt.watcher.switch_fpu(value & m.FPU_FULL_ACCESS == m.FPU_FULL_ACCESS)
         elif (offset in m.NVIC_ISER and value) or (offset == m.SYST_CSR and value & m.TICKINT):
             self.report("enabled an interrupt, and the virtual board has none", NO_INTERRUPTS, "")

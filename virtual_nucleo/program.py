@@ -1,7 +1,6 @@
 """A program for a Cortex-M, read once from its ELF file: its image, symbols and source lines."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
@@ -53,13 +52,10 @@ class Symbol(NamedTuple):
 
 
 class Program:
-    """The content of an ELF file. What it is for is not asked here, but that it is whole.
+    """The content of an ELF file, which is read once and may be replaced afterwards.
 
-    Args:
-        path: the file; it is read once, and may be replaced afterwards.
-
-    Raises:
-        VirtualError: it is missing, damaged, cut off, or no 32-bit Arm executable.
+    `segments` are address in flash, size and bytes of what is loaded. Raises VirtualError for a
+    file that is missing, damaged, cut off, or no 32-bit Arm executable; what for is not asked here.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -68,7 +64,7 @@ class Program:
             self.content = self.path.read_bytes()
             elf = self._elf = ELFFile(BytesIO(self.content))
             kind = (elf.elfclass, elf.little_endian, elf["e_machine"], elf["e_type"])
-            self.segments = [  # where its bytes lie in flash, and the bytes
+            self.segments = [
                 (segment["p_paddr"], segment["p_filesz"], segment.data())
                 for segment in elf.iter_segments("PT_LOAD")
                 if segment["p_filesz"]
@@ -94,8 +90,7 @@ class Program:
     def image(self, start: int) -> bytes:
         """What is kept in the memory that begins at `start`, from there on; gaps are 0xFF (erased).
 
-        Raises:
-            VirtualError: something lies before `start`, or so far behind it that it is elsewhere.
+        Raises VirtualError when something lies before it, or so far behind it that it is elsewhere.
         """
         image = bytearray()
         for address, size, data in self.segments:
@@ -121,8 +116,7 @@ class Program:
                 yield Section(section.name, address, size, loaded_at)
 
     def _symbols(self) -> Iterator[Symbol]:
-        """All named symbols; a stripped file has none."""
-        table = self._elf.get_section_by_name(".symtab")
+        table = self._elf.get_section_by_name(".symtab")  # a stripped file has none
         for symbol in table.iter_symbols() if table else ():
             kind = symbol["st_info"]["type"].removeprefix("STT_")
             address = symbol["st_value"] & ~(kind == "FUNC")
@@ -130,12 +124,10 @@ class Program:
 
     def text(self, name: str) -> str:
         """The NUL-terminated text at a symbol; empty without the symbol."""
-        for symbol in self.symbols:
-            if symbol.name == name:
-                for address, size, data in self.segments:
-                    if address <= symbol.address < address + size:
-                        start = symbol.address - address
-                        return str(data[start:].split(b"\0")[0].decode("ascii", "replace"))
+        at = next((symbol.address for symbol in self.symbols if symbol.name == name), -1)
+        for address, size, data in self.segments:
+            if address <= at < address + size:
+                return str(data[at - address :].split(b"\0")[0].decode("ascii", "replace"))
         return ""
 
     def chip(self, known: Iterable[str]) -> str:
@@ -149,38 +141,30 @@ class Program:
     def locate(self, address: int) -> Location:
         """The function, file and line of a code address, from DWARF and symbols.
 
-        Inlined functions are named by themselves. For an address outside the program the Location
-        is empty.
+        Inlined functions are named by themselves. Outside the program the Location is empty.
         """
-        with suppress(Exception):  # damaged debug information: the symbols are left
-            for unit in self._units:
-                file, line = _line(self._dwarf, unit, address)
+        for unit in self._units:
+            try:
+                file, line = _line(unit, address)
                 if line:
-                    return Location(_function(self._dwarf, unit, address), file, line)
-        inside = (
-            symbol.name
-            for symbol in self.symbols
-            if symbol.kind == "FUNC" and symbol.address <= address < symbol.address + symbol.bytes
-        )
+                    return Location(_function(unit, address), file, line)
+            except Exception:  # damaged debug information: the symbols are left
+                break
+        functions = (symbol for symbol in self.symbols if symbol.kind == "FUNC")
+        inside = (f.name for f in functions if f.address <= address < f.address + f.bytes)
         return Location(next(inside, ""))
 
     @cached_property
-    def _dwarf(self) -> Any:
-        return self._elf.get_dwarf_info()
-
-    @cached_property
     def _units(self) -> list[Any]:
-        return list(self._dwarf.iter_CUs()) if self._elf.has_dwarf_info() else []
+        return list(self._elf.get_dwarf_info().iter_CUs()) if self._elf.has_dwarf_info() else []
 
 
-def _line(dwarf: Any, unit: Any, address: int) -> tuple[str, int]:
+def _line(unit: Any, address: int) -> tuple[str, int]:
     """The file and line of an address within one compilation unit, or ("", 0)."""
-    program = dwarf.line_program_for_CU(unit)
+    program = unit.dwarfinfo.line_program_for_CU(unit)
     previous = None
-    for entry in program.get_entries() if program else ():
-        state = entry.state
-        if state is None:
-            continue
+    states = [entry.state for entry in program.get_entries()] if program else []
+    for state in filter(None, states):
         if previous and previous.address <= address < state.address:
             return _file_name(program, previous.file), previous.line
         previous = None if state.end_sequence else state
@@ -197,12 +181,12 @@ def _file_name(program: Any, index: int) -> str:
     return str(Path(folder.decode()) / entry.name.decode())
 
 
-def _function(dwarf: Any, unit: Any, address: int) -> str:
+def _function(unit: Any, address: int) -> str:
     """The innermost function around an address; children follow their parents in `iter_DIEs`."""
     name = ""
     for die in unit.iter_DIEs():
         is_function = die.tag in ("DW_TAG_subprogram", "DW_TAG_inlined_subroutine")
-        if is_function and any(a <= address < b for a, b in _ranges(dwarf, unit, die)):
+        if is_function and any(a <= address < b for a, b in _ranges(unit, die)):
             name = _name(die) or name
     return name
 
@@ -215,17 +199,17 @@ def _name(die: Any) -> str:
     return str(named.value.decode()) if named else ""
 
 
-def _ranges(dwarf: Any, unit: Any, die: Any) -> Iterator[tuple[int, int]]:
+def _ranges(unit: Any, die: Any) -> Iterator[tuple[int, int]]:
     """The address ranges of a function: DW_AT_low_pc and high_pc, or DW_AT_ranges."""
     low, high = die.attributes.get("DW_AT_low_pc"), die.attributes.get("DW_AT_high_pc")
     if low and high:
         absolute = describe_form_class(high.form) == "address"
         yield low.value, high.value if absolute else low.value + high.value
-    elif "DW_AT_ranges" in die.attributes:
+    elif listed := die.attributes.get("DW_AT_ranges"):
         top = unit.get_top_DIE().attributes.get("DW_AT_low_pc")
         base = top.value if top else 0
-        offset = die.attributes["DW_AT_ranges"].value
-        for entry in dwarf.range_lists().get_range_list_at_offset(offset, unit):
+        lists = unit.dwarfinfo.range_lists()
+        for entry in lists.get_range_list_at_offset(listed.value, unit):
             if hasattr(entry, "base_address"):
                 base = entry.base_address
             else:

@@ -1,7 +1,7 @@
 """Blocks of registers, and the bus through which a program reaches them.
 
-Unicorn may run a load or store a second time when it was stopped during the first (see core.py), so
-every access here has the same effect whether it happens once or twice.
+Unicorn may run a load or store a second time when it was stopped during the first, so every access
+here has the same effect whether it happens once or twice.
 """
 
 from collections.abc import Callable
@@ -35,7 +35,7 @@ class Registers:
         self.values = dict(self.resets)
 
     def reset(self) -> None:
-        """Reset values, as after power-on."""
+        """As after power-on."""
         self.values = dict(self.resets)
 
     def read(self, offset: int) -> int:
@@ -78,30 +78,22 @@ class Registers:
 
 
 class Bus:
-    """One 4 KB page of the peripheral address space.
+    """One 4 KB page of the peripheral address space; `blocks` has what lies in each of its KB.
 
-    Args:
-        uc: calls this page directly: its Python binding takes two more steps.
-        blocks: what lies in each KB of the page, by its number.
-        clocked: whether a bit of an RCC register, by its offset, is on.
-        refuse: called with the address and "read" or "wrote to" where there is nothing.
-
-    `quick` has registers, by offset, whose reads may take a short way while it is there.
+    `clocked` says whether a bit of an RCC register, by its offset, is on; `refuse` is called with
+    the address and "read" or "wrote to" where there is nothing. `quick` has registers, by offset,
+    whose reads take a short way while it is there.
     """
 
-    def __init__(
-        self,
-        uc: Uc,
-        page: int,
-        blocks: dict[int, Registers],
-        clocked: Callable[[int, int], bool],
-        refuse: Callable[[int, str], None],
-    ) -> None:
-        self.uc, self.page, self.blocks = uc, page, blocks
-        self.clocked, self.refuse = clocked, refuse
+    clocked: Callable[[int, int], bool]
+    refuse: Callable[[int, str], None]
+
+    def __init__(self, uc: Uc, page: int) -> None:
+        self.uc, self.page = uc, page
+        self.blocks: dict[int, Registers] = {}
         self.quick: dict[int, Callable[[], int]] = {}
         self._callbacks = MMIO_READ_CFUNC(self._read), MMIO_WRITE_CFUNC(self._write)
-        read, write = self._callbacks
+        read, write = self._callbacks  # called directly: the binding takes two more steps
         if status := uclib.uc_mmio_map(uc._uch, page, 0x1000, read, None, write, None):
             raise UcError(status)
 

@@ -1,7 +1,7 @@
 """The programs in the flash of the virtual boards: one ELF file a board, kept between sessions.
 
-The flash itself is made from the file when a board is opened. A file is replaced at once, so that
-whoever opens a board while another process programs it has the old program or the new one.
+The flash is made from the file when a board is opened. The file is replaced at once: whoever opens
+a board while another process programs it has the old program or the new one.
 """
 
 from collections.abc import Callable
@@ -37,14 +37,10 @@ def elf_of(name: str) -> Path:
 
 
 def program(board: str, elf: str | Path) -> int:
-    """Put the program of an ELF file into the flash of a board; everything else is erased.
+    """Put the program of an ELF file into the flash of a board, given by name or by URL.
 
-    Args:
-        board: a name, or a URL such as virtual://name.
-        elf: the file; it is copied, with its source lines.
-
-    Returns the bytes programmed. Raises VirtualError, leaving the flash as it was, when the file is
-    no program for the chip, or the URL is no board's or names the file itself.
+    Everything else is erased; the bytes programmed are returned. Raises VirtualError, leaving the
+    flash as it was, when the file is no program for the chip, or the URL names a file itself.
     """
     name, options = parse(board if "://" in board else f"virtual://{board}")
     if options.elf:
@@ -66,20 +62,17 @@ def flash_image(program: Program, mcu: Mcu) -> bytes:
     Raises VirtualError when it does not fit, or does not begin with a vector table: a stack pointer
     in RAM and a Thumb address in flash (PM0214 section 2.3.4).
     """
-    image = program.image(FLASH_START)
-    stack, reset = (int.from_bytes(image[at : at + 4], "little") for at in (0, 4))
-    chip = mcu.name.upper()
+    image, chip = program.image(FLASH_START), mcu.name.upper()
     if len(image) > mcu.flash_bytes:
-        raise VirtualError(
-            f"{program.path} does not fit the {chip}.",
-            f"It takes {len(image):,} bytes of flash, and there are {mcu.flash_bytes:,}.",
-            "Make it smaller, or build it for a larger chip.",
+        raise program.refused(
+            f"It does not fit: it takes {len(image):,} bytes, and the {chip} has "
+            f"{mcu.flash_bytes:,} bytes of flash."
         )
+    stack, reset = (int.from_bytes(image[at : at + 4], "little") for at in (0, 4))
     in_ram = RAM_START < stack <= RAM_START + mcu.ram_bytes
-    if not in_ram or not reset & 1 or not 0 <= reset - FLASH_START < mcu.flash_bytes:
-        raise VirtualError(
-            f"{program.path} has no vector table of the {chip} at the start of the flash.",
-            f"The first words are {stack:#010x} (initial stack pointer) and {reset:#010x} (reset).",
-            f"Build it for the {chip}, and take the .elf file of that build.",
+    if not (in_ram and reset & 1 and 0 <= reset - FLASH_START < mcu.flash_bytes):
+        raise program.refused(
+            f"It has no vector table of the {chip} at the start of the flash: the first words are "
+            f"{stack:#010x} (initial stack pointer) and {reset:#010x} (reset)."
         )
     return image

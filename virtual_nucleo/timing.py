@@ -16,7 +16,6 @@ So every number made from this is called an estimate wherever it is shown.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -38,14 +37,12 @@ CYCLES = {
 LOADS = {"ldr", "ldrb", "ldrh", "ldrsb", "ldrsh", "ldrt", "ldrbt", "ldrht", "ldrsbt", "ldrsht"}
 STORES = {"str", "strb", "strh", "strt", "strbt", "strht"}
 LISTS = {"ldm", "ldmdb", "stm", "stmdb", "vldmia", "vldmdb", "vstmia", "vstmdb"}
-STACK = {"push", "pop", "vpush", "vpop"}
-PAIRS = {"ldrd", "strd"}
-FLOAT_SINGLES = {"vldr", "vstr"}
-MULTIPLE = LISTS | STACK | PAIRS | FLOAT_SINGLES
-ALIGNED = LISTS | PAIRS | FLOAT_SINGLES | {"ldrex", "strex"}  # ARMv7-M ARM section A3.2.1
+OTHERS = {"ldrd", "strd", "vldr", "vstr"}
+MULTIPLE = LISTS | OTHERS | {"push", "pop", "vpush", "vpop"}
+ALIGNED = LISTS | OTHERS | {"ldrex", "strex"}  # ARMv7-M ARM section A3.2.1
 # Their result comes a cycle later when the next instruction wants it.
 LATE = {name for name in CYCLES if name[0] == "v"} | {"vadd", "vsub", "vmul", "vnmul", "vcvt"}
-FLOATING = (arm.ARM_GRP_VFP2, arm.ARM_GRP_VFP3, arm.ARM_GRP_VFP4)
+FLOATING = {arm.ARM_GRP_VFP2, arm.ARM_GRP_VFP3, arm.ARM_GRP_VFP4}
 ALWAYS = {arm.ARM_CC_INVALID, arm.ARM_CC_AL}
 JUMPS = {arm.ARM_GRP_JUMP, arm.ARM_GRP_CALL, arm.ARM_GRP_BRANCH_RELATIVE}
 
@@ -61,8 +58,7 @@ class Guard(NamedTuple):
     base: str
 
 
-@dataclass(frozen=True)
-class Block:
+class Block(NamedTuple):
     """A stretch of code without branches but at its end.
 
     `cycles[address]` is the estimate from its start to the instruction at `address`, and the keys
@@ -109,28 +105,28 @@ def decode(code: bytes, address: int) -> Block:
         guards += _guards(instruction, checked)
         before = instruction
     cycles[address + len(code)] = total
-    return Block(cycles, REFILL if _jumps(before) else 0, tuple(guards))
+    jumps = before and (JUMPS & set(before.groups) or "pc" in _accessed(before, written=True))
+    return Block(cycles, REFILL if jumps else 0, tuple(guards))
 
 
 def estimate(instruction: Any, before: Any) -> int:
     """Cycles of an instruction right behind another one (or None), a taken branch not counted."""
     name = instruction.insn_name() if instruction else ""
-    late = bool(before) and before.insn_name() in LATE and _written(before) & _read(instruction)
+    previous = before.insn_name() if before else ""
+    read = _accessed(instruction) if instruction else set()
+    late = previous in LATE and bool(_accessed(before, written=True) & read)
     if name in MULTIPLE:
-        return 1 + _words(instruction, name) + bool(late)
-    if name in LOADS | STORES:
-        return _single(instruction, before, name)
+        return 1 + _words(instruction, name) + late
+    overlaps = previous in LOADS and name in LOADS | STORES
+    if overlaps and before.reg_name(before.operands[0].reg) not in read:
+        return 1
+    if name in LOADS:
+        return 2
+    if name in STORES:
+        return 2 if _memory(instruction).index else 1
     if name == "vmov" and sum(_is_core(operand) for operand in instruction.operands) == 2:
         return 2
-    return CYCLES.get(name, 1) + bool(late)
-
-
-def _single(instruction: Any, before: Any, name: str) -> int:
-    """A load, or a store, of one register; neighbors overlap."""
-    follows = bool(before) and before.insn_name() in LOADS
-    if follows and before.reg_name(before.operands[0].reg) not in _read(instruction):
-        return 1
-    return 2 if name in LOADS or _memory(instruction).index else 1
+    return CYCLES.get(name, 1) + late
 
 
 def _words(instruction: Any, name: str) -> int:
@@ -144,18 +140,14 @@ def _is_core(operand: Any) -> bool:
     return bool(operand.type == arm.ARM_OP_REG and low <= operand.reg <= high)
 
 
-def _read(instruction: Any) -> set[str]:
-    return {instruction.reg_name(r) for r in instruction.regs_access()[0]} if instruction else set()
+def _accessed(instruction: Any, written: bool = False) -> set[str]:
+    """The registers that an instruction reads, or those that it writes."""
+    return {instruction.reg_name(register) for register in instruction.regs_access()[written]}
 
 
-def _written(instruction: Any) -> set[str]:
-    return {instruction.reg_name(r) for r in instruction.regs_access()[1]}
-
-
-def _jumps(instruction: Any) -> bool:
-    return bool(instruction) and (
-        bool(JUMPS & set(instruction.groups)) or "pc" in _written(instruction)
-    )
+def _memory(instruction: Any) -> Any:
+    """The operand in brackets, if there is one."""
+    return next((o.mem for o in instruction.operands if o.type == arm.ARM_OP_MEM), None)
 
 
 def _guards(instruction: Any, checked: set[str]) -> list[Guard]:
@@ -165,24 +157,14 @@ def _guards(instruction: Any, checked: set[str]) -> list[Guard]:
     FPU when a floating-point instruction came before. Offsets in these instructions are whole
     words. What is in an IT block is not watched: it may be skipped.
     """
-    name = instruction.insn_name() if instruction else ""
-    if not name or instruction.cc not in ALWAYS:
+    if not instruction or instruction.cc not in ALWAYS:
         return []
-    wanted = [FPU] if any(instruction.group(group) for group in FLOATING) else []
-    base = _base(instruction) if name in ALIGNED else ""
-    wanted += [base] if base not in ("", "sp", "pc") else []
+    wanted, base = [FPU] if FLOATING & set(instruction.groups) else [], ""
+    if instruction.insn_name() in ALIGNED:
+        address = _memory(instruction)
+        base = instruction.reg_name(address.base if address else instruction.operands[0].reg)
+        wanted += [base] if base not in ("sp", "pc") else []
     found = [Guard(instruction.address, each) for each in wanted if each not in checked]
     checked.update(wanted)
-    checked -= _written(instruction) - ({base} if instruction.writeback else set())
+    checked -= _accessed(instruction, written=True) - ({base} if instruction.writeback else set())
     return found
-
-
-def _memory(instruction: Any) -> Any:
-    """The operand in brackets, if there is one."""
-    return next((o.mem for o in instruction.operands if o.type == arm.ARM_OP_MEM), None)
-
-
-def _base(instruction: Any) -> str:
-    """The register that makes the address of an instruction of ALIGNED."""
-    address = _memory(instruction)
-    return str(instruction.reg_name(address.base if address else instruction.operands[0].reg))

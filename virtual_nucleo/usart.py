@@ -55,7 +55,7 @@ def garbling(sender: float, receiver: float) -> tuple[tuple[int, int], ...] | No
 
 
 class Usart(Registers):
-    """USART2 (RM0390 chapter 25), 8N1, wired to the host through the ST-LINK.
+    """USART2 (RM0390 chapter 25), 8N1.
 
     `incoming` has what is on its way from the host, `outgoing` what the program sent. `poll_limit`
     reads of SR in a row with nothing on its way mean that the program waits for the host: `on_idle`
@@ -68,8 +68,7 @@ class Usart(Registers):
         self, time: Time, clock_hz: Callable[[], int], on_idle: Callable[[], None]
     ) -> None:
         super().__init__("USART2")
-        self.time, self.clock_hz, self.on_idle = time, clock_hz, on_idle
-        self.complain = QUIET
+        self.time, self.clock_hz, self.on_idle, self.complain = time, clock_hz, on_idle, QUIET
         self.incoming: deque[int] = deque()
         self.outgoing = bytearray()
         self.host_baud = 115_200
@@ -91,11 +90,11 @@ class Usart(Registers):
 
     def retune(self) -> None:
         """Work out again what depends on the clocks, the pins and the configuration."""
-        # A frame, in seconds: start bit, eight data bits, stop bit.
         cr1, baud = self.values.get(m.USART_CR1, 0), self.baud()
         on = bool(cr1 & m.CR1_UE) and baud > 0
         self.sends = on and bool(cr1 & m.CR1_TE) and self.tx_connected
         self.receives = on and bool(cr1 & m.CR1_RE) and self.rx_connected
+        # A frame, in seconds: start bit, eight data bits, stop bit.
         self.from_host, self.host_frame = garbling(self.host_baud, baud), 10 / self.host_baud
         self.to_host, self.frame = garbling(baud, self.host_baud), 10 / (baud or 1.0)
         self._plan()
@@ -148,6 +147,12 @@ class Usart(Registers):
                 self._arrived()
             self._plan()
 
+    def _catch_up(self) -> float:
+        now = self.time.now()
+        if now >= self.due:
+            self._happen(now)
+        return now
+
     def _sent(self) -> None:
         """The shift register is empty: the byte in DR moves there."""
         if self.holding >= 0:
@@ -194,17 +199,19 @@ class Usart(Registers):
         """SR. A program that waits finds time moved to what it waits for."""
         if self.plain and self.sr == READY and self._next_byte():
             return self.sr
-        now = self.time.now()
-        if now >= self.due:
-            self._happen(now)
-        elif self._waits():
+        due, now = self.due, self._catch_up()
+        if now < due and self._waits():
             if self.receives and not self.listens:
-                self._listen(now)
+                self.listens = True
+                self.arrival = max(self.arrival, now + self.host_frame)
+                self._plan()
             if self.due < math.inf:
                 self.time.move_to(self.due)
                 self._happen(self.due)
             elif not self.sr & m.SR_RXNE:
-                self._poll()
+                self.polls += 1
+                if self.polls >= self.poll_limit:
+                    self.on_idle()
         self.repeats = self.repeats + 1 if self.sr == self.seen else 0
         self.seen = self.sr
         return self.sr
@@ -236,21 +243,9 @@ class Usart(Registers):
         leaving = self.sr & READY == m.SR_TXE
         return not leaving or self.sr == self.seen
 
-    def _listen(self, now: float) -> None:
-        self.listens = True
-        self.arrival = max(self.arrival, now + self.host_frame)
-        self._plan()
-
-    def _poll(self) -> None:
-        self.polls += 1
-        if self.polls >= self.poll_limit:
-            self.on_idle()
-
     def data(self) -> int:
         """DR: the byte received last. This clears the errors that SR has shown before."""
-        now = self.time.now()
-        if now >= self.due:
-            self._happen(now)
+        self._catch_up()
         self.sr &= ~(m.SR_RXNE | self.seen & ERRORS)
         self.seen, self.polls = 0, 0
         return self.received
@@ -263,12 +258,10 @@ class Usart(Registers):
             self.retune()
 
     def _transmit(self, byte: int) -> None:
-        now = self.time.now()
-        if now >= self.due:
-            self._happen(now)
+        now = self._catch_up()
         self.seen, self.polls = 0, 0
         if not self.sends:
-            self.complain(*self._mute())
+            self._mute()
             return
         if self.sr & m.SR_TC:
             self._shift(byte, now)
@@ -280,16 +273,17 @@ class Usart(Registers):
             self.sr &= ~m.SR_TXE
         self._plan()
 
-    def _mute(self) -> tuple[str, str, str]:
-        """What to say about a byte that cannot leave."""
-        fixes = {
+    def _mute(self) -> None:
+        """A byte cannot leave."""
+        cr1 = self.values.get(m.USART_CR1, 0)
+        needs = {
             "it has no baud rate (USART2_BRR is 0)": self.baud() > 0,
-            "it is off (UE in USART2_CR1)": self.values.get(m.USART_CR1, 0) & m.CR1_UE,
-            "its transmitter is off (TE in USART2_CR1)": self.values.get(m.USART_CR1, 0) & m.CR1_TE,
+            "it is off (UE in USART2_CR1)": cr1 & m.CR1_UE,
+            "its transmitter is off (TE in USART2_CR1)": cr1 & m.CR1_TE,
             "PA2 does not belong to it (alternate function 7)": self.tx_connected,
         }
-        why = next(cause for cause, right in fixes.items() if not right)
-        return (
+        why = next(why for why, met in needs.items() if not met)
+        self.complain(
             f"sent a byte through USART2 while {why}",
             "Nothing leaves a real chip then, and nothing complains (RM0390 section 25.4.2).",
             "Before the first byte: PA2 in alternate function 7 (GPIOA_MODER, GPIOA_AFRL), "

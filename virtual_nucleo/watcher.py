@@ -37,23 +37,23 @@ EXACT = (
 LEARN = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_uint32, ctypes.c_uint32)
 
 
+def _fields(names: str, kind: Any) -> list[tuple[str, Any]]:
+    return [(name, kind) for name in names.split()]
+
+
 class _Block(ctypes.Structure):
-    names = ("address", "size", "instructions", "cycles", "branch")
-    _fields_ = tuple((name, ctypes.c_uint32) for name in names)
+    _fields_ = _fields("address size instructions cycles branch", ctypes.c_uint32)
 
 
 class _State(ctypes.Structure):
     """`watcher` of watcher.c, where each field is explained."""
 
-    flags = ("stopped", "fpu_on", "unaligned", "fpu_off", "overflow", "unwritten")
     _fields_ = (
-        *((name, ctypes.c_uint64) for name in ("instructions", "cycles", "budget")),
+        *_fields("instructions cycles budget", ctypes.c_uint64),
         ("current", _Block),
-        *((name, ctypes.c_uint32) for name in (*flags, "stack_end", "ram_base")),
-        *(
-            (name, ctypes.c_void_p)
-            for name in ("written", "stop", "read_register", "write_register")
-        ),
+        *_fields("stopped fpu_on unaligned fpu_off overflow unwritten", ctypes.c_uint32),
+        *_fields("stack_end ram_base", ctypes.c_uint32),
+        *_fields("written stop read_register write_register", ctypes.c_void_p),
         ("learn", LEARN),
         ("blocks", _Block * BLOCKS),
     )
@@ -84,30 +84,27 @@ class Watcher:
         state.read_register = _address(binding.uclib.uc_reg_read)
         state.write_register = _address(binding.uclib.uc_reg_write)
         state.learn = LEARN(self._learn)
-        self._hook(UC_HOOK_BLOCK, "watcher_block", ctypes.addressof(state), 1, 0)
+        self._hook(UC_HOOK_BLOCK, "watcher_block", 1, 0)
         for kind, low, high in EXACT:
-            self._hook(kind, "watcher_peripheral", ctypes.addressof(state), low, high)
+            self._hook(kind, "watcher_peripheral", low, high)
 
-    def _hook(self, kind: int, function: str, data: int, begin: int, end: int) -> None:
+    def _hook(self, kind: int, function: str, begin: int, end: int, data: Any = None) -> None:
         """Call a native function; the binding offers Python callbacks only."""
-        handle = binding.uc_hook_h()
-        function = getattr(native(), function)
-        uch, lib = self.uc._uch, binding.uclib
-        status = lib.uc_hook_add(uch, ctypes.byref(handle), kind, function, data, begin, end)
-        if status:
+        to, handle = getattr(native(), function), ctypes.byref(binding.uc_hook_h())
+        about = ctypes.addressof(data or self.state)
+        if status := binding.uclib.uc_hook_add(self.uc._uch, handle, kind, to, about, begin, end):
             raise binding.UcError(status)
 
     def watch_stack(self, low: int, high: int) -> None:
         """Catch a stack that has grown into `low` up to `high`, right above the variables."""
         self.state.stack_end = high
-        self._hook(UC_HOOK_MEM_WRITE, "watcher_stack", ctypes.addressof(self.state), low, high - 1)
+        self._hook(UC_HOOK_MEM_WRITE, "watcher_stack", low, high - 1)
 
     def watch_ram(self, base: int, size: int) -> None:
         """Catch loads of what was never stored."""
         self.written = ctypes.create_string_buffer(size)
         self.state.written, self.state.ram_base = ctypes.addressof(self.written), base
-        data = ctypes.addressof(self.state)
-        self._hook(READ_WRITE, "watcher_ram", data, base, base + size - 1)
+        self._hook(READ_WRITE, "watcher_ram", base, base + size - 1)
 
     # Blocks
 
@@ -126,11 +123,11 @@ class Watcher:
     def add_guards(self) -> None:
         """Watch the instructions that were found; not possible while Unicorn executes."""
         for guard in self.waiting:
-            number = -1 if guard.base == FPU else _register(guard.base)
+            at, base = guard.address, guard.base.upper()
+            number = -1 if guard.base == FPU else getattr(arm_const, f"UC_ARM_REG_{base}")
             self.guarded[guard] = _Guard(ctypes.addressof(self.state), number)
-            data = ctypes.addressof(self.guarded[guard])
-            self._hook(UC_HOOK_CODE, "watcher_guard", data, guard.address, guard.address)
-            self.uc.ctl_remove_cache(guard.address, guard.address + 2)
+            self._hook(UC_HOOK_CODE, "watcher_guard", at, at, self.guarded[guard])
+            self.uc.ctl_remove_cache(at, at + 2)
         self.waiting = []
 
     def switch_fpu(self, on: bool) -> None:
@@ -142,10 +139,8 @@ class Watcher:
     # Counting
 
     def position(self, after: bool = False) -> tuple[int, int]:
-        """Instructions executed and estimated cycles, up to the running load or store.
-
-        With `after`, the running one is included.
-        """
+        """Instructions executed and estimated cycles, up to the running load or store, or with
+        `after` including it."""
         instructions, cycles = self._within(self.uc.reg_read(UC_ARM_REG_PC), after)
         return self.state.instructions + instructions, self.state.cycles + cycles
 
@@ -173,10 +168,6 @@ class Watcher:
 
 def _address(function: Any) -> int | None:
     return ctypes.cast(function, ctypes.c_void_p).value
-
-
-def _register(name: str) -> int:
-    return int(getattr(arm_const, f"UC_ARM_REG_{name.upper()}"))
 
 
 class Time:
