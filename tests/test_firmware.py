@@ -110,7 +110,7 @@ def test_what_does_not_become_ready_leaves_the_chip_at_16_mhz(
         assert board.hello().core_hz == status.core_hz == status.apb1_hz == 16_000_000
         assert (status.clock_source, status.flash_wait_states) == ("HSI", 0)
         assert board.link.baud == 460_800  # 921,600 would be 2.1 % off
-        rcc, power = board.port._chip.rcc, board.port._chip.power
+        rcc, power = board.port._chip.rcc, board.port._chip.rcc.power
         assert not rcc.read(m.RCC_CR) & (1 << 24 | 1 << 16) and not power.read(m.PWR_CR) >> 16
 
 
@@ -305,10 +305,10 @@ def test_a_network_that_takes_no_picture_flickers(tmp_path, monkeypatch):
 CRASHES = {  # the n of crashes.h, what is said, and whether the place is known
     "read_nothing": (0, r"read or wrote 0xa0000000, where this chip has nothing"),
     "undefined": (1, "an instruction that this chip does not have"),
-    "call_null": (2, "jumped to an even address"),
+    "call_null": (2, "jumped to 0x00000000, an even address"),
     "jump_nowhere": (3, "jumped to 0xa0000000"),
     "overflow": (4, "ran out of stack"),
-    "unaligned": (5, "at an address that they must not have"),
+    "unaligned": (5, "at no multiple of 4"),
     "float_off": (6, "floating-point unit while it was off"),
     "supervisor_call": (7, r"no handler for \(SVCall\)"),
     "wipe": (8, "an instruction that this chip does not have"),

@@ -8,13 +8,13 @@ from kit.board.requests import Crash, take_apart
 from kit.compile.program import Program
 from kit.errors import KitError
 from kit.paths import build_folder
+from virtual_nucleo import faults
 from virtual_nucleo.errors import EmptyFlashError, VirtualError
-from virtual_nucleo.faults import BFARVALID, CFSR, EXCEPTIONS, HFSR, MMARVALID, BoardFault
+from virtual_nucleo.faults import CFSR, HFSR, JUMPED, BoardFault
 from virtual_nucleo.program import Location
 
 SVCALL = 11
 ENTRY = "Reset_Handler"  # the function that calls main() and ends in an undefined instruction
-WITHOUT_PC = ("IACCVIOL", "IBUSERR", "INVSTATE")  # pc is where it went, not where it came from
 PROGRAMS = ("firmware.elf", "virtual/[!.]*.elf", "exercises/**/firmware.elf")  # in build/
 
 
@@ -44,9 +44,10 @@ def crash_error(payload: bytes) -> KitError:
     flags += [row for bit, row in HFSR.items() if crash.hfsr >> bit & 1]
     name, what, fix = flags[0] if flags else _unexpected(crash.exception)
     what = what.format(
+        accessed="read or wrote",
         pc=f"0x{crash.pc:08x}",
-        bfar=f"0x{crash.bfar:08x}" if crash.cfsr & BFARVALID else "an address",
-        mmfar=f"0x{crash.mmfar:08x}" if crash.cfsr & MMARVALID else "an address",
+        bfar=f"0x{crash.bfar:08x}" if crash.cfsr & faults.BFARVALID else "an address",
+        mmfar=f"0x{crash.mmfar:08x}" if crash.cfsr & faults.MMARVALID else "an address",
     )
     location, caller = _places(crash, name)
     if location.function == ENTRY and name == "UNDEFINSTR":
@@ -56,10 +57,11 @@ def crash_error(payload: bytes) -> KitError:
     if str(location):
         where = f", in {location}" + (f", called from {caller}" if str(caller) else "")
     names = ", ".join(name for name, _, _ in flags) or "no flag set"
+    reason = f"{faults.REASONS[name]} " if name in faults.REASONS else ""
     return CrashError(
         f"The program on the board {what}{'' if lost else where}.",
-        f"The core says {names} (CFSR {crash.cfsr:#010x}, HFSR {crash.hfsr:#010x}; PM0214 section "
-        "4.4)." + " The stack pointer was not in RAM, so where it was is not known." * lost,
+        f"{reason}The core says {names} (CFSR {crash.cfsr:#010x}, HFSR {crash.hfsr:#010x}; PM0214 "
+        "section 4.4)." + " The stack pointer was not in RAM, so where it was is not known." * lost,
         f"{fix} Then build, flash and try again; the black button resets the board.".strip(),
         location,
     )
@@ -67,7 +69,7 @@ def crash_error(payload: bytes) -> KitError:
 
 def _unexpected(exception: int) -> tuple[str, str, str]:
     usual = f"interrupt {exception - 16}" if exception > 15 else str(exception)
-    name = EXCEPTIONS.get(exception, usual)
+    name = faults.EXCEPTIONS.get(exception, usual)
     return name, f"was interrupted by an exception it has no handler for ({name})", ""
 
 
@@ -77,7 +79,7 @@ def _places(crash: Crash, name: str) -> tuple[Location, Location]:
     if program is None:
         return Location(), Location()
     caller = program.locate((crash.lr & ~1) - 2)
-    if name in WITHOUT_PC:
+    if name in JUMPED:
         return caller, Location()
     location = program.locate(crash.pc - 2 * (crash.exception == SVCALL))  # which returns after it
     distinct = caller.function not in ("", location.function)

@@ -97,7 +97,6 @@ class Link:
         self.reopened = False
         self.estimates: list[int] | None = None
         self.last_sent = self.last_received = b""
-        self._inside = getattr(port, "inside", None)
         self._work_seconds = 0.0  # of an inference
         self._limit = reply_seconds
         self._lost = False
@@ -137,11 +136,12 @@ class Link:
         refused = refusal(reply.payload) if reply.type == ERROR else None
         if isinstance(refused, TryAgain):
             raise refused
-        estimates = self._inside.take_cycle_estimates() if self._inside else []
+        inside = getattr(self.port, "inside", None)
+        estimates = inside.take_cycle_estimates() if inside else []
         self.estimates = estimates or self.estimates
         note(self.url, kind, asked, Reply(reply.type, reply.payload.hex(), estimates))
         if reply.type == FAULT:
-            failure = getattr(self._inside, "failure", None)
+            failure = getattr(inside, "failure", None)
             raise told_by(failure, self.url) if failure else crash_error(reply.payload)
         if refused:
             raise refused
@@ -291,7 +291,7 @@ class Link:
         )
 
     def _silence(self, problem: str) -> LinkError:
-        complaints = getattr(self._inside, "complaints", ())
+        complaints = getattr(getattr(self.port, "inside", None), "complaints", ())
         last = f" The virtual board noted: {complaints[-1]}" if complaints else ""
         return TryAgain(
             f"The board on {self.url} did not answer {ATTEMPTS} requests.",

@@ -110,10 +110,10 @@ def test_a_virtual_board_that_has_stopped_is_reset_by_its_black_button(monkeypat
 
 def test_the_led_shows_life(board):
     board.hello()  # the first one agrees on a baud rate, which takes more requests
-    before = board.port.led_changes
+    before = board.port.inside.led_changes
     board.hello()
     board.hello()
-    assert board.port.led_changes == before + 2
+    assert board.port.inside.led_changes == before + 2
 
 
 # --- What a program with errors, or a bad line, may send to the board ----------------------------

@@ -25,6 +25,12 @@
 #define STACK_TOP 0x20020000
 #endif
 
+#ifdef MCU /* the chip that the program says it is for */
+#define TEXT(name) #name
+#define TEXT_OF(name) TEXT(name)
+__attribute__((used)) const char board_mcu[] = TEXT_OF(MCU);
+#endif
+
 int main(void);
 void Reset_Handler(void);
 
