@@ -19,8 +19,9 @@ def write(toml: Path, folder: Path) -> None:
         for m in board["memories"][kind]
     ]
     _write(folder / "memory.ld", [f"/* {made} */", "MEMORY", "{", *places, "}"])
-    facts = [f'set(CHIP_{name.upper()} "{chip[name]}")' for name in ("family", "gcc", "zig")]
-    _write(folder / "chip.cmake", facts)
+    flags = {"GNU": chip["gcc"].split(), "Clang": chip["zig"].split()}  # by CMake's names for them
+    facts = [f"set(CHIP_FLAGS_{name} {' '.join(words)})" for name, words in flags.items()]
+    _write(folder / "chip.cmake", [f"set(CHIP_FAMILY {chip['family']})", *facts])
 
 
 def _write(path: Path, lines: list[str]) -> None:

@@ -50,8 +50,8 @@ typedef struct {
     const engine_layer *layers;
 } engine_description;
 
-/* Called after each layer; `output` holds that layer's output and is valid during the call only,
- * because the next layers may reuse its memory. */
+/* Called after each layer of a run that goes well; `output` holds that layer's output and is valid
+ * during the call only, because the next layers may reuse its memory. */
 typedef void (*engine_observer)(void *context, uint32_t layer, const void *output);
 
 const engine_description *engine_describe(void);

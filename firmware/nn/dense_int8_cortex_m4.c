@@ -13,8 +13,6 @@
 
 #if defined(__ARM_FEATURE_DSP)
 
-#define NOINLINE __attribute__((noinline)) /* keeps code small that seldom runs */
-
 /* clang-format off */
 
 /* sum += the four weights in the register `word` times the four widened inputs */
@@ -51,16 +49,6 @@
 
 /* clang-format on */
 
-/* As in dense_int8.c; for what remains when columns or rows are no multiple of four. */
-static NOINLINE int32_t dot(const int8_t *weights, const int8_t *input, uint32_t count)
-{
-    int32_t sum = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        sum += (int32_t)weights[i] * (int32_t)input[i];
-    }
-    return sum;
-}
-
 /* Adds to each of `sums` the product of one of four rows, `stride` bytes apart, with the input. */
 static void dot_four_rows(const int8_t *row, uint32_t stride, const int8_t *x, int32_t sums[4])
 {
@@ -78,11 +66,13 @@ static void dot_four_rows(const int8_t *row, uint32_t stride, const int8_t *x, i
     sums[2] = sum2;
     sums[3] = sum3;
     for (uint32_t r = 0; columns > 0 && r < 4; r++) {
-        sums[r] += dot(row + r * stride, x, columns);
+        sums[r] += nn_dot_int8(row + r * stride, x, columns);
     }
 }
 
-static NOINLINE int32_t requantize_any_shift(int32_t value, int32_t multiplier, uint32_t shift)
+/* Keeps code small that seldom runs. */
+__attribute__((noinline)) static int32_t requantize_any_shift(int32_t value, int32_t multiplier,
+                                                              uint32_t shift)
 {
     return nn_requantize(value, multiplier, shift);
 }
@@ -125,7 +115,7 @@ void nn_dense_int8(const nn_dense_int8_params *p, const int8_t *input, int8_t *o
         row += 4 * p->inputs;
     }
     for (; o < p->outputs; o++) {
-        const int32_t sum = p->bias[o] + dot(row, input, p->inputs);
+        const int32_t sum = p->bias[o] + nn_dot_int8(row, input, p->inputs);
         store(p, o, 1, &sum, output);
         row += p->inputs;
     }

@@ -1,48 +1,27 @@
 /* ST's runtime by its legacy API: X-CUBE-AI 7.1 to 10.2, and later only on request.
  *
- * ai_platform.h, network.h and network_data.h are ST's; the other NETWORK_... and
- * INPUT_... come from network.json. */
-#include "board.h"
-#include "engine.h"
-
-#include <stdbool.h>
-#include <stddef.h>
+ * ai_platform.h, network.h and network_data.h are ST's. */
+#include "engine_config.h"
 
 #if AI_NETWORK_IN_NUM != 1 || AI_NETWORK_OUT_NUM != 1 || AI_NETWORK_DATA_ACTIVATIONS_COUNT != 1
 #error "The application takes networks with one input, one output and one buffer of activations."
 #endif
 
-_Static_assert(AI_NETWORK_IN_1_SIZE_BYTES >= ENGINE_INPUT_BYTES &&
-                   AI_NETWORK_OUT_1_SIZE_BYTES >= ENGINE_OUTPUT_BYTES,
-               "ST's buffers hold fewer bytes than the input or output has");
+#define ADAPTER "xcubeai (legacy)"
+#define CONSTANT /* scale and zero point are known at run time only; they stay 0 for float32 */
+#define INPUT_SCALE 0.0F
+#define INPUT_ZERO_POINT 0
+#define OUTPUT_SCALE 0.0F
+#define OUTPUT_ZERO_POINT 0
+#define WEIGHTS_BYTES AI_NETWORK_DATA_WEIGHTS_SIZE
+#define ACTIVATIONS_BYTES AI_NETWORK_DATA_ACTIVATIONS_SIZE
+#define INPUT_BUFFER_BYTES AI_NETWORK_IN_1_SIZE_BYTES
+#define OUTPUT_BUFFER_BYTES AI_NETWORK_OUT_1_SIZE_BYTES
+#include "adapter.h"
 
-/* Scale and zero point are known at run time only; they stay 0 for float32. */
-#define INPUT_TENSOR {NETWORK_INPUT_TYPE, ENGINE_INPUT_ELEMENTS, ENGINE_INPUT_BYTES, 0.0F, 0}
-#define OUTPUT_TENSOR {NETWORK_OUTPUT_TYPE, ENGINE_OUTPUT_ELEMENTS, ENGINE_OUTPUT_BYTES, 0.0F, 0}
-
-static _Alignas(32) uint8_t activations[AI_NETWORK_DATA_ACTIVATIONS_SIZE];
 static ai_handle network = AI_HANDLE_NULL;
-static ai_buffer *input; /* input and output lie in the activations */
+static ai_buffer *input;
 static ai_buffer *output;
-static uint32_t error; /* the last one: ENGINE_ERROR */
-static bool asked_to_start;
-static bool started;
-
-static engine_layer whole_network = {"network", "NETWORK", NETWORK_MACS, OUTPUT_TENSOR};
-
-static engine_description description = {
-    .engine = "xcubeai (legacy)",
-    .network = NETWORK_FILE,
-    .digest = NETWORK_DIGEST,
-    .input_range = {(float)(INPUT_LOW), (float)(INPUT_HIGH)},
-    .input = INPUT_TENSOR,
-    .output = OUTPUT_TENSOR,
-    .weights_bytes = AI_NETWORK_DATA_WEIGHTS_SIZE,
-    .arena_bytes = sizeof activations,
-    .macs = NETWORK_MACS,
-    .layer_count = ENGINE_LAYERS,
-    .layers = &whole_network,
-};
 
 static bool good(ai_error said)
 {
@@ -64,11 +43,6 @@ static bool create(void)
     return good(ai_network_create_and_init(&network, buffers, NULL));
 }
 
-static bool has_scale(const engine_tensor *tensor)
-{
-    return tensor->type == ENGINE_FLOAT32 || tensor->scale > 0.0F;
-}
-
 /* Here, because the headers of 7.x do not say the format. */
 static bool is_of_type(const ai_buffer *buffer, const engine_tensor *tensor)
 {
@@ -77,18 +51,6 @@ static bool is_of_type(const ai_buffer *buffer, const engine_tensor *tensor)
                (is_int8 ? AI_BUFFER_FMT_TYPE_Q : AI_BUFFER_FMT_TYPE_FLOAT) &&
            AI_BUFFER_FMT_GET_SIGN(AI_BUFFER_FORMAT(buffer)) == 1 &&
            AI_BUFFER_FMT_GET_BITS(AI_BUFFER_FORMAT(buffer)) == (is_int8 ? 8 : 32);
-}
-
-static bool are_usable(void)
-{
-    error = 0;
-    if (!is_of_type(input, &description.input) || !is_of_type(output, &description.output)) {
-        error = ENGINE_ERROR_TYPES;
-    } else if (input->data == NULL || output->data == NULL || !has_scale(&description.input) ||
-               !has_scale(&description.output)) {
-        error = ENGINE_ERROR_TENSORS;
-    }
-    return error == 0;
 }
 
 static bool find_tensors(void)
@@ -103,12 +65,11 @@ static bool find_tensors(void)
     read_quantization(input, &description.input);
     read_quantization(output, &whole_network.output);
     description.output = whole_network.output;
-    return are_usable();
-}
-
-const engine_description *engine_describe(void)
-{
-    return &description;
+    if (!is_of_type(input, &description.input) || !is_of_type(output, &description.output)) {
+        error = ENGINE_ERROR_TYPES;
+        return false;
+    }
+    return are_usable(input->data, output->data);
 }
 
 engine_status engine_start(void)
@@ -117,11 +78,6 @@ engine_status engine_start(void)
     board_crc_start(); /* up to 8.x the runtime refuses to start without */
     started = create() && find_tensors();
     return started ? ENGINE_OK : ENGINE_FAILED;
-}
-
-uint32_t engine_error(void)
-{
-    return error;
 }
 
 void *engine_input(void)

@@ -108,12 +108,10 @@ def wrong(networks, tmp_path, monkeypatch):
     def make_wrong(name, *changes):
         api = "stai" if networks(name).runtime.api == "st-ai" else "legacy"
         copy = shutil.copytree(FIRMWARE, tmp_path / "firmware")
-        adapter = copy / "engine" / api / "engine.c"
-        text = adapter.read_text()
+        parts = [copy / "engine" / part for part in (f"{api}/engine.c", "xcubeai/adapter.h")]
         for old, new in zip(changes[::2], changes[1::2], strict=True):
-            assert old in text
-            text = text.replace(old, new)
-        adapter.write_text(text)
+            part = next(part for part in parts if old in part.read_text())
+            part.write_text(part.read_text().replace(old, new))
         lists = copy / "CMakeLists.txt"  # what is left unused is no mistake here
         lists.write_text(lists.read_text().replace("-Werror", ""))
         monkeypatch.setattr(firmware, "FIRMWARE", copy)
@@ -217,7 +215,7 @@ def test_the_adapters_compile_without_warnings(networks, tmp_path, name):
     """CMake does not make their warnings errors: users have headers that nobody here has seen."""
     made = networks(name)
     api = FIRMWARE / "engine" / ("stai" if made.runtime.api == "st-ai" else "legacy")
-    ours = [f"-I{folder}" for folder in (FIRMWARE / "boards", FIRMWARE / "engine", api)]
+    ours = [f"-I{FIRMWARE / place}" for place in ("boards", "engine", "engine/xcubeai")]
     theirs = [
         word for folder in (made.folder, made.runtime.include) for word in ("-isystem", folder)
     ]
@@ -318,8 +316,8 @@ ODD_CONTEXT = (
 )
 PLACED, TURNED = "use_activations() && find_tensors()", "find_tensors() && use_activations()"
 GET = "good(stai_network_get_inputs(engine_context, &input, &inputs))"
-SIZES = "STAI_NETWORK_ACTIVATIONS_SIZE_BYTES", "AI_NETWORK_DATA_ACTIVATIONS_SIZE"
-ODD = "space[{} + 4];\nstatic uint8_t *const activations = space + 4"
+SPACE = "activations[ACTIVATIONS_BYTES]"
+ODD = "space[ACTIVATIONS_BYTES + 4];\nstatic uint8_t *const activations = space + 4"
 SCALE = "AI_BUFFER_META_INFO_INTQ_GET_SCALE(buffer->meta_info, 0)"
 RUN, SMALL_INPUT = "    if (ai_network_run", "    input->size = 783;\n    if (ai_network_run"
 ST_AI = {  # what is replaced in the adapter, by what, and what the board then says
@@ -329,21 +327,21 @@ ST_AI = {  # what is replaced in the adapter, by what, and what the board then s
     "odd context": (CONTEXT, ODD_CONTEXT, "0x030002: the network's context is not aligned"),
     "no activations": ("use_activations() && ", "", "0x040000: the activations are not set"),
     "inputs too early": (PLACED, TURNED, "0x040000: the activations are not set"),
-    "small activations": ("SIZE_BYTES];", "SIZE_BYTES - 4];", "0x040000: the activations are not"),
+    "small activations": ("_BYTES];", "_BYTES - 4];", "0x040000: the activations are not"),
     "two activations": ("STAI_NETWORK_ACTIVATIONS_NUM));", "2));", "0x040001: a wrong number of"),
-    "odd activations": (f"activations[{SIZES[0]}]", ODD.format(SIZES[0]), "0x040070: the alignm"),
+    "odd activations": (SPACE, ODD, "0x040070: the alignm"),
     "no input": (GET, "(input = activations) == activations && inputs", "0x040010: the input is"),
     "two inputs": ("inputs = STAI_NETWORK_IN_NUM", "inputs = 2", "0x040011: a wrong number of in"),
     "two outputs": ("outputs = STAI_NETWORK_OUT_NUM", "outputs = 2", "0x040021: a wrong number of"),
-    "no place": ("outputs)) && are", "outputs)) && !(input = NULL) && are", "no input or output"),
+    "no place": ("are_usable(input, ", "are_usable(NULL, ", "no input or output"),
     "not waited for": ("STAI_MODE_SYNC", "STAI_MODE_ASYNC", "0x030020: the network cannot run"),
 }
 LEGACY = {
     "no clock for the CRC": ("    board_crc_start();", "", "type 0x33, code 0x41: .*no clock"),
     "not created": ("create() && find", "find", "type 0x10, code 0x10: no such network"),
     "no activations": ("{activations}", "{NULL}", "type 0x30, code 0x13: .*activations"),
-    "small activations": ("SIZE];", "SIZE - 4];", "type 0x30, code 0x13: .*activations"),
-    "odd activations": (f"activations[{SIZES[1]}]", ODD.format(SIZES[1]), "type 0x30, code 0x13"),
+    "small activations": ("_BYTES];", "_BYTES - 4];", "type 0x30, code 0x13: .*activations"),
+    "odd activations": (SPACE, ODD, "type 0x30, code 0x13"),
     "no scale": (SCALE, "0", "no input"),
     "no input": ("network, input, output)", "network, NULL, output)", "type 0x12, code 0x17"),
     "no output": ("network, input, output)", "network, input, NULL)", "type 0x13, code 0x17"),

@@ -1,0 +1,64 @@
+/* What the adapters for the two APIs of ST's runtime share: each includes this once, after it has
+ * defined ADAPTER, WEIGHTS_BYTES, ACTIVATIONS_BYTES, the ..._BUFFER_BYTES and the quantization,
+ * which is CONSTANT or known only at run time. The other NETWORK_... and INPUT_... come from
+ * network.json. */
+#include "board.h"
+#include "engine.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+_Static_assert(INPUT_BUFFER_BYTES >= ENGINE_INPUT_BYTES &&
+                   OUTPUT_BUFFER_BYTES >= ENGINE_OUTPUT_BYTES,
+               "ST's buffers hold fewer bytes than the input or output has");
+
+#define INPUT_TENSOR                                                                               \
+    {NETWORK_INPUT_TYPE, ENGINE_INPUT_ELEMENTS, ENGINE_INPUT_BYTES, INPUT_SCALE, INPUT_ZERO_POINT}
+#define OUTPUT_TENSOR                                                                              \
+    {NETWORK_OUTPUT_TYPE, ENGINE_OUTPUT_ELEMENTS, ENGINE_OUTPUT_BYTES, OUTPUT_SCALE,               \
+     OUTPUT_ZERO_POINT}
+
+static _Alignas(32) uint8_t activations[ACTIVATIONS_BYTES]; /* input and output lie in it */
+static uint32_t error;                                      /* the last one, in ST's numbers */
+static bool asked_to_start;
+static bool started;
+
+static CONSTANT engine_layer whole_network = {"network", "NETWORK", NETWORK_MACS, OUTPUT_TENSOR};
+
+static CONSTANT engine_description description = {
+    .engine = ADAPTER,
+    .network = NETWORK_FILE,
+    .digest = NETWORK_DIGEST,
+    .input_range = {(float)(INPUT_LOW), (float)(INPUT_HIGH)},
+    .input = INPUT_TENSOR,
+    .output = OUTPUT_TENSOR,
+    .weights_bytes = WEIGHTS_BYTES,
+    .arena_bytes = sizeof activations,
+    .macs = NETWORK_MACS,
+    .layer_count = ENGINE_LAYERS,
+    .layers = &whole_network,
+};
+
+static bool has_scale(const engine_tensor *tensor)
+{
+    return tensor->type == ENGINE_FLOAT32 || tensor->scale > 0.0F;
+}
+
+/* Input and output are there, and int8 ones have a scale. */
+static bool are_usable(const void *input, const void *output)
+{
+    const bool usable = input != NULL && output != NULL && has_scale(&description.input) &&
+                        has_scale(&description.output);
+    error = usable ? 0 : ENGINE_ERROR_TENSORS;
+    return usable;
+}
+
+const engine_description *engine_describe(void)
+{
+    return &description;
+}
+
+uint32_t engine_error(void)
+{
+    return error;
+}
