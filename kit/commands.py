@@ -26,10 +26,8 @@ LAB = (  # the whole project, so that a notebook's links to its C open
     f"--ServerApp.root_dir={paths.ROOT}",
     "--LabApp.default_url=/lab/tree/notebooks/00-start.ipynb",
 )
-LAB_SETTINGS = paths.ROOT / "kit" / "lesson" / "jupyter"  # no question about news over the course
 
 Args = argparse.Namespace
-Arguments = dict[str, Any]
 Told = Iterator[Any]
 """What a command yields: first the value for --json, then what is shown of it: text, tables, and
 errors, which go to stderr. The stations that take seconds to import are imported inside."""
@@ -101,10 +99,10 @@ def _lab(args: Args) -> Told:
     chosen = {option.split("=")[0] for option in args.options}
     usual = (option for option in LAB if option.split("=")[0] not in chosen)
     command = [sys.executable, "-m", "jupyterlab", *usual, *args.options]
-    settings = filter(None, [str(LAB_SETTINGS), os.environ.get("JUPYTER_CONFIG_PATH")])
-    build = {"KIT_BUILD": str(paths.build_folder())}
-    build["JUPYTER_CONFIG_PATH"] = os.pathsep.join(settings)
-    if code := subprocess.call(command, env=os.environ | build):
+    own = str(paths.ROOT / "kit" / "lesson" / "jupyter")  # no question about news over the course
+    settings = os.pathsep.join(filter(None, [own, os.environ.get("JUPYTER_CONFIG_PATH")]))
+    places = {"KIT_BUILD": str(paths.build_folder()), "JUPYTER_CONFIG_PATH": settings}
+    if code := subprocess.call(command, env=os.environ | places):
         raise KitError(
             f"JupyterLab ended with exit code {code}.",
             "Its own messages above say why.",
@@ -115,8 +113,7 @@ def _lab(args: Args) -> Told:
 
 def _doctor(args: Args) -> Told:
     """What this computer has, and how to get the rest."""
-    checks = kit.examine(args.board)
-    yield checks
+    yield (checks := kit.examine(args.board))
     yield checks.table()
 
 
@@ -135,7 +132,8 @@ def _generate(args: Args) -> Told:
         if flash is not None and ram is not None:
             yield f"kernels {flash:,} bytes of flash, {ram:,} bytes of RAM"
         yield f"{runtime.api} API, {runtime.tool} {runtime.version}, {runtime.library}"
-        yield from _notes(runtime.remark)
+        if runtime.remark:
+            yield f"Note: {runtime.remark}"
 
 
 def _settings(args: Args) -> dict[str, Any]:
@@ -146,11 +144,13 @@ def _settings(args: Args) -> dict[str, Any]:
 
 def _watch(line: str) -> None:
     if os.environ.get(SWITCH) != "0":
-        print(f"  {line}", file=sys.stderr, flush=True)
+        _say(f"  {line}")
 
 
-def _notes(remark: str) -> list[str]:
-    return [f"Note: {remark}"] if remark else []
+def _say(remark: str) -> None:
+    """For whoever waits: on stderr, also with --json."""
+    if remark:
+        print(remark, file=sys.stderr, flush=True)
 
 
 def _validate(args: Args) -> Told:
@@ -159,29 +159,23 @@ def _validate(args: Args) -> Told:
 
     settings, by_st = _settings(args), args.engine == "xcubeai"
     check_engine(args.engine, {"mode": args.mode} | settings)
-    count, words = args.random or args.images, "random inputs"
-    if by_st and Path(args.model).suffix != ".tflite":
+    count, what = args.random or args.images, "random inputs"
+    if by_st and not args.model.endswith(".tflite"):
         inputs: Any = count  # of the tool's own: nothing else here reads such a file
     elif args.random:
         inputs = validate.random_inputs(args.model, count)
     else:
-        inputs, words = (
-            validate.mnist_inputs(args.model, count, args.input_range),
-            "MNIST test images",
-        )
-    what, mode, board = (
-        f"{count:,} {words}",
-        args.mode or "host",
-        args.board or "virtual://validate",
-    )
+        inputs = validate.mnist_inputs(args.model, count, args.input_range)
+        what = "MNIST test images"
+    chosen = (args.model, inputs, f"{count:,} {what}")
     if by_st:
         from kit.generate.xcubeai import Settings
 
-        chosen = Settings(**settings)
-        found: Any = validate.validate_by_st(args.model, inputs, what, mode, args.board, chosen)
+        mode = args.mode or "host"
+        found: Any = validate.validate_by_st(*chosen, mode, args.board, Settings(**settings))
     else:
-        progress = each(f"asking {board}")
-        found = validate.validate_model(args.model, inputs, what, board, progress)
+        board = args.board or "virtual://validate"
+        found = validate.validate_model(*chosen, board, each(f"asking {board}"))
     yield found
     yield from found.shown()
 
@@ -192,14 +186,15 @@ def _build(args: Args) -> Told:
     out, mcu = Path(args.out).resolve() if args.out else ".", find_mcu(args.mcu)
     made = kit.build_firmware(folder, out, mcu, args.compiler)
     flash, ram = made.memory.flash_bytes, made.memory.ram_bytes
-    sizes = {"flash_bytes": flash, "ram_bytes": ram}
-    yield {"elf": made.elf, "bin": made.bin, "mcu": mcu.name, **sizes, "remark": made.remark}
+    files = {"elf": made.elf, "bin": made.bin, "mcu": mcu.name}
+    yield files | {"flash_bytes": flash, "ram_bytes": ram, "remark": made.remark}
     yield f"{made.elf}\n{made.bin}"
     yield (
         f"for the {mcu.board}: flash {flash:,} of {mcu.flash_bytes:,} bytes, "
         f"RAM {ram:,} of {mcu.ram_bytes:,} bytes"
     )
-    yield from _notes(made.remark)
+    if made.remark:
+        yield f"Note: {made.remark}"
 
 
 def _boards(_: Args) -> Told:
@@ -242,7 +237,8 @@ def _flash(args: Args) -> Told:
             f"That is not its full {full.core_hz:,} Hz: part of its clock did not become ready in "
             "time. It works, only slower; another USB port or power supply may help."
         )
-    yield from _notes(remark)
+    if remark:
+        yield f"Note: {remark}"
 
 
 def _recognize(args: Args) -> Told:
@@ -252,7 +248,7 @@ def _recognize(args: Args) -> Told:
     if len(pictures) == 1 and isinstance(pictures[0], KitError):
         raise pictures[0]
     with kit.Board(args.board) as board:
-        _say_other_model(board)
+        _say(artifacts.other_model(board))
         answers = [x if isinstance(x, KitError) else board.recognize(x) for x in pictures]
     values = [{"error": str(x)} if isinstance(x, KitError) else vars(x) | {"values": x.values}
               for x in answers]  # fmt: skip
@@ -283,15 +279,9 @@ def _scores(answer: Any) -> Iterator[str]:
     yield f"{answer.digit}"
     yield f"scores 0 to {len(scores) - 1}: {' '.join(f'{score:g}' for score in scores)}"
     if output.dtype != "float32":
-        real = f"{output.scale:g} * (score - {output.zero_point})"
-        yield f"{output.dtype}: the real number is {real}"
+        yield f"{output.dtype}: the real number is {output.scale:g} * (score - {output.zero_point})"
     if not are_shares(answer.values):
         yield "These are no shares of 1: the network does not end in a softmax."
-
-
-def _say_other_model(board: Any) -> None:
-    if other := artifacts.other_model(board):
-        print(other, file=sys.stderr)
 
 
 def _evaluate(args: Args) -> Told:
@@ -306,7 +296,7 @@ def _evaluate(args: Args) -> Told:
                 "`kit evaluate` asks about the images of MNIST's test set.",
                 "Compare its model on inputs of its own size: `kit validate MODEL --random 1000`.",
             )
-        _say_other_model(board)
+        _say(artifacts.other_model(board))
         scores = board.scores(images, each(f"asking {args.board}"))
         hello = board.described
     outputs, right = scores.shape[1], int((scores.argmax(axis=1) == labels).sum())
@@ -344,24 +334,22 @@ MODEL = "int8 or float32 .tflite; for xcubeai also .keras, .h5"
 BOARD = {"default": "virtual://", "help": "COM5, /dev/ttyACM0, auto, ... (default: virtual://)"}
 IMAGES = {"type": _count(10_000, "the test set")}
 RANDOM = {"type": _count(100_000, "they are kept in memory")}
-PIXELS = "what a pixel of 0 and one of 255 were in training, such as 0 1"
+PIXELS = (
+    "what a pixel of 0 and one of 255 were in training, such as 0 1; "
+    "default: what the input's quantization tells"
+)
 PICTURES = "PNG, JPEG, ... or .npy: 28 x 28, light digit on black, or with --prepare any picture"
 WAYS = "STM32_Programmer_CLI, openocd, st-flash, pyocd or drive; default: the first found"
-ENGINE: Arguments = {
+ENGINE = {
     "--engine": {"default": "portable", "help": "portable (default) or xcubeai"},
-    "--input-range": {
-        "nargs": 2,
-        "type": float,
-        "metavar": ("BLACK", "WHITE"),
-        "help": f"{PIXELS}; default: what the input's quantization tells",
-    },
+    "--input-range": {"nargs": 2, "type": float, "metavar": ("BLACK", "WHITE"), "help": PIXELS},
     "--compression": "xcubeai: none, lossless, low, medium or high",
     "--optimization": "xcubeai: time, ram or balanced",
     "--tool": "xcubeai: ST's program or its folder, when not found",
 }
 MODE = "xcubeai: on this computer, or on a board with ST's validation program"
 EITHER = "either"
-COMMANDS: dict[Callable[[Args], Told], Arguments] = {
+COMMANDS: dict[Callable[[Args], Told], dict[str, Any]] = {
     _run: {"notebooks": NOTEBOOKS, "--board": "ask this board; 04 and 05 when none is named"},
     _lab: {"options": {"nargs": "*", "help": "JupyterLab's own, or a notebook"}},
     _doctor: {"--board": "also greet this board"},
@@ -408,6 +396,5 @@ COMMANDS: dict[Callable[[Args], Told], Arguments] = {
     _reset: {"notebooks": NOTEBOOKS},
     _refresh: {"notebooks": NOTEBOOKS},
 }
-"""The function of each command, whose name and docstring are those of the command, and its
-arguments: what argparse is told of each, or only its help. Those under EITHER exclude each other.
-"""
+"""Each command's function, which gives its name and help, and its arguments: what argparse is told
+of each, or only their help. Those under EITHER exclude each other."""
