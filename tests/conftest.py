@@ -20,6 +20,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "test"
+SAID = BUILD / "notebooks.txt"
+SANITIZE = str(ROOT / "tests" / "sanitize.cfg")
+CHOOSING = ("keyword", "markexpr", "lf", "failedfirst", "usepdb", "collectonly")
+"""Options of pytest for which notebooks stay in the one process."""
 
 # Kernels inherit this, so it is set before the first of them starts.
 os.environ.update(
@@ -43,15 +47,19 @@ matplotlib.use("agg")  # for plots in tests; the kernels have MPLBACKEND
 
 
 class Road:
-    """Walks the whole road once, with `kit run`, beside the tests that do not need it.
+    """Walks the whole road once, with `kit run`, beside the tests that do not need it; then the
+    notebooks are tested by a second pytest, beside those that do.
 
-    It is started when the tests are collected and takes about two minutes; who needs what it makes
-    waits for its end.
+    The walk is started when the tests are collected and takes about two minutes; who needs what it
+    makes waits for its end. Notebooks that are tested without other tests, or chosen by -k or such,
+    stay in this process.
     """
 
     def __init__(self) -> None:
         self.process: subprocess.Popen[str] | None = None
         self.printed: tuple[str, str] | None = None
+        self.apart: list[str] = []
+        self.notebooks: subprocess.Popen[bytes] | None = None
 
     def pytest_collection_modifyitems(
         self, config: pytest.Config, items: list[pytest.Item]
@@ -61,6 +69,10 @@ class Road:
         if deep and not config.option.deep:
             config.hook.pytest_deselected(items=deep)
             items[:] = [item for item in items if item not in deep]
+        others = [item for item in items if not _is_notebook(item)]
+        if others and not any(getattr(config.option, name, None) for name in CHOOSING):
+            self.apart = sorted({str(item.path) for item in items if _is_notebook(item)})
+            items[:] = others
         items.sort(key=_needs_road)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -74,6 +86,25 @@ class Road:
         if _is_notebook(item):
             self.walk()
 
+    def pytest_runtest_logfinish(self) -> None:
+        if self.process is None or self.process.poll() is not None:
+            self._start_notebooks()
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """A notebook that fails is a test that fails."""
+        if not self.apart or session.shouldfail or session.shouldstop:
+            return
+        if code := self._start_notebooks().wait():
+            told = ("notebooks", None, "notebooks"), {}, "failed", "Their words are below.", "call"
+            report = pytest.TestReport("notebooks", *told)
+            session.config.hook.pytest_runtest_logreport(report=report)
+            session.exitstatus = session.exitstatus or code
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self.notebooks is not None:
+            terminalreporter.section("the notebooks, tested beside")
+            terminalreporter.write(SAID.read_text(encoding="utf-8", errors="replace"))
+
     def walk(self) -> dict[str, Any]:
         """What `kit run --json` prints; fails each time it is asked for when the run failed."""
         assert self.process is not None
@@ -85,21 +116,43 @@ class Road:
         return result
 
     def pytest_unconfigure(self) -> None:
-        if self.process is not None and self.process.poll() is None:
-            # Ctrl-C, so that its kernels end too; Windows cannot send it to one process.
-            self.process.send_signal(signal.SIGINT if os.name == "posix" else signal.SIGTERM)
-            self.process.wait()
+        for process in (self.process, self.notebooks):
+            if process is not None and process.poll() is None:
+                # Ctrl-C, so that its kernels end too; Windows cannot send it to one process.
+                process.send_signal(signal.SIGINT if os.name == "posix" else signal.SIGTERM)
+                process.wait()
 
     @staticmethod
     def _start() -> "subprocess.Popen[str]":
-        from kit.lesson.artifacts import MAKERS
-
-        for name in MAKERS:  # left by an earlier session
-            shutil.rmtree(BUILD / name, ignore_errors=True)
-            (BUILD / name).unlink(missing_ok=True)
+        _remove_artifacts(BUILD)
         pipe = subprocess.PIPE
         command = [sys.executable, "-m", "kit", "run", "--json"]
         return subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True)
+
+    def _start_notebooks(self) -> "subprocess.Popen[bytes] | None":
+        """In a build folder of their own: they make everything anew, in order."""
+        if self.apart and self.notebooks is None:
+            from made import share_caches
+
+            build = BUILD.with_name("test-notebooks")
+            share_caches(build)
+            _remove_artifacts(build)
+            nbval = ["--nbval", "--nbval-current-env", "--nbval-sanitize-with", SANITIZE]
+            command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *nbval]
+            self.notebooks = subprocess.Popen(
+                [*command, *self.apart], cwd=ROOT, env=os.environ | {"KIT_BUILD": str(build)},
+                stdin=subprocess.DEVNULL, stdout=SAID.open("wb"), stderr=subprocess.STDOUT,
+            )  # fmt: skip
+        return self.notebooks
+
+
+def _remove_artifacts(build: Path) -> None:
+    """Left by an earlier session."""
+    from kit.lesson.artifacts import MAKERS
+
+    for name in MAKERS:
+        shutil.rmtree(build / name, ignore_errors=True)
+        (build / name).unlink(missing_ok=True)
 
 
 def _is_notebook(item: pytest.Item) -> bool:
