@@ -19,6 +19,7 @@ import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import distribution
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -271,10 +272,6 @@ def test_a_shared_environment_is_not_replaced(complete, monkeypatch, tmp_path):
 
 def test_a_complete_environment_needs_nothing_to_be_written(complete, monkeypatch):
     """A class may share a folder that only its owner may write."""
-
-    def refuse(*_):
-        raise PermissionError(13, "Permission denied")
-
     monkeypatch.setattr(complete.os, "open", refuse)
     monkeypatch.setattr(complete, "call", lambda *_, **__: 7)
     assert complete.run(["doctor"]) == 7
@@ -296,14 +293,26 @@ def complete(workshop, monkeypatch):
 
 
 def test_without_an_environment_it_is_the_first_use(workshop):
-    assert workshop.outdated() == "first use"
+    assert (workshop.outdated(), workshop.venv_version()) == ("first use", "")
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "pyproject.toml"])
-def test_a_changed_file_is_noticed(complete, name):
-    """After `git pull` the packages follow."""
-    (complete.HERE / name).write_text("# other\n")
-    assert complete.outdated() == f"{name} has changed"
+@pytest.mark.parametrize(
+    ("file", "text", "reason"),
+    [
+        ("requirements.lock", "# other\n", "requirements.lock has changed"),
+        ("pyproject.toml", "# other\n", "pyproject.toml has changed"),
+        (".venv/workshop.json", "", "the last set-up was not finished"),
+        (".venv/workshop.json", '{"python": "3.1', "the last set-up was not finished"),
+        (".venv/workshop.json", "\0\0\0", "the last set-up was not finished"),
+        (".venv/workshop.json", None, "the last set-up was not finished"),
+    ],
+)
+def test_a_changed_file_and_an_unfinished_set_up_are_noticed(complete, file, text, reason):
+    """After `git pull` the packages follow; Ctrl-C or a power cut may come at any moment."""
+    (complete.HERE / file).unlink()
+    if text is not None:
+        (complete.HERE / file).write_text(text)
+    assert complete.outdated() == reason
 
 
 @pytest.mark.parametrize("original_is_there", [False, True])
@@ -321,19 +330,6 @@ def test_a_python_that_is_gone_is_noticed(complete, monkeypatch, version):
     """An uninstalled or replaced Python leaves .venv without one, or without its packages."""
     monkeypatch.setattr(complete, "venv_version", lambda: version)
     assert complete.outdated() == "its Python is gone"
-
-
-def test_a_missing_python_has_no_version(workshop):
-    assert workshop.venv_version() == ""
-
-
-@pytest.mark.parametrize("text", [None, "", '{"python": "3.1', "\0\0\0"])
-def test_a_missing_or_damaged_stamp_is_an_unfinished_set_up(complete, text):
-    """Ctrl-C or a power cut, at any moment."""
-    complete.STAMP.unlink()
-    if text is not None:
-        complete.STAMP.write_text(text)
-    assert complete.outdated() == "the last set-up was not finished"
 
 
 @pytest.mark.parametrize("at", ["make_environment", "install_packages", "install_kit"])
@@ -366,6 +362,14 @@ def test_what_was_in_the_environment_is_gone_after_a_new_set_up(complete, monkey
 # ---- What can be wrong with a computer ----
 
 
+def refuse(*_, **__):
+    raise PermissionError(13, "Permission denied")
+
+
+def full_disk(_):
+    return SimpleNamespace(free=4_000_000_000)
+
+
 def refusal(workshop, function, *arguments):
     """The text with which a check refuses; what, why and next are there."""
     with pytest.raises(workshop.Trouble) as error:
@@ -375,30 +379,20 @@ def refusal(workshop, function, *arguments):
     return text
 
 
-def test_full_disk(workshop, monkeypatch):
-    """Found out before the download, with both sizes."""
-    usage = shutil._ntuple_diskusage(100, 96, 4_000_000_000)  # type: ignore[attr-defined]
-    monkeypatch.setattr(workshop.shutil, "disk_usage", lambda _: usage)
-    assert "needs 5.5 GB; 4.0 GB are free" in refusal(workshop, "check_folder")
-
-
-def test_read_only_folder(workshop, monkeypatch):
-    def refuse(**_):
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(workshop.tempfile, "TemporaryFile", refuse)
-    assert "Permission denied" in refusal(workshop, "check_folder")
-
-
-def test_environment_in_use(workshop, monkeypatch):
-    """Windows does not remove what a running JupyterLab has loaded."""
-
-    def refuse(_):
-        raise PermissionError(13, "Access is denied")
-
+@pytest.mark.parametrize(
+    ("check", "name", "value", "said"),
+    [
+        ("check_folder", "shutil.disk_usage", full_disk, "needs 5.5 GB; 4.0 GB are free"),
+        ("check_folder", "tempfile.TemporaryFile", refuse, "Permission denied"),
+        ("remove_environment", "shutil.rmtree", refuse, "still running"),
+    ],
+)
+def test_a_folder_that_cannot_be_used(workshop, monkeypatch, check, name, value, said):
+    """Full or read-only, found out before the download, or in use: Windows does not remove what a
+    running JupyterLab has loaded."""
     workshop.VENV.mkdir()
-    monkeypatch.setattr(workshop.shutil, "rmtree", refuse)
-    assert "still running" in refusal(workshop, "remove_environment")
+    monkeypatch.setattr(name, value)
+    assert said in refusal(workshop, check)
 
 
 def test_path_too_long(workshop, monkeypatch):
