@@ -79,6 +79,8 @@ def look_for(name: str) -> Check:
 
 
 def _check(name: str, needed: str, look: Callable[[], str]) -> Check:
+    """A look gives what it found, in words; nothing, or an error that says what is wrong, where it
+    found nothing."""
     how_to_get = HOW_TO_GET.get(name, "")
     try:
         detail = look()
@@ -87,9 +89,6 @@ def _check(name: str, needed: str, look: Callable[[], str]) -> Check:
     except (ImportError, OSError) as error:
         return Check(name, False, str(error), needed, how_to_get)
     return Check(name, bool(detail), detail, needed, how_to_get)
-
-
-# Looks: what was found, in words; nothing, or an error that says what is wrong, where it was not.
 
 
 def _python() -> str:

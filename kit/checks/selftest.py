@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kit.board import Board, LinkError, Request, Status, link
+from kit.board import Board, LinkError, Request, link
 from kit.board.address import scheme
 from kit.board.flashing import confirm
 from kit.board.ports import resolve
@@ -33,6 +33,8 @@ from kit.paths import build_folder
 
 BAUDS = (link.SAFE_BAUD, *reversed(link.FASTER_BAUDS))
 FRAMES = 48
+NOTED = ("overruns", "line_errors", "damaged_frames")  # what a chip counts
+OPEN = "portable"  # the engine whose layers and rounding are LiteRT's
 VECTORS = 10  # random ones, and as many images
 IMAGES = 1_000
 DIGITS = 0.99  # of the images must be read alike by an engine that rounds otherwise than LiteRT
@@ -62,12 +64,11 @@ class Selftest:
         return all(line.ok for line in self.lines)
 
     def __str__(self) -> str:
-        rows = [
-            f"{'ok' if line.ok else 'FAILED':7} {line.what:16} {line.result}" for line in self.lines
-        ]
-        failed = sum(not line.ok for line in self.lines)
-        verdict = f"{failed} of {len(rows)} FAILED." if failed else f"All {len(rows)} are ok."
-        return "\n".join([f"kit selftest: {self.kit}, on a board at {self.board}", *rows, verdict])
+        page = [f"kit selftest: {self.kit}, on a board at {self.board}"]
+        page += [f"{'ok' if x.ok else 'FAILED':7} {x.what:16} {x.result}" for x in self.lines]
+        count, failed = len(self.lines), sum(not line.ok for line in self.lines)
+        page.append(f"{failed} of {count} FAILED." if failed else f"All {count} are ok.")
+        return "\n".join(page)
 
 
 Part = Callable[[Board], Iterator[Line]]
@@ -76,9 +77,8 @@ Part = Callable[[Board], Iterator[Line]]
 def run_selftest(url: str, progress: Any = iter) -> Selftest:
     """Ask a board that runs the kit's firmware everything it can be asked; it is not flashed.
 
-    The model and the program are those of the notebooks: the model file that the board names and
-    firmware.elf, both in `kit.paths.build_folder()`. `url` may be "auto"; `progress` wraps the
-    iteration over the test images, for a progress bar.
+    The model file that the board names and firmware.elf are looked for in `build_folder()`. `url`
+    may be "auto"; `progress` wraps the iteration over the test images, for a progress bar.
     """
     url = resolve(url)
     rates: list[tuple[str, Part, int]] = [(f"{baud} baud", _line_at(baud), baud) for baud in BAUDS]
@@ -104,25 +104,20 @@ def run_selftest(url: str, progress: Any = iter) -> Selftest:
 
 def _attempt(name: str, part: Part, url: str, fastest: int) -> list[Line]:
     """The lines of a part; where it breaks off, one that says why ends them."""
-    lines, why = [], ""
+    lines = []
     try:
         with Board(url, fastest) as board:
             for line in part(board):
                 lines.append(line)
-    except KitError as error:
-        why = f"{error.what} {error.why} {error.next_step}"
     except Exception as error:  # whatever a broken board sends: the page is finished all the same
-        why = f"{type(error).__name__}: {error}"
-    if why:  # on one line, without the names of ports and folders
-        why = why.replace(url, "the port").replace(str(Path.home()), "~")
+        known = isinstance(error, KitError)
+        why = " ".join(error.args) if known else f"{type(error).__name__}: {error}"
+        why = why.replace(url, "the port").replace(str(Path.home()), "~")  # nobody's names
         lines.append(Line(name, " ".join(why.split()), False))
     if not all(line.ok for line in lines):
         with suppress(Exception), Board(url) as board:
             board.reset()  # out of a fault, back to the usual baud rate
     return lines
-
-
-# Who answers
 
 
 def _hello(board: Board) -> Iterator[Line]:
@@ -161,9 +156,6 @@ def _stack(board: Board) -> Iterator[Line]:
     yield Line("stack", text, 0 < status.stack_used < status.stack_reserved)
 
 
-# The line
-
-
 def _line_at(baud: int) -> Part:
     """Frames at one rate: a layer's number and an input to the board, its output back."""
 
@@ -172,7 +164,7 @@ def _line_at(baud: int) -> Part:
         before, size = board.status(), board.layer(0).output.bytes
         lost = sum(not _frame(board, baud, size) for _ in range(FRAMES))
         after = board.status()
-        noted = _noted(after) - _noted(before)
+        noted = sum(getattr(after, name) - getattr(before, name) for name in NOTED)
         text = f"{FRAMES} frames, {lost} lost; the chip noted {noted} errors; its rate is "
         text += f"{after.baud:,} ({after.baud / baud - 1:+.2%})"
         yield Line(f"{baud} baud", text, not lost and not noted)
@@ -201,13 +193,6 @@ def _frame(board: Board, baud: int, reply_bytes: int) -> bool:
     return False
 
 
-def _noted(status: Status) -> int:
-    return status.overruns + status.line_errors + status.damaged_frames
-
-
-# The network
-
-
 def _model(board: Board) -> Path:
     """The file that the network on the board was generated from."""
     path = build_folder() / board.hello().network
@@ -225,7 +210,7 @@ def _golden_vectors(board: Board) -> Iterator[Line]:
 
     X-CUBE-AI's network is one layer, so its output says it all.
     """
-    model, is_open = _model(board), _is_open(board)
+    model, is_open = _model(board), board.described.engine == OPEN
     network = HostNetwork(generate_network(model, build_folder() / "selftest"))
     takes_images = board.described.input.elements == load_mnist()[1][0][0].size
     more = mnist_inputs if takes_images else random_inputs
@@ -238,10 +223,6 @@ def _golden_vectors(board: Board) -> Iterator[Line]:
         yield _agreement(f"layer {number}", name, rows, wanted, "the C here", True)
     yield _agreement("output", "the same inputs", board.run(inputs), Reference(model).run(inputs),
                      "LiteRT", is_open)  # fmt: skip
-
-
-def _is_open(board: Board) -> bool:
-    return board.hello().engine == "portable"
 
 
 def _agreement(
@@ -269,7 +250,7 @@ def _test_images(board: Board, progress: Any) -> Iterator[Line]:
         reference = Reference(model).run(mnist_inputs(model, IMAGES))
         scores = board.scores(images, progress)
         read = f"{(scores.argmax(axis=1) == labels).mean():.1%} read right"
-        yield _agreement("test images", read, scores, reference, "LiteRT", _is_open(board))
+        yield _agreement("test images", read, scores, reference, "LiteRT", hello.engine == OPEN)
 
 
 def _cycles(board: Board) -> Iterator[Line]:
