@@ -96,8 +96,12 @@ def add_field(fields, name, mask):
 
 def headers(chip):
     """The text of the headers that say where the registers of a chip are."""
-    places = ("cortex_m/cortex_m.h", f"{chip.family}/registers.h")
-    return "\n".join((FIRMWARE / "boards" / place).read_text() for place in places)
+    places = ("cortex_m/cortex_m.h", f"{chip.family}/family.h", "nucleo_64/registers.h")
+    text = "\n".join((FIRMWARE / "boards" / place).read_text() for place in places)
+    for name, known in re.findall(r"^#define (\w+) ([A-Z]\w+)$", text, re.MULTILINE):
+        text = re.sub(rf"^#define {name} .*\n", "", text, flags=re.MULTILINE)
+        text = text.replace(f"#define {name}_", f"#define {known}_")  # its bits have this name
+    return text
 
 
 def defines(text):

@@ -5,8 +5,7 @@
 #define SECOND BOARD_TICKS_PER_SECOND
 #define FLICKERS SECOND /* blinks of two ticks each: for two seconds */
 
-static bool lit;
-static bool answering;
+static bool lit, answering;
 static uint32_t changes_left; /* of the answer */
 static uint32_t ticks_each;   /* how long each of them lasts */
 static uint32_t ticks_left = SECOND / 2;
@@ -29,11 +28,7 @@ static void begin(uint32_t blinks, uint32_t ticks)
 
 void light_answer(uint32_t number)
 {
-    if (number == 0) {
-        begin(1, 2 * SECOND);
-    } else {
-        begin(number, SECOND / 4);
-    }
+    begin(number == 0 ? 1 : number, number == 0 ? 2 * SECOND : SECOND / 4);
 }
 
 void light_trouble(void)

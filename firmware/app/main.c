@@ -1,8 +1,8 @@
 /* Recognizes digits: answers what comes on the serial port, reads its built-in digit when the
  * button is pressed, and shows life. */
+#include "app.h"
 #include "board.h"
 #include "engine.h"
-#include "app.h"
 #include "requests.h"
 
 /* In a file of its own, away from its use: the host looks for it in the ELF file, and a compiler

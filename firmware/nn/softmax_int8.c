@@ -71,11 +71,6 @@ static int32_t one_over_one_plus(int32_t x)
     return saturating_shift_left(y, 1);
 }
 
-static uint32_t leading_zeros(uint32_t value)
-{
-    return value ? (uint32_t)__builtin_clz(value) : 32;
-}
-
 static int32_t largest(const int8_t *values, uint32_t count)
 {
     int32_t maximum = INT8_MIN;
@@ -109,7 +104,7 @@ void nn_softmax_int8(const nn_softmax_int8_params *p, const int8_t *input, int8_
 {
     const int32_t maximum = largest(input, p->elements);
     const int32_t sum = sum_of_exps(p, input, maximum);
-    const uint32_t headroom = leading_zeros((uint32_t)sum);
+    const uint32_t headroom = (uint32_t)__builtin_clz((uint32_t)sum); /* sum > 0: exp(0) is in it */
     /* sum = 2^bits_over_one * (1 + x), with x in [0, 1) */
     const uint32_t bits_over_one = SUM_INTEGER_BITS - headroom;
     const int32_t x = (int32_t)(((uint32_t)sum << headroom) - ((uint32_t)1 << 31));

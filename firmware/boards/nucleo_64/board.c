@@ -1,6 +1,6 @@
 /* The board as a whole: starting it, describing it, restarting it. */
 #include "chip.h"
-#include "family.h"
+#include "registers.h"
 #include "parts.h"
 
 extern const uint8_t image_start[], image_end[]; /* from sections.ld */

@@ -7,7 +7,7 @@
  *
  * The order is that of RM0390 section 5.1.4 (entering over-drive mode) and 3.4.1 (wait states). */
 #include "chip.h"
-#include "family.h"
+#include "registers.h"
 #include "parts.h"
 
 #define HSI_HZ 16000000U

@@ -1,6 +1,6 @@
 /* The pins of a Nucleo-64 board: LED LD2 on PA5, button B1 on PC13, and the serial port to the
  * ST-LINK on PA2 and PA3 (UM1724, section 6). */
-#include "family.h"
+#include "registers.h"
 #include "parts.h"
 
 #define TX_PIN 2U
@@ -15,7 +15,7 @@
 
 void pins_start(void)
 {
-    GPIO_ENR |= GPIO_A_AND_C;
+    GPIO_ENR |= GPIO_ENR_GPIOAEN | GPIO_ENR_GPIOCEN;
     (void)GPIO_ENR; /* the read waits until the clocks are on (STM32F446 errata, 2.2.7) */
     set_field(&GPIOC_MODER, 3U << (2 * BUTTON_PIN), INPUT);
     set_field(&GPIOA_MODER, 3U << (2 * LED_PIN), OUTPUT);

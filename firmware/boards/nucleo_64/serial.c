@@ -1,10 +1,10 @@
 /* The serial port to the ST-LINK: USART2, 8 data bits, no parity, 1 stop bit. */
-#include "family.h"
+#include "registers.h"
 #include "parts.h"
 
 #define WAIT_LIMIT 1000000U
 #define SHORTEST_BIT 16U /* clock cycles: each bit is sampled 16 times */
-#define LINE_ERRORS (STATUS(FE) | STATUS(NF) | STATUS(ORE))
+#define LINE_ERRORS (USART2_STATUS_FE | USART2_STATUS_NF | USART2_STATUS_ORE)
 #define STORE_BYTES 256U
 
 static uint32_t overruns, line_errors;
@@ -27,7 +27,7 @@ static uint32_t baud_of(uint32_t cycles)
 
 void serial_start(void)
 {
-    USART2_ENR |= USART2_EN;
+    USART2_ENR |= USART2_ENR_USART2EN;
     (void)USART2_ENR; /* the read waits until the clock is on (STM32F446 errata, 2.2.7) */
     USART2_BRR = bit_cycles(BOARD_BAUD);
     USART2_CR1 = USART2_CR1_UE | USART2_CR1_TE | USART2_CR1_RE;
@@ -35,7 +35,7 @@ void serial_start(void)
 
 bool serial_started(void)
 {
-    return USART2_ENR & USART2_EN;
+    return USART2_ENR & USART2_ENR_USART2EN;
 }
 
 void serial_describe(board_status *status)
@@ -62,9 +62,9 @@ static void keep(uint8_t byte)
 /* A byte lost or misread may mean that the two ends differ in their rate. */
 static void note_errors(uint32_t status)
 {
-    overruns += (status & STATUS(ORE)) != 0;
-    line_errors += (status & (STATUS(FE) | STATUS(NF))) != 0;
-    CLEAR_STATUS(status & LINE_ERRORS);
+    overruns += (status & USART2_STATUS_ORE) != 0;
+    line_errors += (status & (USART2_STATUS_FE | USART2_STATUS_NF)) != 0;
+    CLEAR_ERRORS(status & LINE_ERRORS);
     USART2_BRR = bit_cycles(BOARD_BAUD);
 }
 
@@ -72,9 +72,9 @@ static void note_errors(uint32_t status)
 static uint32_t look(void)
 {
     const uint32_t status = USART2_STATUS;
-    if (status & (STATUS(RXNE) | LINE_ERRORS)) {
+    if (status & (USART2_STATUS_RXNE | LINE_ERRORS)) {
         const uint8_t byte = (uint8_t)USART2_RECEIVED;
-        if (status & STATUS(RXNE)) {
+        if (status & USART2_STATUS_RXNE) {
             keep(byte);
         }
         if (status & LINE_ERRORS) {
@@ -104,13 +104,13 @@ static void wait_for(uint32_t status)
 
 void board_send(uint8_t byte)
 {
-    wait_for(STATUS(TXE));
+    wait_for(USART2_STATUS_TXE);
     USART2_TO_SEND = byte;
 }
 
 void board_flush(void)
 {
-    wait_for(STATUS(TC));
+    wait_for(USART2_STATUS_TC);
 }
 
 uint32_t board_baud_possible(uint32_t wanted)

@@ -1,6 +1,6 @@
 /* The STM32F4's PLL, and the voltage that its speed needs. */
 #include "chip.h"
-#include "family.h"
+#include "registers.h"
 #include "parts.h"
 
 #define USB_HZ 48000000U /* the limit of the PLL's output Q, which is not used */

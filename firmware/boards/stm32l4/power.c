@@ -1,7 +1,7 @@
 /* The STM32L4's PLL. It needs no other voltage: range 1, as after a reset, goes up to 80 MHz
  * (RM0351 section 5.1.7). */
 #include "chip.h"
-#include "family.h"
+#include "registers.h"
 #include "parts.h"
 
 /* RM0351 section 6.4.4: input / M * N = VCO, / R = core; M and R are stored as M - 1 and R / 2 - 1.
