@@ -16,12 +16,12 @@ import pytest
 from elftools.elf.elffile import ELFFile
 from hypothesis import given
 from hypothesis import strategies as st
+from led import blinks, ticks, watch_led
 from networks import Spec, make, make_course
 from real_board import add_tool, line  # noqa: F401
 from stand_in import installation, runtime
 from stand_in.releases import RELEASES
 from stand_in.use import by_st
-from test_firmware import blinks, ticks, watch_led
 
 from kit import paths
 from kit.board import Board, LinkError, confirm, flash

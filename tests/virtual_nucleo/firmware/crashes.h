@@ -1,4 +1,4 @@
-/* Ways to crash on purpose. tests/test_firmware.py builds the firmware with this in main.c: LAYER
+/* Ways to crash on purpose. tests/firmware/test_crashing.py builds the firmware with this in main.c: LAYER
  * with number 200 + n does the n-th. Each function has its line marked with its name. */
 #include <stdint.h>
 

@@ -4,12 +4,6 @@ The virtual board and zig are what everybody has; were one of them wrong in a wa
 share, these would tell. Each is left out, with the reason, where its program is not installed.
 """
 
-import shutil
-import socket
-import subprocess
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from networks import make, specs
+from qemu import board_in_qemu, needs_qemu
 
 from kit.board import Board, flash
 from kit.boards import MCUS
@@ -24,68 +19,14 @@ from kit.checks import validate
 from kit.compile import HostNetwork, Program, build_firmware
 from kit.compile.toolchain import find_gcc
 from kit.digits import load_mnist
-from kit.errors import KitError
 from kit.generate import generate_network
 from kit.model import Reference
 
-QEMU = "qemu-system-arm"
-START_SECONDS = 20
 IMAGES = 1_000
 
 
 pytestmark = pytest.mark.deep
 needs_gcc = pytest.mark.skipif(not find_gcc(), reason="arm-none-eabi-gcc is not installed")
-needs_qemu = pytest.mark.skipif(not shutil.which(QEMU), reason=f"{QEMU} is not installed")
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
-@contextmanager
-def qemu(elf) -> Iterator[str]:
-    """An STM32F405 in QEMU that runs a program: the URL of its USART2.
-
-    QEMU hands a USART one byte at a time, each by a turn of its main loop. The multiplexer
-    (mux=on) keeps a few in store and so makes it four times as fast; -echr 256 is its escape
-    character, which no byte is.
-    """
-    port = free_port()
-    line = f"socket,id=line,host=127.0.0.1,port={port},server=on,wait=off,nodelay=on,mux=on"
-    command = [QEMU, "-M", "netduinoplus2", "-nographic", "-monitor", "none", "-kernel", elf]
-    command += ["-serial", "null", "-chardev", line, "-serial", "chardev:line", "-echr", "256"]
-    process = subprocess.Popen(
-        list(map(str, command)),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        yield f"socket://127.0.0.1:{port}"
-    finally:
-        process.kill()
-        said = process.communicate()[0]
-        assert not said, said  # shown after whatever else failed
-
-
-@contextmanager
-def board_in_qemu(elf) -> Iterator[Board]:
-    """A board that answers, as soon as QEMU has started."""
-    with qemu(elf) as url:
-        deadline = time.monotonic() + START_SECONDS
-        while True:
-            try:
-                board = Board(url)
-                break
-            except KitError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.1)
-        with board:
-            yield board
 
 
 def scores_on_virtual(elf, images, name="second-opinion"):
