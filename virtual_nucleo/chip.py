@@ -55,13 +55,8 @@ AGAIN = Problem("returned from its fault handler", "A real chip executes the ins
 
 
 class Chip:
-    """One microcontroller, powered on.
-
-    Args:
-        mcu: which chip it is.
-        flash: the content of its flash, as far as it is programmed.
-        program: what `flash` came from, for source lines in faults.
-        options: how strict it is, and what on it is broken.
+    """One microcontroller, powered on; `flash` is the content as far as it is programmed, and
+    `program` what that came from, for source lines in faults.
 
     `failure` is the program's fault, which `run` raises; `complaints` are the rules that it broke
     without being stopped, and what else went wrong without stopping a real chip: bytes lost or
@@ -83,7 +78,6 @@ class Chip:
         self.core = Core(mcu, flash)
         self.watcher = Watcher(self.core.uc)
         self._make_peripherals()
-        self._map_peripherals()
         self.core.uc.hook_add(unicorn.UC_HOOK_MEM_INVALID, self._on_invalid)
         self.core.uc.hook_add(unicorn.UC_HOOK_INTR, self._on_exception)
         self._guard_memory()
@@ -97,8 +91,7 @@ class Chip:
         kept = sum(section.bytes for section in sections if section.name == ".stack")
         ends = [section.address + section.bytes for section in sections if section.name != ".stack"]
         end = max((e for e in ends if 0 <= e - RAM_START <= self.mcu.ram_bytes), default=0)
-        free = self.core.stack_top - kept - end
-        guard = min(max(free, SMALLEST_GUARD), LARGEST_GUARD)
+        guard = min(max(self.core.stack_top - kept - end, SMALLEST_GUARD), LARGEST_GUARD)
         if 0 < end < self.core.stack_top - guard:
             self.watcher.watch_stack(end, end + guard)
         self._stack_end = self.watcher.state.stack_end
@@ -117,12 +110,9 @@ class Chip:
         systick = SysTick(self.time, self.rcc.core_hz)
         self.system = SystemControl(systick, self.dwt, self._on_restart)
         identity = {m.DBGMCU_IDCODE: m.REVISION_A | self.mcu.device_id}
-        self.blocks: tuple[Registers, ...] = (
-            *(self.rcc, self.rcc.power, self.rcc.flash, self.gpioa, self.gpiob, self.gpioc),
-            *(self.system, self.dwt, self.usart, Registers("DBGMCU", identity)),
-        )
-
-    def _map_peripherals(self) -> None:
+        clocks = (self.rcc, self.rcc.power, self.rcc.flash)
+        others = (self.gpioa, self.gpiob, self.gpioc, self.system, self.dwt, self.usart)
+        self.blocks = *clocks, *others, Registers("DBGMCU", identity)
         self._buses: dict[int, Bus] = {}
         for block in self.blocks:
             block.report, page = self._report, block.where.base & ~0xFFF
@@ -133,10 +123,6 @@ class Chip:
 
     # The host's side
 
-    def press_button(self, pressed: bool) -> None:
-        """B1 pulls PC13 low."""
-        self.gpioc.external = 0 if pressed else 1 << m.BUTTON_PIN
-
     def send(self, data: bytes) -> None:
         """Put bytes on the line to the program. Raises BoardFault where nobody will read them."""
         if self.failure and self.stopped:
@@ -145,17 +131,15 @@ class Chip:
         self.usart.send(data)
 
     def reset(self) -> None:
-        """The black button: as after power-on, but RAM keeps its content, and what the program had
-        sent stays readable."""
+        """The black button: RAM keeps its content, and what was sent stays readable."""
         self.usart.forget()
         self._start(m.PINRSTF)
 
     def take_cycle_estimates(self) -> list[int]:
         """For each read of CYCCNT by the program since the last call, the estimated cycles since
         the counter was set to zero."""
-        taken = list(self.dwt.estimates)
-        self.dwt.estimates.clear()
-        return taken
+        estimates = self.dwt.estimates
+        return [estimates.popleft() for _ in range(len(estimates))]
 
     def run(self, seconds: float, wanted: int = 0, polls: int = 16) -> None:
         """Execute until the program waits for the host, `wanted` bytes are out, or time is over.
@@ -220,8 +204,7 @@ class Chip:
         self.usart.drain()
 
     def _halt(self) -> None:
-        """The program has failed for good: no handler of its own runs."""
-        self.stopped = True
+        self.stopped = True  # for good: no handler of its own runs
         self._wait()
 
     # Called during execution
@@ -236,11 +219,9 @@ class Chip:
 
     def _on_clock(self) -> None:
         self.time.set_clock(self.rcc.core_hz())
-        self._buses[m.USART2 & ~0xFFF].quick = (
-            {0x400: self.usart.status, 0x404: self.usart.data}
-            if self.rcc.clocked(m.RCC_APB1ENR, 17)
-            else {}
-        )
+        on, quick = self.rcc.clocked(m.RCC_APB1ENR, 17), self._buses[m.USART2 & ~0xFFF].quick
+        quick.clear()
+        quick.update({0x400: self.usart.status, 0x404: self.usart.data} if on else {})
         self.usart.retune()
 
     def _on_pins(self) -> None:
@@ -283,12 +264,11 @@ class Chip:
         address = self.core.pc
         if (what, address) not in self._complained:
             self._complained.add((what, address))
-            self.complaints.append(str(self._fault(Problem(what, effect, fix), address)))
+            problem = Problem(what, effect, fix)
+            told = board_fault(problem, self.program, address, self.core.lr)
+            self.complaints.append(str(told))
 
     # Faults
-
-    def _fault(self, problem: Problem, address: int) -> BoardFault:
-        return board_fault(problem, self.program, address, self.core.lr)
 
     def _fail(self, problem: Problem) -> None:
         """Turn what stopped the program into the fault that calls raise until a reset.
@@ -298,7 +278,8 @@ class Chip:
         invalid, self._problem, self._invalid = self._invalid, None, None
         if self.failure is None:
             self.watcher.state.stack_end = 0  # a handler may have its stack among the variables
-            self.failure = self._fault(problem, self.core.pc - 2 * (problem is SUPERVISOR_CALL))
+            at = self.core.pc - 2 * (problem is SUPERVISOR_CALL)
+            self.failure = board_fault(problem, self.program, at, self.core.lr)
             self._handler_end = self.watcher.state.instructions + HANDLER_INSTRUCTIONS
             address = invalid[1] if invalid else 0
             if problem.flag and self.core.take(problem.flag, self.system, address):
@@ -338,19 +319,13 @@ class Chip:
 
     def _nothing_at(self, address: int, verb: str) -> Problem:
         """An access where the virtual board has nothing, and what a real chip does."""
-        name = m.peripheral_at(address, self.mcu)
+        name, at = m.peripheral_at(address, self.mcu), f"{verb} 0x{address:08x}"
         beyond = any(low <= address < high for low, high in m.NOT_MODELED)
         if name or beyond:
-            which = (
-                f"is {name}, and the virtual board does not"
-                if name
-                else "the virtual board does not"
-            )
-            chip = self.mcu.name.upper()
-            effect = NOT_MODELED.format(chip=chip, manual=self.mcu.manual)
-            return Problem(f"{verb} 0x{address:08x}, which {which} model", effect)
+            known = f"is {name}, and " * bool(name) + "the virtual board does not"
+            real = {"chip": self.mcu.name.upper(), "manual": self.mcu.manual}
+            return Problem(f"{at}, which {known} model", NOT_MODELED.format(**real))
         problem = core_fault("PRECISERR", verb, address)
         if RAM_START - 0x1000 <= address < RAM_START:
-            what = f"{verb} 0x{address:08x}, just below the RAM: the stack has overflowed"
-            return problem._replace(what=what)
+            return problem._replace(what=f"{at}, just below the RAM: the stack has overflowed")
         return problem

@@ -6,7 +6,7 @@ ignores the write. Section numbers are the same in RM0390, RM0368 and RM0383 unl
 
 from collections.abc import Callable, Iterator
 from fractions import Fraction
-from itertools import count
+from time import monotonic
 
 from virtual_nucleo import memory_map as m
 from virtual_nucleo.mcus import MHZ, VCO_INPUT_HZ, Mcu
@@ -14,8 +14,6 @@ from virtual_nucleo.registers import Registers
 from virtual_nucleo.supply import FlashInterface, Power
 
 SOURCES = (m.HSI, m.HSE, m.PLL, m.PLL)  # CFGR's SW and SWS: HSI, HSE, PLL's P, PLL's R
-READY = {at: sum(1 << each.ready for each in group) for at, group in m.RCC_SWITCHES.items()}
-LOOK = 1e-6  # seconds from one look at the clock to the next where nobody gives the time
 BUSES = (  # name, how many Hz it has and may have, the field that sets it
     ("SYSCLK", "system_hz", "core_hz", "the factors in RCC_PLLCFGR"),
     ("PCLK1, the clock of the APB1 bus,", "apb1_hz", "apb1_hz", "PPRE1 in RCC_CFGR"),
@@ -23,17 +21,13 @@ BUSES = (  # name, how many Hz it has and may have, the field that sets it
 )
 
 
-def megahertz(hz: float | Fraction) -> str:
-    """A frequency in words: "16 MHz"."""
+def _mhz(hz: float | Fraction) -> str:
     return f"{float(hz / MHZ):.6g} MHz"
 
 
 class Rcc(Registers):
-    """Reset and clock control (chapter 6).
-
-    Args:
-        mcu: the chip, for its limits.
-        absent: what never becomes ready: "hse", "pll", "overdrive".
+    """Reset and clock control (chapter 6) of a chip on which `absent` ("hse", "pll", "overdrive")
+    never becomes ready.
 
     `power` and `flash` are the blocks that belong to it. `now` gives the time in seconds, `causes`
     has the flags in CSR that say why the last reset came, `on_change` is called after each change.
@@ -42,7 +36,7 @@ class Rcc(Registers):
     def __init__(self, mcu: Mcu, absent: frozenset[str] = frozenset()) -> None:
         super().__init__("RCC", m.RCC_RESETS, mcu.absent.get("RCC", ""))
         self.mcu, self.absent, self.chip = mcu, absent, mcu.name.upper()
-        self.now: Callable[[], float] = (LOOK * look for look in count()).__next__
+        self.now: Callable[[], float] = monotonic
         self.on_change: Callable[[], None] = lambda: None
         self.causes = m.RCC_RESETS[m.RCC_CSR]
         self.power, self.flash = Power(self), FlashInterface(self)
@@ -54,9 +48,9 @@ class Rcc(Registers):
         self.started = {m.HSI.name: float("-inf")}
         self._broken: set[str] = set()
 
-    def ignored(self, section: str, what: str = "ignores that") -> str:
-        """What a real chip does about a write that breaks a rule, and where that stands."""
-        return f"A real chip {what} ({self.mcu.manual} section {section})."
+    def ignores(self, what: str, section: str, fix: str, does: str = "ignores that") -> None:
+        """Report a write that breaks a rule, and what a real chip `does` about it."""
+        self.report(what, f"A real chip {does} ({self.mcu.manual} section {section}).", fix)
 
     # What is on, and ready
 
@@ -81,22 +75,20 @@ class Rcc(Registers):
         return not switch.name.startswith("PLL") or self.is_ready(self._pll_source())
 
     def is_on(self, source: m.Switch) -> bool:
-        """Whether CR switches a clock on."""
         return bool(self.values[m.RCC_CR] >> source.on & 1)
 
     def is_ready(self, source: m.Switch) -> bool:
-        """Whether a bit in CR says that a clock is there."""
         return bool(self.values[m.RCC_CR] >> source.ready & 1)
 
     def _pll_source(self) -> m.Switch:
         return m.HSE if self.values[m.RCC_PLLCFGR] & m.PLLSRC_HSE else m.HSI
 
+    def _cfgr(self, low: int, mask: int) -> int:
+        return self.values.get(m.RCC_CFGR, 0) >> low & mask
+
     def running(self) -> m.Switch:
         """The clock that runs the core: CFGR's SWS."""
         return SOURCES[self._cfgr(2, 0b11)]
-
-    def _cfgr(self, low: int, mask: int) -> int:
-        return self.values.get(m.RCC_CFGR, 0) >> low & mask
 
     def _settle(self, offset: int) -> None:
         """Ready bits as time passes, and SWS, which follows SW when the clock is there (6.2.6)."""
@@ -123,40 +115,31 @@ class Rcc(Registers):
 
     def write(self, offset: int, value: int) -> None:
         self._settle(m.RCC_CR)
-        old, ready = self.values.get(offset, 0), READY.get(offset, 0)
-        value = value & ~ready | old & ready
-        rules = {
-            m.RCC_CR: self._write_cr,
-            m.RCC_PLLCFGR: self._write_pllcfgr,
-            m.RCC_CFGR: self._write_cfgr,
-            m.RCC_BDCR: self._write_bdcr,
-            m.RCC_CSR: self._write_csr,
-        }
-        value = rules[offset](old, value) if offset in rules else value
-        super().write(offset, value)
-        for switch in m.RCC_SWITCHES.get(offset, ()):
+        switches, old = m.RCC_SWITCHES.get(offset, ()), self.values.get(offset, 0)
+        for ready in (1 << each.ready for each in switches):
+            value = value & ~ready | old & ready
+        takes = getattr(self, f"_takes_{self.words[offset].lower()}", None)
+        self.values[offset] = value = takes(old, value) if takes else value
+        for switch in switches:
             self.follow(switch, value)
         self._settle(offset)
         self.check()
 
-    def _write_cr(self, old: int, value: int) -> int:
+    # What a register takes of a new value
+
+    def _takes_rcc_cr(self, old: int, value: int) -> int:
         running = self.running()
         needed = (running, self._pll_source()) if running is m.PLL else (running,)
         stopped = [each for each in needed if (old & ~value) >> each.on & 1]
         rising = value & ~old
         if stopped:
             names = " and the ".join(sorted(each.name for each in stopped))
-            self.report(
-                f"switched the {names} off while it ran the core",
-                self.ignored("6.3.1", "ignores that: the clock in use stays on"),
-                "Switch to another clock first: RCC_CFGR's SW, then wait for SWS.",
-            )
+            what = f"switched the {names} off while it ran the core"
+            fix = "Switch to another clock first: RCC_CFGR's SW, then wait for SWS."
+            self.ignores(what, "6.3.1", fix, "ignores that: the clock in use stays on")
         if (old ^ value) & m.HSEBYP and old >> m.HSE.on & 1:
-            self.report(
-                "changed HSEBYP in RCC_CR while the HSE was on",
-                self.ignored("6.3.1"),
-                "Set HSEBYP before or together with HSEON.",
-            )
+            what = "changed HSEBYP in RCC_CR while the HSE was on"
+            self.ignores(what, "6.3.1", "Set HSEBYP before or together with HSEON.")
             value ^= m.HSEBYP
         if rising >> m.HSE.on & 1 and not value & m.HSEBYP:
             self.report(
@@ -169,41 +152,40 @@ class Rcc(Registers):
             self._check_pll()
         return value | sum(1 << each.on for each in stopped)
 
-    def _write_pllcfgr(self, old: int, value: int) -> int:
+    def _takes_rcc_pllcfgr(self, old: int, value: int) -> int:
         if value == old or not self.is_on(m.PLL):
             return value
-        self.report(
-            "wrote to RCC_PLLCFGR while the PLL was on",
-            self.ignored("6.3.2", "ignores that: the PLL keeps its factors"),
-            "Run the core from the HSI, then RCC_CR &= ~(1 << 24) (PLLON), wait until PLLRDY is "
-            "0, set the factors, and switch the PLL on again.",
+        what = "wrote to RCC_PLLCFGR while the PLL was on"
+        fix = (
+            "Run the core from the HSI, then RCC_CR &= ~(1 << 24) (PLLON), wait until PLLRDY is 0, "
+            "set the factors, and switch the PLL on again."
         )
+        self.ignores(what, "6.3.2", fix, "ignores that: the PLL keeps its factors")
         return old
 
-    def _write_cfgr(self, old: int, value: int) -> int:
+    def _takes_rcc_cfgr(self, old: int, value: int) -> int:
         wanted = value & m.SW
         if wanted != old & m.SW and not self._may_run(wanted):
             source, here = SOURCES[wanted].name, self.running().name
             stays = f"stays on the {here}, as SWS tells, until the {source} is ready, if ever"
-            self.report(
-                f"asked for the {source} as the core's clock before it was ready",
-                self.ignored("6.2.6", stays),
-                f"Switch the {source} on in RCC_CR and wait for its ready bit, for a bounded time; "
-                "then set SW.",
+            what = f"asked for the {source} as the core's clock before it was ready"
+            fix = (
+                f"Switch the {source} on in RCC_CR, wait a bounded time for its ready bit, set SW."
             )
+            self.ignores(what, "6.2.6", fix, stays)
         return value & ~m.SWS | old & m.SWS
 
-    def _write_bdcr(self, old: int, value: int) -> int:
+    def _takes_rcc_bdcr(self, old: int, value: int) -> int:
         if self.power.values[m.PWR_CR] & m.DBP:
             return value
-        self.report(
+        what, does = (
             "wrote to RCC_BDCR, which is protected",
-            self.ignored("6.3.20", "ignores that until DBP in PWR_CR is set"),
-            "PWR_CR |= 1 << 8 (DBP) first.",
+            "ignores that until DBP in PWR_CR is set",
         )
+        self.ignores(what, "6.3.20", "PWR_CR |= 1 << 8 (DBP) first.", does)
         return old
 
-    def _write_csr(self, _old: int, value: int) -> int:
+    def _takes_rcc_csr(self, _old: int, value: int) -> int:
         if value & m.RMVF:
             self.causes = 0
         return value & 0b11 | self.causes
@@ -247,12 +229,9 @@ class Rcc(Registers):
         """What section 6.3.2 and the data sheet demand, at the moment the PLL is switched on."""
         source, mcu, cfg = self._pll_source(), self.mcu, self.values[m.RCC_PLLCFGR]
         if not self.is_ready(source):
-            self.report(
-                f"switched the PLL on before its source, the {source.name}, was ready",
-                f"The PLL of a real chip does not lock without its source ({mcu.manual} section "
-                "6.2.3).",
-                f"Switch the {source.name} on and wait for its ready bit, for a bounded time.",
-            )
+            what = f"switched the PLL on before its source, the {source.name}, was ready"
+            fix = f"Switch the {source.name} on and wait for its ready bit, for a bounded time."
+            self.ignores(what, "6.2.3", fix, "does not lock its PLL without the source")
         factors = {"M": (0, 0x3F, (2, 63)), "N": (6, 0x1FF, mcu.pll_n), "Q": (24, 0xF, (2, 15))}
         if mcu.pll_has_r:
             factors["R"] = (28, 0b111, (2, 7))
@@ -265,7 +244,7 @@ class Rcc(Registers):
         for place, hz, (low, high) in zip(places, self._pll(), limits, strict=False):
             if not low <= hz <= high:
                 allowed = f"{low / MHZ:g} to" if low else "at most"
-                self._report_pll(f"{megahertz(hz)} {place}; {allowed} {megahertz(high)} is allowed")
+                self._report_pll(f"{_mhz(hz)} {place}; {allowed} {_mhz(high)} is allowed")
 
     def _report_pll(self, setting: str) -> None:
         low, high = (hz / MHZ for hz in self.mcu.vco_hz)
@@ -288,35 +267,34 @@ class Rcc(Registers):
         self.on_change()
 
     def _broken_limits(self) -> Iterator[tuple[str, str, str, str]]:
-        mcu, core, states = self.mcu, self.core_hz(), self.flash.wait_states()
+        """What each limit that is broken is known by, and what to report."""
+        mcu, core = self.mcu, self.core_hz()
+        sheet = f"{mcu.data_sheet}, operating conditions"
         for name, clock, limit, field in BUSES:
             hz, highest = getattr(self, clock)(), getattr(mcu, limit)
             if hz > highest:
-                yield (
-                    field,
-                    f"made {name} {megahertz(hz)}, and the {self.chip} allows {megahertz(highest)}",
-                    "What runs on it may fail on a real chip "
-                    f"({mcu.data_sheet}, operating conditions).",
-                    f"Set {field} before switching to the faster clock.",
-                )
-        scale, highest = self.power.scale()
+                what = f"made {name} {_mhz(hz)}, and the {self.chip} allows {_mhz(highest)}"
+                effect = f"What runs on it may fail on a real chip ({sheet})."
+                yield field, what, effect, f"Set {field} before switching to the faster clock."
+        scale, highest, boosted = self.power.scale()
         if core > highest:
-            mode = (" without over-drive", " and over-drive")[self.power.boosted()] * mcu.overdrive
+            mode = (" without over-drive", " and over-drive")[boosted] * mcu.overdrive
             boost = ", and over-drive (ODEN, ODRDY, ODSWEN, ODSWRDY)" * mcu.overdrive
+            at, good = f"{_mhz(core)} in voltage scale {scale}{mode}", f"good for {_mhz(highest)}"
             yield (
                 "voltage",
-                f"ran the core at {megahertz(core)} in voltage scale {scale}{mode}, which is good "
-                f"for {megahertz(highest)}",
+                f"ran the core at {at}, which is {good}",
                 "A real chip computes wrongly or stops: its logic is too slow at this core voltage "
-                f"({mcu.manual} section 5.1.3; {mcu.data_sheet}, operating conditions).",
+                f"({mcu.manual} section 5.1.3; {sheet}).",
                 f"Before switching the clock: VOS in PWR_CR while the PLL is off{boost}.",
             )
-        needed = mcu.wait_states_for(core)
+        states = self.flash.values[m.FLASH_ACR] & m.LATENCY
+        needed = sum(core > limit for limit in mcu.wait_states[:-1])  # 3.4.1
         if states < needed:
+            at = f"{_mhz(core)} with {states} wait state{'s' * (states != 1)}"
             yield (
                 "wait states",
-                f"ran the core at {megahertz(core)} with {states} wait "
-                f"state{'s' * (states != 1)} of the flash, which needs {needed}",
+                f"ran the core at {at} of the flash, which needs {needed}",
                 "A real chip reads wrong instructions from its flash and goes astray "
                 f"({mcu.manual} section 3.4.1).",
                 f"Set LATENCY in FLASH_ACR to {needed} before the clock rises, and lower it only "

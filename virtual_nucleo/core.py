@@ -36,7 +36,7 @@ CLEARED = (*LOW, arm.UC_ARM_REG_CONTROL, arm.UC_ARM_REG_PRIMASK, arm.UC_ARM_REG_
 
 
 class Core:
-    """The CPU with a given flash content; `uc` is Unicorn's object."""
+    """The CPU with a given flash content; `uc` is Unicorn's."""
 
     def __init__(self, mcu: Mcu, flash: bytes) -> None:
         self.uc = Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)
@@ -82,25 +82,28 @@ class Core:
         try:
             with holding_back_interrupts():
                 self.uc.emu_start(self.pc | 1, NOWHERE)
+            return None
         except UcError as error:
             return error
-        return None
 
     def stranded(self) -> bool:
         """Whether PC is at a branch to itself within the first instructions of a fault handler."""
-        here = self.pc
-        near = any(handler <= here < handler + 8 for handler in self._handlers)
-        return near and self.uc.mem_read(here, 2) == BRANCH_TO_SELF
+        near = any(handler <= self.pc < handler + 8 for handler in self._handlers)
+        return near and self.uc.mem_read(self.pc, 2) == BRANCH_TO_SELF
 
     def take(self, flag: str, system: Registers, address: int) -> bool:
         """Take the exception of a fault; false where that leads to no handler that does anything.
 
-        `system` has the fault status registers; `address` is what was accessed.
+        `system` has the fault status registers; `address` is what was accessed. Unless its handler
+        is enabled in SHCSR, or while PRIMASK is set, a fault escalates to HardFault.
         """
-        number, read, write = _flag(flag, system, address), self.uc.reg_read, self.uc.reg_write
-        if number != HARD and read(arm.UC_ARM_REG_PRIMASK) & 1:
-            system.values[m.HFSR] |= FORCED
-            number = HARD
+        (number, cfsr, hfsr), read, write = cause(flag), self.uc.reg_read, self.uc.reg_write
+        enabled = system.read(m.SHCSR) >> 16 + number - HARD - 1 & 1
+        if number != HARD and (not enabled or read(arm.UC_ARM_REG_PRIMASK) & 1):
+            number, hfsr = HARD, FORCED
+        bfar = {m.BFAR: address} if flag == "PRECISERR" else {}
+        status = {m.CFSR: system.read(m.CFSR) | cfsr, m.HFSR: system.read(m.HFSR) | hfsr}
+        system.values.update(status | bfar)
         try:
             vector = self.uc.mem_read(system.read(m.VTOR) + 4 * number, 4)
             handler = int.from_bytes(vector, "little")
@@ -129,23 +132,6 @@ class Core:
             saved += [read(arm.UC_ARM_REG_FPSCR), 0]
         self.uc.mem_write(bottom, struct.pack(f"<{words}I", *saved))
         self.uc.reg_write(arm.UC_ARM_REG_SP, bottom)
-
-
-def _flag(flag: str, system: Registers, address: int) -> int:
-    """Set the fault status registers and return the exception's number.
-
-    Unless its handler is enabled in SHCSR, a fault escalates to HardFault.
-    """
-    values, (number, cfsr, hfsr) = system.values, cause(flag)
-    values[m.CFSR] = values.get(m.CFSR, 0) | cfsr
-    values[m.HFSR] = values.get(m.HFSR, 0) | hfsr
-    if flag == "PRECISERR":
-        values[m.BFAR] = address
-    enabled = values.get(m.SHCSR, 0) >> 16 + number - HARD - 1 & 1
-    if number != HARD and not enabled:
-        values[m.HFSR] |= FORCED
-        return HARD
-    return number
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from virtual_nucleo.program import Location, Program
 POINTER = "Check the pointers and array indices there."
 JUMP = "Check function pointers, and arrays on the stack: a return address may be overwritten."
 STACK = "Give the stack more room (STACK_SIZE in firmware/CMakeLists.txt), or use less of it."
+SWITCH_ON = "Switch it on first: SCB->CPACR |= 0xF << 20, then DSB and ISB."
 ALIGN = "Align the data (_Alignas(4)), or copy it with memcpy() instead of casting its pointer."
 
 # Bits of CFSR, the first that is set is told: name, what the program did, how to put it right.
@@ -20,19 +21,11 @@ CFSR = {
     1: ("DACCVIOL", "{accessed} {mmfar}, which is not allowed", POINTER),
     8: ("IBUSERR", "jumped to {pc}, where there is no code", JUMP),
     9: ("PRECISERR", "{accessed} {bfar}, where this chip has nothing", POINTER),
-    10: (
-        "IMPRECISERR",
-        "wrote to an address where this chip has nothing, a few instructions earlier",
-        POINTER,
-    ),
+    10: ("IMPRECISERR", "wrote where this chip has nothing, a few instructions earlier", POINTER),
     16: ("UNDEFINSTR", "executed an instruction that this chip does not have", JUMP),
     17: ("INVSTATE", "jumped to {pc}, an even address, which Thumb code cannot be at", JUMP),
     18: ("INVPC", "returned from an exception in a wrong way", JUMP),
-    19: (
-        "NOCP",
-        "used the floating-point unit while it was off",
-        "Switch it on first: SCB->CPACR |= 0xF << 20, then DSB and ISB.",
-    ),
+    19: ("NOCP", "used the floating-point unit while it was off", SWITCH_ON),
     24: ("UNALIGNED", "accessed several words, or a float, at no multiple of 4", ALIGN),
     25: ("DIVBYZERO", "divided by zero", "Test the divisor first."),
     3: ("MUNSTKERR", "found its stack gone when an exception ended", STACK),
@@ -70,16 +63,12 @@ class BoardFault(PortError):
 
     def __init__(self, what: str, why: str, next_step: str, location: Location, address: int):
         super().__init__(what, why, next_step)
-        self.location = location
-        self.address = address
+        self.location, self.address = location, address
 
 
 class Problem(NamedTuple):
-    """What the program did, what a real chip does then, and how to put it right.
-
-    `fix` is empty where the code itself must tell. `flag` names the core's flag of the fault, for
-    which a real chip raises an exception.
-    """
+    """What the program did, what a real chip does then, and how to put it right, unless the code
+    itself must tell; `flag` names the core's flag of a fault, for which it raises an exception."""
 
     what: str
     effect: str
@@ -89,8 +78,7 @@ class Problem(NamedTuple):
 
 def core_fault(flag: str, accessed: str = "", address: int = 0) -> Problem:
     """The problem that the core has a flag for; `address` is what was jumped to or accessed."""
-    rows = {name: (what, fix) for name, what, fix in (*CFSR.values(), *HFSR.values())}
-    what, fix = rows[flag]
+    _, what, fix = next(row for row in (*CFSR.values(), *HFSR.values()) if row[0] == flag)
     at = f"0x{address:08x}"
     kind = {MEMORY: "MemManage fault", BUS: "BusFault", USAGE: "UsageFault"}.get(cause(flag)[0])
     taken = f"{kind} ({flag}), which ends in the HardFault handler" if kind else "HardFault"
@@ -121,7 +109,7 @@ def board_fault(problem: Problem, program: Program | None, address: int, link: i
     text = f"The program on the virtual board {problem.what}, in {place}"
     if caller.function and caller.function != location.function:
         text += f", called from {caller}"
-    known = f"Look at line {location.line} of {Path(location.file).name}"
-    look = known if location.line else "Compile with -g, so that the line is known"
+    look = f"Look at line {location.line} of {Path(location.file).name}"
+    look = look if location.line else "Compile with -g, so that the line is known"
     fix = f"{problem.fix} {look}; then build, flash and open the board again (or reset it)."
     return BoardFault(text + ".", problem.effect, fix.strip(), location, address)

@@ -48,17 +48,8 @@ class Mcu:
     lacks: str
     adds: dict[str, int]
 
-    def wait_states_for(self, core_hz: int) -> int:
-        """The wait states that the flash needs at an HCLK; as many as there are above all limits.
-
-        RM0390 section 3.4.1 table 5; RM0368 section 3.4.1 table 6.
-        """
-        enough = (n for n, limit in enumerate(self.wait_states) if core_hz <= limit)
-        return next(enough, len(self.wait_states) - 1)
-
 
 def _tables() -> dict[str, dict[str, Any]]:
-    """What is known of each chip, by its name."""
     paths = [path for folder in BOARDS for path in sorted(folder.glob("*/board.toml"))]
     tables = [tomllib.loads(path.read_text("utf-8")) for path in reversed(paths)]
     return {table["chip"]["name"]: table for table in tables}
@@ -76,8 +67,8 @@ def find_mcu(name: str) -> Mcu:
             f"{family}The chips that there are: {', '.join(modeled).upper()}.",
             "Build the program for one of them, or run this one on a real board.",
         )
-    memories = {f"{kind}_bytes": banks[0]["size"] for kind, banks in table["memories"].items()}
-    facts = table["chip"] | table["clock"] | table["virtual"] | memories
+    sizes = {f"{kind}_bytes": banks[0]["size"] for kind, banks in table["memories"].items()}
+    facts = table["chip"] | table["clock"] | table["virtual"] | sizes
     return Mcu(**{field.name: facts[field.name] for field in fields(Mcu)})
 
 

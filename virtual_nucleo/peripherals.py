@@ -7,6 +7,7 @@ from virtual_nucleo import memory_map as m
 from virtual_nucleo.registers import Registers
 from virtual_nucleo.watcher import Time, Watcher
 
+Count = tuple[int, int]  # executed instructions, and the estimate of their cycles
 ESTIMATES_KEPT = 65_536
 NO_INTERRUPTS = (
     "The virtual board models no interrupts; a real chip calls the handler in the vector table."
@@ -26,7 +27,7 @@ class Gpio(Registers):
         return self.read(m.GPIO_MODER) >> 2 * pin & 0b11
 
     def function(self, pin: int) -> int:
-        """The alternate function of pins 0 to 7, or -1 when the pin is not in that mode."""
+        """Of pins 0 to 7, or -1 when the pin is not in that mode."""
         return self.read(m.GPIO_AFRL) >> 4 * pin & 0xF if self.mode(pin) == 2 else -1
 
     def high(self, pin: int) -> bool:
@@ -47,10 +48,6 @@ class Gpio(Registers):
         self.on_change()
 
 
-Count = tuple[int, int]
-"""Executed instructions, and the estimate of their cycles."""
-
-
 class Dwt(Registers):
     """CTRL and CYCCNT of the data watchpoint unit (ARMv7-M ARM section C1.8).
 
@@ -66,7 +63,6 @@ class Dwt(Registers):
         self.reset()
 
     def reset(self) -> None:
-        """CYCCNT is zero and stands still."""
         super().reset()
         self._counting = self._traced = False
         self._stopped_at = self._zero = (0, 0)
@@ -146,10 +142,7 @@ class SysTick(Registers):
 
 class SystemControl(Registers):
     """The core's own registers (PM0214 chapter 4): identity, reset, FPU access, fault status.
-
-    `on_reset` is called when the program asks for a reset; the counter and the watcher hear what it
-    may have switched.
-    """
+    `on_reset` is called when the program asks for a reset."""
 
     def __init__(self, systick: SysTick, dwt: Dwt, on_reset: Callable[[], None]) -> None:
         super().__init__("SCS", m.SCS_RESETS)

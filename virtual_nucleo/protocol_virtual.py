@@ -14,6 +14,7 @@ from virtual_nucleo import store
 from virtual_nucleo.chip import Chip
 from virtual_nucleo.errors import EmptyFlashError, PortError, VirtualError
 from virtual_nucleo.mcus import DEFAULT, find_mcu, mcu_of
+from virtual_nucleo.memory_map import BUTTON_PIN
 from virtual_nucleo.options import parse
 from virtual_nucleo.program import Program
 
@@ -23,8 +24,7 @@ PATIENCE = 5_000  # polls of the receiver, some milliseconds, before a short rea
 
 
 def power_on(url: str) -> Chip:
-    """The chip that a URL means, with its program. Raises VirtualError where it has none of the
-    chips that are modeled, or a program that is none."""
+    """The chip that a URL means, with its program. Raises VirtualError where there is none."""
     name, options = parse(url)
     elf = options.elf or store.elf_of(name)
     if not (options.elf or elf.exists()):
@@ -64,7 +64,6 @@ class Serial(serial.SerialBase):  # type: ignore[misc]
         self.is_open = True
 
     def close(self) -> None:
-        """Power the board off; its flash keeps its content."""
         if self._chip:
             self._chip.close()
         self._chip, self.is_open = None, False
@@ -81,14 +80,13 @@ class Serial(serial.SerialBase):  # type: ignore[misc]
         return self._chip
 
     def _programmed(self) -> Chip:
-        chip = self._powered()
-        if chip.empty:
-            raise EmptyFlashError(
-                "The flash of this virtual board is empty.",
-                f"Nothing has been flashed to {self._port} yet.",
-                f'Program it: virtual_nucleo.store.program("{self._port}", "program.elf").',
-            )
-        return chip
+        if not self._powered().empty:
+            return self._powered()
+        raise EmptyFlashError(
+            "The flash of this virtual board is empty.",
+            f"Nothing has been flashed to {self._port} yet.",
+            f'Program it: virtual_nucleo.store.program("{self._port}", "program.elf").',
+        )
 
     def _reconfigure_port(self) -> None:
         """The host's settings. Bytes under way arrive at the rate they were sent with."""
@@ -101,12 +99,10 @@ class Serial(serial.SerialBase):  # type: ignore[misc]
             usart.host_baud = self._baudrate
             usart.retune()
 
-    def _update_nothing(self) -> None:
-        """For lines that are not there."""
+    def _update_break_state(self) -> None:
+        pass
 
-    _update_break_state = _update_rts_state = _update_dtr_state = _update_nothing
-
-    # Data
+    _update_rts_state = _update_dtr_state = _update_break_state
 
     def read(self, size: int = 1) -> bytes:
         """Up to `size` bytes from the program; fewer at the timeout, or when it waits for us.
@@ -135,7 +131,7 @@ class Serial(serial.SerialBase):  # type: ignore[misc]
         return len(content)
 
     def flush(self) -> None:
-        """Let the program read what was written and act on it, for up to a second."""
+        """Let the program act on what was written, for up to a second."""
         self._programmed().run(self._write_timeout or FLUSH)
 
     @property
@@ -147,28 +143,22 @@ class Serial(serial.SerialBase):  # type: ignore[misc]
 
     @property
     def out_waiting(self) -> int:
-        """Bytes written that the program has not read."""
         return self._powered().usart.unread
 
     def reset_input_buffer(self) -> None:
-        """Forget what the program has sent."""
         self._powered().usart.outgoing.clear()
 
     def reset_output_buffer(self) -> None:
-        """Forget what the program has not read."""
         self._powered().usart.forget()
-
-    # The board
 
     @property
     def led(self) -> bool:
-        """Whether the green LED (LD2) is lit."""
         return self._powered().led
 
     def press_button(self, pressed: bool) -> None:
         """Press (True) or release (False) the blue button (B1)."""
-        self._powered().press_button(pressed)
+        self._powered().gpioc.external = 0 if pressed else 1 << BUTTON_PIN  # B1 pulls PC13 low
 
     def reset(self) -> None:
-        """The black button: the program starts again, a fault is over, RAM keeps its content."""
+        """Press the black button: the program starts again, RAM keeps its content."""
         self._powered().reset()

@@ -17,11 +17,11 @@ QUIET: Report = lambda what, effect, fix: None  # noqa: E731
 
 
 class Registers:
-    """A block of registers that remember what was written; unknown ones read as zero.
+    """The registers of the peripheral `name`, which remember what was written; unknown ones read as
+    zero. `absent` names those that this chip lacks.
 
-    `name` is that of the peripheral, `absent` names registers that this chip lacks. `report` is
-    called when the program breaks a rule of the chip: with what it did, what a real chip does then,
-    and how to put it right.
+    `report` is called when the program breaks a rule of the chip: with what it did, what a real
+    chip does then, and how to put it right.
     """
 
     merges = True  # a store of a byte or halfword keeps the rest of the word
@@ -51,13 +51,12 @@ class Registers:
         register = self.words.get(word, self.name)
         if self.where.enable and not clocked(*self.where.enable[1:]):
             enable, _, bit = self.where.enable
-            ignored = "reads zero" if verb == "read" else "ignores the write"
-            self.report(
-                f"{verb} {register} before the clock of {self.name} was on",
-                f"Out of reset the clocks of the peripherals are off to save power: a real chip "
-                f"{ignored} (RM0390 section 6.3, RCC_{enable}).",
-                f"RCC_{enable} |= 1 << {bit} ({self.name}EN) first.",
+            what = f"{verb} {register} before the clock of {self.name} was on"
+            effect = f"A real chip {'reads zero' if verb == 'read' else 'ignores the write'}: "
+            effect += (
+                f"out of reset clocks are off to save power (RM0390 section 6.3, RCC_{enable})."
             )
+            self.report(what, effect, f"RCC_{enable} |= 1 << {bit} ({self.name}EN) first.")
             return False
         known = not self.words or word in self.words
         if size < self.where.smallest:

@@ -44,11 +44,9 @@ def program(board: str, elf: str | Path) -> int:
     """
     name, options = parse(board if "://" in board else f"virtual://{board}")
     if options.elf:
-        raise VirtualError(
-            f"{board} has no flash of its own.",
-            f"It runs {options.elf} as that file is when the board is opened.",
-            "Leave elf= out to have a board that keeps its program.",
-        )
+        why = f"It runs {options.elf} as that file is when the board is opened."
+        fix = "Leave elf= out to have a board that keeps its program."
+        raise VirtualError(f"{board} has no flash of its own.", why, fix)
     content = Program(elf)
     image = flash_image(content, mcu_of(content, options.mcu))
     with whole(elf_of(name)) as kept:

@@ -19,18 +19,16 @@ class Power(Registers):
         super().__init__("PWR", {m.PWR_CR: rcc.mcu.vos_at_reset << 14})
         self.rcc = rcc
 
-    def scale(self) -> tuple[int, int]:
-        """The voltage scale, and the highest HCLK in it; scale 3 while the PLL is off (5.1.3)."""
+    def scale(self) -> tuple[int, int, bool]:
+        """The voltage scale, the highest HCLK in it, and whether over-drive works: switched on,
+        switched over to, and both ready. It is scale 3 while the PLL is off (5.1.3)."""
         vos = self.values[m.PWR_CR] >> 14 & 0b11 if self.rcc.is_on(m.PLL) else 1
         scale, *highest = self.rcc.mcu.scales[vos]
-        return scale, highest[self.boosted()]
+        boosted = self._ready(m.ODEN) and self._ready(m.ODSWEN)
+        return scale, highest[boosted], boosted
 
     def _ready(self, switch: m.Switch) -> bool:
         return "overdrive" not in self.rcc.absent and self.rcc.passed(switch)
-
-    def boosted(self) -> bool:
-        """Whether over-drive works: switched on, switched over to, and both ready."""
-        return self._ready(m.ODEN) and self._ready(m.ODSWEN)
 
     def read(self, offset: int) -> int:
         if offset != m.PWR_CSR:
@@ -49,11 +47,8 @@ class Power(Registers):
     def _voltage(self, value: int) -> int:
         changed = (self.values[m.PWR_CR] ^ value) & m.VOS
         if changed and self.rcc.is_on(m.PLL):
-            self.report(
-                "changed the voltage scale (VOS in PWR_CR) while the PLL was on",
-                self.rcc.ignored("5.4.1"),
-                "Set VOS first, then switch the PLL on.",
-            )
+            what = "changed the voltage scale (VOS in PWR_CR) while the PLL was on"
+            self.rcc.ignores(what, "5.4.1", "Set VOS first, then switch the PLL on.")
             return value ^ changed
         return value
 
@@ -72,7 +67,7 @@ class Power(Registers):
             fix = "Set ODEN, wait for ODRDY in PWR_CSR, set ODSWEN, wait for ODSWRDY."
         else:
             return value
-        self.report(what, self.rcc.ignored("5.4.1", "does not do that"), fix)
+        self.rcc.ignores(what, "5.4.1", fix, "does not do that")
         return value ^ changed
 
 
@@ -87,10 +82,6 @@ class FlashInterface(Registers):
         super().reset()
         self.keys = 0  # of the two keys, how many came; 3 after a wrong one
 
-    def wait_states(self) -> int:
-        """LATENCY in ACR."""
-        return self.values[m.FLASH_ACR] & m.LATENCY
-
     def read(self, offset: int) -> int:
         return 0 if offset in (m.FLASH_KEYR, m.FLASH_OPTKEYR) else super().read(offset)
 
@@ -102,11 +93,9 @@ class FlashInterface(Registers):
         elif offset == m.FLASH_ACR:
             self._access(value)
         elif offset in (m.FLASH_OPTKEYR, m.FLASH_OPTCR):
-            self.report(
-                "tried to change the option bytes",
-                "A real chip can; the virtual board has none to change.",
-                "Use a programming tool for option bytes.",
-            )
+            effect = "A real chip can; the virtual board has none to change."
+            fix = "Use a programming tool for option bytes."
+            self.report("tried to change the option bytes", effect, fix)
 
     def _key(self, value: int) -> None:
         """The same key again may be a store that is executed twice: it changes nothing."""
@@ -114,28 +103,19 @@ class FlashInterface(Registers):
             self.keys += 1
         elif not (0 < self.keys < 3 and value == m.FLASH_KEYS[self.keys - 1]):
             self.keys = 3
-            answers = "answers with a bus error and keeps the flash locked until the next reset"
-            self.report(
-                f"wrote 0x{value:08x} to FLASH_KEYR, which is not the next key",
-                self.rcc.ignored("3.5.1", answers),
-                "Write 0x45670123, then 0xCDEF89AB, once each.",
-            )
+            what = f"wrote 0x{value:08x} to FLASH_KEYR, which is not the next key"
+            does = "answers with a bus error and keeps the flash locked until the next reset"
+            self.rcc.ignores(what, "3.5.1", "Write 0x45670123, then 0xCDEF89AB, once each.", does)
         locked = self.keys != 2
         self.values[m.FLASH_CR] = self.values[m.FLASH_CR] & ~m.LOCK | locked * m.LOCK
 
     def _control(self, value: int) -> None:
         if self.values[m.FLASH_CR] & m.LOCK:
-            self.report(
-                "wrote to FLASH_CR while it was locked",
-                self.rcc.ignored("3.5.1"),
-                "Write 0x45670123, then 0xCDEF89AB to FLASH_KEYR first.",
-            )
+            fix = "Write 0x45670123, then 0xCDEF89AB to FLASH_KEYR first."
+            self.rcc.ignores("wrote to FLASH_CR while it was locked", "3.5.1", fix)
         elif value & m.PROGRAM_OR_ERASE:
-            self.report(
-                "began to program or erase the flash",
-                "A real chip does so; the virtual board's flash changes from outside only.",
-                "Keep what changes in RAM.",
-            )
+            effect = "A real chip does so; the virtual board's flash changes from outside only."
+            self.report("began to program or erase the flash", effect, "Keep what changes in RAM.")
         else:
             self.keys = 0 if value & m.LOCK else self.keys
             self.values[m.FLASH_CR] = value
@@ -143,10 +123,7 @@ class FlashInterface(Registers):
     def _access(self, value: int) -> None:
         for enable, reset, name in m.CACHES:
             if value >> reset & 1 and (value | self.values[m.FLASH_ACR]) >> enable & 1:
-                self.report(
-                    f"reset the flash's {name} cache while it was enabled",
-                    self.rcc.ignored("3.8.1"),
-                    "Clear the cache's enable bit in FLASH_ACR first.",
-                )
+                what = f"reset the flash's {name} cache while it was enabled"
+                self.rcc.ignores(what, "3.8.1", "Clear its enable bit in FLASH_ACR first.")
         self.values[m.FLASH_ACR] = value
         self.rcc.check()

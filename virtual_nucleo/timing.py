@@ -48,22 +48,18 @@ JUMPS = {arm.ARM_GRP_JUMP, arm.ARM_GRP_CALL, arm.ARM_GRP_BRANCH_RELATIVE}
 
 
 class Guard(NamedTuple):
-    """An instruction to watch, by its address.
-
-    It needs an address of whole words in the register `base`, or where that is FPU, the
-    floating-point unit.
-    """
+    """An instruction to watch, by its address: it needs an address of whole words in the register
+    `base`, or where that is FPU, the floating-point unit."""
 
     address: int
     base: str
 
 
 class Block(NamedTuple):
-    """A stretch of code without branches but at its end.
+    """A stretch of code without branches but at its end, where a taken one costs `branch` more.
 
-    `cycles[address]` is the estimate from its start to the instruction at `address`, and the keys
-    are the addresses of its instructions in order, then its end. `branch` is what a taken branch at
-    its end costs more.
+    `cycles[address]` is the estimate from its start to the instruction at `address`; the keys are
+    the addresses of its instructions in order, then its end.
     """
 
     cycles: dict[int, int]

@@ -55,18 +55,15 @@ def garbling(sender: float, receiver: float) -> tuple[tuple[int, int], ...] | No
 
 
 class Usart(Registers):
-    """USART2 (RM0390 chapter 25), 8N1.
+    """USART2 (RM0390 chapter 25), 8N1: `incoming` is on its way from the host, `outgoing` was sent.
 
-    `incoming` has what is on its way from the host, `outgoing` what the program sent. `poll_limit`
-    reads of SR in a row with nothing on its way mean that the program waits for the host: `on_idle`
-    is called. `complain` takes what goes wrong without stopping a real chip.
+    `poll_limit` reads of SR in a row with nothing on its way mean that the program waits for the
+    host: `on_idle` is called. `complain` takes what goes wrong without stopping a real chip.
     """
 
     merges = False  # reading DR has an effect
 
-    def __init__(
-        self, time: Time, clock_hz: Callable[[], int], on_idle: Callable[[], None]
-    ) -> None:
+    def __init__(self, time: Time, clock_hz: Callable[[], int], on_idle: Callable[[], None]):
         super().__init__("USART2")
         self.time, self.clock_hz, self.on_idle, self.complain = time, clock_hz, on_idle, QUIET
         self.incoming: deque[int] = deque()
@@ -106,10 +103,8 @@ class Usart(Registers):
             brr = (brr >> 4) * 8 + (brr & 0b111)
         return self.clock_hz() / brr if brr else 0.0
 
-    # The line
-
     def send(self, data: Iterable[int]) -> None:
-        """The host sends bytes, right behind those that are on their way."""
+        """From the host, right behind the bytes that are on their way."""
         if not self.incoming:
             self.arrival = max(self.arrival, self.time.now()) + self.host_frame
         self.incoming.extend(data)
@@ -117,7 +112,6 @@ class Usart(Registers):
 
     @property
     def unread(self) -> int:
-        """Bytes from the host that the program has not read."""
         return len(self.incoming) + bool(self.sr & m.SR_RXNE)
 
     def forget(self) -> None:
@@ -139,7 +133,6 @@ class Usart(Registers):
             self.due = min(self.due, self.sent)
 
     def _happen(self, now: float) -> None:
-        """Everything on the line up to now."""
         while self.due <= now:
             if not self.sr & m.SR_TC and self.sent <= self.due:
                 self._sent()
@@ -169,7 +162,7 @@ class Usart(Registers):
             self._mismatch("sent")
 
     def _arrived(self) -> None:
-        """A byte is complete: it moves into DR, or is lost when the last one is still there."""
+        """A byte from the host is complete."""
         byte, flag = self.incoming.popleft(), 0
         self.arrival += self.host_frame
         if self.from_host:
@@ -187,8 +180,6 @@ class Usart(Registers):
         effect = "More than 2 % apart, no byte arrives as it was sent (RM0390 section 25.4.5)."
         fix = "Set USART_BRR from the clock of APB1 and the host's rate, or open the port with it."
         self.complain(what, effect, fix)
-
-    # The program's side
 
     def read(self, offset: int) -> int:
         if offset == m.USART_SR:

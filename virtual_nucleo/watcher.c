@@ -30,9 +30,10 @@ typedef struct {
     uint32_t unaligned, fpu_off; /* of an instruction */
     uint32_t overflow;           /* of a store */
     uint32_t unwritten;          /* of a load */
-    uint32_t stack_end;          /* the lowest address for the stack; 0 for none */
-    uint32_t ram_base;
-    uint8_t *written; /* for each byte of RAM whether it was written since power-on */
+    /* Where to look at stores: from the end of the variables to the lowest address for the stack. */
+    uint32_t stack_low, stack_end;
+    uint32_t ram_base, ram_size; /* where to look at loads; 0 for nowhere */
+    uint8_t *written;            /* for each byte of it whether it was written since power-on */
     /* Unicorn's functions, and what to do about a block that is not in the table: */
     void (*stop)(void *uc);
     int32_t (*read_register)(void *uc, int32_t number, void *value);
@@ -90,50 +91,34 @@ void watcher_guard(void *uc, uint64_t address, uint32_t size, guard *g)
     stop(uc, w);
 }
 
-/* For a hook on memory, Unicorn brings the registers up to date; and forgets to take the state of
- * an IT block back, so that instructions after the block would be skipped. */
-static void leave_it_block(void *uc, const watcher *w)
+/* An access to a peripheral, a store right above the variables, or, where loads of what was never
+ * stored are refused, any access to the RAM. With such a hook PC is exact during the access. */
+void watcher_memory(void *uc, int32_t kind, uint64_t address, int32_t size, int64_t value,
+                    watcher *w)
 {
-    uint32_t status = 0;
+    (void)value;
+    const bool store = kind == UC_MEM_WRITE;
+    /* Unicorn brings the registers up to date; and forgets to take the state of an IT block back,
+     * so that instructions after the block would be skipped. */
+    uint32_t status = 0, sp = 0;
     w->read_register(uc, UC_ARM_REG_XPSR, &status);
     if (status & IT_BITS) {
         status &= ~IT_BITS;
         w->write_register(uc, UC_ARM_REG_XPSR, &status);
     }
-}
-
-/* Any access to a peripheral: with a hook on it, PC is exact while the peripheral acts. */
-void watcher_peripheral(void *uc, int32_t kind, uint64_t address, int32_t size, int64_t value,
-                        const watcher *w)
-{
-    (void)kind, (void)address, (void)size, (void)value;
-    leave_it_block(uc, w);
-}
-
-/* A store right above the variables: if the stack pointer is there too, the stack has grown so far.
- */
-void watcher_stack(void *uc, int32_t kind, uint64_t address, int32_t size, int64_t value,
-                   watcher *w)
-{
-    (void)kind, (void)size, (void)value;
-    uint32_t sp = 0;
-    leave_it_block(uc, w);
-    w->read_register(uc, UC_ARM_REG_SP, &sp);
-    if (address < w->stack_end && sp < w->stack_end + PUSHED_AT_MOST) {
-        w->overflow = (uint32_t)address;
-        stop(uc, w);
+    if (store && address >= w->stack_low && address < w->stack_end) {
+        w->read_register(uc, UC_ARM_REG_SP, &sp);
+        if (sp < w->stack_end + PUSHED_AT_MOST) { /* the stack has grown so far */
+            w->overflow = (uint32_t)address;
+            stop(uc, w);
+        }
     }
-}
-
-/* Any load from or store to the RAM, where loads of what was never stored are refused. */
-void watcher_ram(void *uc, int32_t kind, uint64_t address, int32_t size, int64_t value, watcher *w)
-{
-    (void)value;
-    leave_it_block(uc, w);
-    uint8_t *bytes = w->written + (address - w->ram_base);
-    if (kind != UC_MEM_WRITE && memchr(bytes, 0, (size_t)size) != NULL) {
-        w->unwritten = (uint32_t)address;
-        stop(uc, w);
+    if (address - w->ram_base < w->ram_size) {
+        uint8_t *bytes = w->written + (address - w->ram_base);
+        if (!store && memchr(bytes, 0, (size_t)size) != NULL) {
+            w->unwritten = (uint32_t)address;
+            stop(uc, w);
+        }
+        memset(bytes, 1, (size_t)size);
     }
-    memset(bytes, 1, (size_t)size);
 }

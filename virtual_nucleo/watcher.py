@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from unicorn import UC_HOOK_BLOCK, UC_HOOK_CODE, UC_HOOK_MEM_READ, UC_HOOK_MEM_WRITE, Uc, arm_const
-from unicorn.arm_const import UC_ARM_REG_PC
 from unicorn.unicorn_py3 import unicorn as binding
 
 from virtual_nucleo import store
@@ -34,6 +33,7 @@ EXACT = (
     (UC_HOOK_MEM_READ, PERIPHERALS, USART2 - 1),
     (UC_HOOK_MEM_READ, USART2 + 8, LAST),
 )
+CALLED = {"stop": "emu_stop", "read_register": "reg_read", "write_register": "reg_write"}
 LEARN = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_uint32, ctypes.c_uint32)
 
 
@@ -52,7 +52,7 @@ class _State(ctypes.Structure):
         *_fields("instructions cycles budget", ctypes.c_uint64),
         ("current", _Block),
         *_fields("stopped fpu_on unaligned fpu_off overflow unwritten", ctypes.c_uint32),
-        *_fields("stack_end ram_base", ctypes.c_uint32),
+        *_fields("stack_low stack_end ram_base ram_size", ctypes.c_uint32),
         *_fields("written stop read_register write_register", ctypes.c_void_p),
         ("learn", LEARN),
         ("blocks", _Block * BLOCKS),
@@ -70,23 +70,21 @@ def native() -> ctypes.CDLL:
 
 
 class Watcher:
-    """Counts executed instructions and estimated cycles, and stops where the chip has to look.
-
-    `state` is shared with the native code.
-    """
+    """Counts executed instructions and estimated cycles, and stops where the chip has to look;
+    `state` is shared with the native code."""
 
     def __init__(self, uc: Uc) -> None:
         self.uc = uc
         self.known: dict[tuple[int, int], Block] = {}
         self.guarded: dict[Guard, _Guard] = {}
         self.waiting: list[Guard] = []  # instructions to be watched before execution goes on
-        self.state = state = _State(stop=_address(binding.uclib.uc_emu_stop))
-        state.read_register = _address(binding.uclib.uc_reg_read)
-        state.write_register = _address(binding.uclib.uc_reg_write)
-        state.learn = LEARN(self._learn)
+        self.state = _State(learn=LEARN(self._learn))
+        for name, function in CALLED.items():
+            address = ctypes.cast(getattr(binding.uclib, f"uc_{function}"), ctypes.c_void_p)
+            setattr(self.state, name, address.value)
         self._hook(UC_HOOK_BLOCK, "watcher_block", 1, 0)
         for kind, low, high in EXACT:
-            self._hook(kind, "watcher_peripheral", low, high)
+            self._hook(kind, "watcher_memory", low, high)
 
     def _hook(self, kind: int, function: str, begin: int, end: int, data: Any = None) -> None:
         """Call a native function; the binding offers Python callbacks only."""
@@ -97,26 +95,24 @@ class Watcher:
 
     def watch_stack(self, low: int, high: int) -> None:
         """Catch a stack that has grown into `low` up to `high`, right above the variables."""
-        self.state.stack_end = high
-        self._hook(UC_HOOK_MEM_WRITE, "watcher_stack", low, high - 1)
+        self.state.stack_low, self.state.stack_end = low, high
+        self._hook(UC_HOOK_MEM_WRITE, "watcher_memory", low, high - 1)
 
     def watch_ram(self, base: int, size: int) -> None:
         """Catch loads of what was never stored."""
         self.written = ctypes.create_string_buffer(size)
-        self.state.written, self.state.ram_base = ctypes.addressof(self.written), base
-        self._hook(READ_WRITE, "watcher_ram", base, base + size - 1)
-
-    # Blocks
+        self.state.written = ctypes.addressof(self.written)
+        self.state.ram_base, self.state.ram_size = base, size
+        self._hook(READ_WRITE, "watcher_memory", base, base + size - 1)
 
     def _learn(self, address: int, size: int) -> bool:
         """Called by watcher.c for a block that is not in its table; true stops before the block."""
         if (address, size) not in self.known:
             self.known[address, size] = decode(bytes(self.uc.mem_read(address, size)), address)
-        block = self.known[address, size]
-        count, cycles = len(block.cycles) - 1, block.cycles[address + size]
-        entry = (address, size, count, cycles, block.branch)
+        cycles, branch, guards = self.known[address, size]
+        entry = (address, size, len(cycles) - 1, cycles[address + size], branch)
         self.state.blocks[address // 2 % BLOCKS] = entry
-        needed = [g for g in block.guards if g not in self.guarded]
+        needed = [guard for guard in guards if guard not in self.guarded]
         self.waiting = [g for g in needed if g.base != FPU or not self.state.fpu_on]
         return bool(self.waiting)
 
@@ -136,12 +132,10 @@ class Watcher:
             ctypes.memset(self.state.blocks, 0, ctypes.sizeof(self.state.blocks))
         self.state.fpu_on = on
 
-    # Counting
-
     def position(self, after: bool = False) -> tuple[int, int]:
         """Instructions executed and estimated cycles, up to the running load or store, or with
         `after` including it."""
-        instructions, cycles = self._within(self.uc.reg_read(UC_ARM_REG_PC), after)
+        instructions, cycles = self._within(self.uc.reg_read(arm_const.UC_ARM_REG_PC), after)
         return self.state.instructions + instructions, self.state.cycles + cycles
 
     def _within(self, pc: int, after: bool = False) -> tuple[int, int]:
@@ -166,16 +160,10 @@ class Watcher:
         self.state.budget = 0
 
 
-def _address(function: Any) -> int | None:
-    return ctypes.cast(function, ctypes.c_void_p).value
-
-
 class Time:
-    """Virtual time in seconds: the estimated cycles at the clock they were executed with.
-
-    To this comes the real time that a program sleeps or waits for the host; and a program that
-    polls for what will happen at a known time is moved there.
-    """
+    """Virtual time in seconds: the estimated cycles at the clock they were executed with, and the
+    real time that a program sleeps or waits for the host. A program that polls for what will happen
+    at a known time is moved there."""
 
     def __init__(self, watcher: Watcher) -> None:
         self.state = watcher.state
@@ -192,7 +180,6 @@ class Time:
         self.base, self.mark, self.hz = self.now(), self.state.cycles, hz
 
     def move_to(self, moment: float) -> None:
-        """Time jumps forward to `moment`."""
         self.base += max(0.0, moment - self.now())
 
     def sleep(self) -> None:
@@ -207,10 +194,8 @@ class Time:
             self.asleep = None
 
     def look(self) -> None:
-        """The program looks whether time has passed: while it does little else, real time counts.
-
-        Not beyond what happens on the serial line, which must not depend on this computer's speed.
-        """
+        """The program looks whether time has passed: while it does little else, real time counts,
+        but not beyond the next byte, which must not depend on this computer's speed."""
         here, moment = self.state.cycles, time.monotonic()
         if here - self.looked_at < WAITING:
             self.base += max(0.0, min(moment - self.looked, self.next_event() - self.now()))
