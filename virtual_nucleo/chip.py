@@ -13,6 +13,7 @@ from typing import Any
 import unicorn
 
 from virtual_nucleo import memory_map as m
+from virtual_nucleo import watcher
 from virtual_nucleo.clocks import Rcc
 from virtual_nucleo.core import Core
 from virtual_nucleo.faults import BoardFault, Problem, board_fault, core_fault
@@ -50,6 +51,7 @@ UNWRITTEN = (
     "does something else each time.",
     "Give the variable its first value.",
 )
+RESTART = Problem("asked for a reset", "")
 SUPERVISOR_CALL = Problem("executed a supervisor call (SVC)", NO_INTERRUPTS)
 AGAIN = Problem("returned from its fault handler", "A real chip executes the instruction again.")
 
@@ -72,7 +74,7 @@ class Chip:
         self.complaints: list[str] = []
         self._complained: set[tuple[str, int]] = set()
         self.led, self.led_changes = False, 0
-        self.idle = self._restart = self.stopped = False
+        self.idle = self.stopped = False
         self._problem: Problem | None = None
         self._invalid: tuple[int, int] | None = None
         self.core = Core(mcu, flash)
@@ -172,7 +174,7 @@ class Chip:
         """Everything but the RAM fresh. `cause` is a flag of RCC_CSR."""
         self.rcc.causes |= cause | m.PINRSTF
         self.failure, self._problem, self._invalid = None, None, None
-        self._restart = self.stopped = False
+        self.stopped = False
         self.watcher.state.stack_end = self._stack_end
         for block in self.blocks:
             block.reset()
@@ -185,12 +187,12 @@ class Chip:
         state = self.watcher.state
         state.budget, state.stopped = state.instructions + SLICE, False
         error = self.core.execute()
-        if not (error or state.stopped or self._problem or self._restart):
+        if not (error or state.stopped or self._problem):
             self._wait()  # WFI or WFE: sleep until something happens
         self.watcher.settle(self.core.pc)
         self.watcher.add_guards()
         problem = self._problem or self._caught() or (self._explain() if error else None)
-        if self._restart:
+        if problem is RESTART:
             self._start(m.SFTRSTF)
         elif problem:
             self._fail(problem)
@@ -214,7 +216,7 @@ class Chip:
         self.watcher.stop_soon()
 
     def _on_restart(self) -> None:
-        self._restart = True
+        self._problem = RESTART
         self.core.uc.emu_stop()
 
     def _on_clock(self) -> None:
@@ -265,21 +267,20 @@ class Chip:
         if (what, address) not in self._complained:
             self._complained.add((what, address))
             problem = Problem(what, effect, fix)
-            told = board_fault(problem, self.program, address, self.core.lr)
-            self.complaints.append(str(told))
+            self.complaints.append(str(self._fault(problem, address)))
 
     # Faults
 
-    def _fail(self, problem: Problem) -> None:
-        """Turn what stopped the program into the fault that calls raise until a reset.
+    def _fault(self, problem: Problem, address: int) -> BoardFault:
+        return board_fault(problem, self.program, address, self.core.lr)
 
-        Where a real chip takes an exception, the program's handler runs, for a bounded time.
-        """
+    def _fail(self, problem: Problem) -> None:
+        """Turn what stopped the program into the fault that calls raise until a reset. Where a real
+        chip takes an exception, the program's handler runs, for a bounded time."""
         invalid, self._problem, self._invalid = self._invalid, None, None
         if self.failure is None:
             self.watcher.state.stack_end = 0  # a handler may have its stack among the variables
-            at = self.core.pc - 2 * (problem is SUPERVISOR_CALL)
-            self.failure = board_fault(problem, self.program, at, self.core.lr)
+            self.failure = self._fault(problem, self.core.pc - 2 * (problem is SUPERVISOR_CALL))
             self._handler_end = self.watcher.state.instructions + HANDLER_INSTRUCTIONS
             address = invalid[1] if invalid else 0
             if problem.flag and self.core.take(problem.flag, self.system, address):
@@ -287,21 +288,19 @@ class Chip:
         self._halt()
 
     def _caught(self) -> Problem | None:
-        """What the watcher's guards have found."""
-        state, problem = self.watcher.state, None
-        if state.unaligned:
-            problem = core_fault("UNALIGNED")
-        elif state.fpu_off:
-            problem = core_fault("NOCP")
-        elif state.overflow:
-            what = f"wrote to 0x{state.overflow:08x}: the stack has overflowed into the variables"
-            self._report(what, *OVERFLOW)
+        """What the watcher has found; None also where a lenient chip goes on."""
+        state = self.watcher.state
+        kind, at, state.caught = state.caught, f"0x{state.caught_at:08x}", 0
+        if kind == watcher.UNALIGNED:
+            return core_fault("UNALIGNED")
+        if kind == watcher.FPU_OFF:
+            return core_fault("NOCP")
+        if kind == watcher.OVERFLOW:
+            self._report(f"wrote to {at}: the stack has overflowed into the variables", *OVERFLOW)
             state.stack_end = 0
-        elif state.unwritten:
-            what = f"read 0x{state.unwritten:08x}, RAM that it has never written"
-            self._report(what, *UNWRITTEN)
-        state.unaligned = state.fpu_off = state.overflow = state.unwritten = 0
-        return problem or self._problem
+        elif kind == watcher.UNWRITTEN:
+            self._report(f"read {at}, RAM that it has never written", *UNWRITTEN)
+        return self._problem
 
     def _explain(self) -> Problem:
         """What the program did when Unicorn could not go on, and what a real chip does about it."""

@@ -169,9 +169,7 @@ class Rcc(Registers):
             source, here = SOURCES[wanted].name, self.running().name
             stays = f"stays on the {here}, as SWS tells, until the {source} is ready, if ever"
             what = f"asked for the {source} as the core's clock before it was ready"
-            fix = (
-                f"Switch the {source} on in RCC_CR, wait a bounded time for its ready bit, set SW."
-            )
+            fix = f"Switch the {source} on, wait for its ready bit for a bounded time, then set SW."
             self.ignores(what, "6.2.6", fix, stays)
         return value & ~m.SWS | old & m.SWS
 

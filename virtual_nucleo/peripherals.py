@@ -31,7 +31,6 @@ class Gpio(Registers):
         return self.read(m.GPIO_AFRL) >> 4 * pin & 0xF if self.mode(pin) == 2 else -1
 
     def high(self, pin: int) -> bool:
-        """Whether the program drives the pin high."""
         return self.mode(pin) == 1 and bool(self.read(m.GPIO_ODR) >> pin & 1)
 
     def read(self, offset: int) -> int:

@@ -18,7 +18,7 @@ QUIET: Report = lambda what, effect, fix: None  # noqa: E731
 
 class Registers:
     """The registers of the peripheral `name`, which remember what was written; unknown ones read as
-    zero. `absent` names those that this chip lacks.
+    zero; offsets are of words, values have 32 bits. `absent` names those that this chip lacks.
 
     `report` is called when the program breaks a rule of the chip: with what it did, what a real
     chip does then, and how to put it right.
@@ -35,15 +35,12 @@ class Registers:
         self.values = dict(self.resets)
 
     def reset(self) -> None:
-        """As after power-on."""
         self.values = dict(self.resets)
 
     def read(self, offset: int) -> int:
-        """The 32-bit value at a word offset."""
         return self.values.get(offset, 0)
 
     def write(self, offset: int, value: int) -> None:
-        """A 32-bit store at a word offset."""
         self.values[offset] = value
 
     def allows(self, word: int, size: int, verb: str, clocked: Callable[[int, int], bool]) -> bool:

@@ -104,7 +104,6 @@ class Usart(Registers):
         return self.clock_hz() / brr if brr else 0.0
 
     def send(self, data: Iterable[int]) -> None:
-        """From the host, right behind the bytes that are on their way."""
         if not self.incoming:
             self.arrival = max(self.arrival, self.time.now()) + self.host_frame
         self.incoming.extend(data)
@@ -115,7 +114,6 @@ class Usart(Registers):
         return len(self.incoming) + bool(self.sr & m.SR_RXNE)
 
     def forget(self) -> None:
-        """The host takes back what is on its way."""
         self.incoming.clear()
         self._plan()
 
@@ -162,7 +160,6 @@ class Usart(Registers):
             self._mismatch("sent")
 
     def _arrived(self) -> None:
-        """A byte from the host is complete."""
         byte, flag = self.incoming.popleft(), 0
         self.arrival += self.host_frame
         if self.from_host:
@@ -265,7 +262,6 @@ class Usart(Registers):
         self._plan()
 
     def _mute(self) -> None:
-        """A byte cannot leave."""
         cr1 = self.values.get(m.USART_CR1, 0)
         needs = {
             "it has no baud rate (USART2_BRR is 0)": self.baud() > 0,

@@ -21,15 +21,14 @@ typedef struct {
     uint32_t branch; /* cycles more when the next block is not the one that lies behind it */
 } block;
 
+enum { UNALIGNED = 1, FPU_OFF, OVERFLOW, UNWRITTEN }; /* what may be caught */
+
 typedef struct {
     uint64_t instructions, cycles; /* of all blocks before `current` */
     uint64_t budget;               /* the number of instructions after which execution stops */
     block current;
-    uint32_t stopped, fpu_on; /* flags */
-    /* What was caught, as an address: */
-    uint32_t unaligned, fpu_off; /* of an instruction */
-    uint32_t overflow;           /* of a store */
-    uint32_t unwritten;          /* of a load */
+    uint32_t stopped, fpu_on;   /* flags */
+    uint32_t caught, caught_at; /* what the program did wrong, and the address it accessed */
     /* Where to look at stores: from the end of the variables to the lowest address for the stack. */
     uint32_t stack_low, stack_end;
     uint32_t ram_base, ram_size; /* where to look at loads; 0 for nowhere */
@@ -54,6 +53,13 @@ static void stop(void *uc, watcher *w)
     w->stop(uc);
 }
 
+static void stop_for(void *uc, watcher *w, uint32_t what, uint64_t address)
+{
+    w->caught = what;
+    w->caught_at = (uint32_t)address;
+    stop(uc, w);
+}
+
 void watcher_block(void *uc, uint64_t start, uint32_t size, watcher *w)
 {
     const uint32_t address = (uint32_t)start;
@@ -76,19 +82,16 @@ void watcher_guard(void *uc, uint64_t address, uint32_t size, guard *g)
     (void)size;
     watcher *w = g->watcher;
     uint32_t base = 0;
-    if (g->base >= 0) {
-        w->read_register(uc, g->base, &base);
-        if (base % 4 == 0) {
-            return;
+    if (g->base < 0) {
+        if (!w->fpu_on) {
+            stop_for(uc, w, FPU_OFF, address);
         }
-        w->unaligned = (uint32_t)address;
-    } else {
-        if (w->fpu_on) {
-            return;
-        }
-        w->fpu_off = (uint32_t)address;
+        return;
     }
-    stop(uc, w);
+    w->read_register(uc, g->base, &base);
+    if (base % 4 != 0) {
+        stop_for(uc, w, UNALIGNED, base);
+    }
 }
 
 /* An access to a peripheral, a store right above the variables, or, where loads of what was never
@@ -109,15 +112,13 @@ void watcher_memory(void *uc, int32_t kind, uint64_t address, int32_t size, int6
     if (store && address >= w->stack_low && address < w->stack_end) {
         w->read_register(uc, UC_ARM_REG_SP, &sp);
         if (sp < w->stack_end + PUSHED_AT_MOST) { /* the stack has grown so far */
-            w->overflow = (uint32_t)address;
-            stop(uc, w);
+            stop_for(uc, w, OVERFLOW, address);
         }
     }
     if (address - w->ram_base < w->ram_size) {
         uint8_t *bytes = w->written + (address - w->ram_base);
         if (!store && memchr(bytes, 0, (size_t)size) != NULL) {
-            w->unwritten = (uint32_t)address;
-            stop(uc, w);
+            stop_for(uc, w, UNWRITTEN, address);
         }
         memset(bytes, 1, (size_t)size);
     }

@@ -23,6 +23,7 @@ from virtual_nucleo.timing import FPU, Block, Guard, decode
 
 SOURCE = Path(__file__).with_name("watcher.c")
 BLOCKS = 4096
+UNALIGNED, FPU_OFF, OVERFLOW, UNWRITTEN = range(1, 5)  # what may be caught
 READ_WRITE = UC_HOOK_MEM_READ | UC_HOOK_MEM_WRITE
 LAST = 0xFFFF_FFFF  # address
 WAITING = 1000  # cycles between two looks at the timer of a program that waits for it
@@ -51,7 +52,7 @@ class _State(ctypes.Structure):
     _fields_ = (
         *_fields("instructions cycles budget", ctypes.c_uint64),
         ("current", _Block),
-        *_fields("stopped fpu_on unaligned fpu_off overflow unwritten", ctypes.c_uint32),
+        *_fields("stopped fpu_on caught caught_at", ctypes.c_uint32),
         *_fields("stack_low stack_end ram_base ram_size", ctypes.c_uint32),
         *_fields("written stop read_register write_register", ctypes.c_void_p),
         ("learn", LEARN),
@@ -176,14 +177,12 @@ class Time:
         return self.base + float(self.state.cycles - self.mark) / self.hz
 
     def set_clock(self, hz: float) -> None:
-        """The core runs at `hz` from here on."""
         self.base, self.mark, self.hz = self.now(), self.state.cycles, hz
 
     def move_to(self, moment: float) -> None:
         self.base += max(0.0, moment - self.now())
 
     def sleep(self) -> None:
-        """The program waits for the host from here on."""
         self.asleep = time.monotonic()
 
     def wake(self) -> None:
