@@ -1,36 +1,20 @@
 """The virtual board is a package of its own: it needs no kit, keeps one file a board, says what it
 lacks, and is used from anywhere."""
 
-import ast
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import pytest
 import serial
-from bare import ask, board, compiler  # noqa: F401
+from bare import ask
 
-import virtual_nucleo
 from virtual_nucleo import mcus, store
 from virtual_nucleo.errors import VirtualError
 from virtual_nucleo.faults import BoardFault
 
-FOLDER = Path(virtual_nucleo.__file__).parent
 
-
-def test_it_knows_no_kit():
-    """No module of it imports kit, and none names its build folder."""
-    for path in FOLDER.glob("*.py"):
-        source = path.read_text("utf-8")
-        for node in ast.walk(ast.parse(source)):
-            named = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            named += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            assert not [name for name in named if name.split(".")[0] == "kit"], path
-        assert "KIT_BUILD" not in source and "build_folder" not in source
-
-
-def test_any_program_runs_from_anywhere(compiler, tmp_path):  # noqa: F811
+def test_any_program_runs_from_anywhere(compiler, tmp_path):
     """Ten lines in another folder, with a program that no store has, in an odd place."""
     elf = tmp_path / "my program+1.elf"
     elf.write_bytes(compiler("echo").read_bytes())
@@ -45,7 +29,7 @@ def test_any_program_runs_from_anywhere(compiler, tmp_path):  # noqa: F811
     subprocess.run([sys.executable, "-c", "\n".join(lines)], check=True, cwd=tmp_path)
 
 
-def test_a_file_is_run_as_it_is_when_the_board_is_opened(compiler, board):  # noqa: F811
+def test_a_file_is_run_as_it_is_when_the_board_is_opened(compiler, board):
     """elf= needs no flash, and there is none to be programmed."""
     url = f"virtual://?elf={compiler('shapes', 'VERSION=65').as_posix()}"
     assert board(url=url).read(1) == b"A" and store.names() == []
@@ -55,7 +39,7 @@ def test_a_file_is_run_as_it_is_when_the_board_is_opened(compiler, board):  # no
         board(url="virtual://?elf=missing.elf")
 
 
-def test_a_chip_may_be_chosen_and_must_be_modeled(compiler, board):  # noqa: F811
+def test_a_chip_may_be_chosen_and_must_be_modeled(compiler, board):
     """Another family is refused in words, whether the URL or the program names it."""
     url = f"virtual://?elf={compiler('commands').as_posix()}"
     answer = ask(board(url=f"{url}&mcu=stm32f411re"), b"i", 4)
@@ -77,7 +61,7 @@ def test_a_chip_of_ones_own(tmp_path, monkeypatch):
     assert mcus.find_mcu("STM32F401VC").core_hz == 84_000_000
 
 
-def test_whoever_opens_while_another_programs_has_a_whole_program(compiler, board):  # noqa: F811
+def test_whoever_opens_while_another_programs_has_a_whole_program(compiler, board):
     """The file is replaced at once: the old program or the new one, never half of it."""
     programs = [compiler("shapes", f"VERSION={version}") for version in (65, 66)]
     store.program("default", programs[0])
@@ -98,14 +82,14 @@ def test_whoever_opens_while_another_programs_has_a_whole_program(compiler, boar
     assert [path.name for path in store.home().iterdir()] == ["default.elf"]
 
 
-def test_a_place_that_cannot_be_written_is_told(compiler, tmp_path, monkeypatch):  # noqa: F811
+def test_a_place_that_cannot_be_written_is_told(compiler, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setattr(store, "home", lambda: tmp_path / "file")
     with pytest.raises(VirtualError, match=r"default.elf cannot be written"):
         store.program("default", compiler("echo"))
 
 
-def test_a_cell_shows_a_fault_as_text(board):  # noqa: F811
+def test_a_cell_shows_a_fault_as_text(board):
     """IPython asks an exception for its own lines."""
     with pytest.raises(BoardFault) as caught:
         ask(board("faults"), b"\x00", 1)

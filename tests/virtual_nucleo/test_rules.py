@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import pytest
 import serial
-from bare import SOURCES, ask, board, compiler, word  # noqa: F401
+from bare import SOURCES, ask, marked_line, word
 from hypothesis import given
 from hypothesis import strategies as st
 from made import VIRTUAL
@@ -100,15 +100,9 @@ F401_RULES = {
 LIMITED = [*[("", rule) for rule in RULES], *[("F401", rule) for rule in F401_RULES]]
 
 
-def marked_line(function):
-    """The line of rules.c that carries the mark of a function."""
-    lines = SOURCE.splitlines()
-    return next(i for i, text in enumerate(lines, 1) if f"/* line: {function} */" in text)
-
-
 @pytest.mark.deep
 @pytest.mark.parametrize("chip, rule", LIMITED, ids=[" ".join(pair).strip() for pair in LIMITED])
-def test_a_broken_rule_is_told_with_line_effect_and_fix(board, chip, rule):  # noqa: F811
+def test_a_broken_rule_is_told_with_line_effect_and_fix(board, chip, rule):
     """What the code did, at which C line, what the chip would do, how to fix it."""
     what, effect, fix = (F401_RULES if chip else RULES)[rule]
     port = board("rules", *filter(None, [chip]))
@@ -117,8 +111,11 @@ def test_a_broken_rule_is_told_with_line_effect_and_fix(board, chip, rule):  # n
     fault = caught.value
     assert what in fault.what
     assert re.search(effect, fault.why) and len(fault.why) > 40
-    assert fix in fault.next_step and f"line {marked_line(rule)} of rules.c" in fault.next_step
-    assert (fault.location.function, fault.location.line) == (rule, marked_line(rule))
+    assert (
+        fix in fault.next_step
+        and f"line {marked_line(rule, 'rules.c')} of rules.c" in fault.next_step
+    )
+    assert (fault.location.function, fault.location.line) == (rule, marked_line(rule, "rules.c"))
 
 
 def test_every_rule_of_the_firmware_is_tested():
@@ -132,7 +129,7 @@ def test_every_rule_of_the_firmware_is_tested():
 @pytest.mark.parametrize(
     "defines, cfgr", [((), 5 << 10 | 4 << 13 | 0xA), (("F401",), 4 << 10 | 0xA)], ids=["180", "84"]
 )
-def test_full_speed_in_the_right_order_passes_in_silence(board, defines, cfgr):  # noqa: F811
+def test_full_speed_in_the_right_order_passes_in_silence(board, defines, cfgr):
     """180 MHz with over-drive on the F446, 84 MHz on the F401, and down to the HSI again."""
     port = board("rules", *defines)
     assert ask(port, b"f", 5) == b"f" + cfgr.to_bytes(4, "little")
@@ -141,12 +138,12 @@ def test_full_speed_in_the_right_order_passes_in_silence(board, defines, cfgr): 
     assert port.inside.complaints == []
 
 
-def test_the_flash_can_be_unlocked_and_locked(board):  # noqa: F811
+def test_the_flash_can_be_unlocked_and_locked(board):
     """LOCK is set out of reset, cleared by the two keys, and set by the program."""
     assert ask(board("rules"), b"u", 3) == b"\x01\x00\x01"
 
 
-def test_the_chip_tells_why_it_was_reset(board):  # noqa: F811
+def test_the_chip_tells_why_it_was_reset(board):
     """RCC_CSR: power-on, then the software's reset, the button's; RMVF forgets them."""
     port = board("rules")
     assert word(port, b"c") >> 25 == 0b0000_111
@@ -185,7 +182,7 @@ def test_the_kits_firmware_keeps_the_rules(firmware, tmp_path, monkeypatch, mcu,
     flash("virtual://", firmware[mcu])
     needs_boost = mcu is STM32F446RE
     source = source if needs_boost or "overdrive" not in query else "PLL from HSE"
-    with Board(f"virtual://{query}") as board:  # noqa: F811
+    with Board(f"virtual://{query}") as board:
         status = board.status()
         assert query or board.link.port.inside.complaints == []
     assert (status.clock_source, status.device_id & 0xFFF) == (source, mcu.device_id)
@@ -209,7 +206,7 @@ LENIENT = {
 
 
 @pytest.mark.parametrize("rule", LENIENT)
-def test_without_strictness_the_chip_goes_on(board, rule):  # noqa: F811
+def test_without_strictness_the_chip_goes_on(board, rule):
     """A write is ignored or a read gives zero, as the manuals say, and the port has the words."""
     port, answer = board("rules", url="virtual://?strict=off"), LENIENT[rule]
     assert ask(port, bytes([CODES[rule]]), max(len(answer), 2))[: len(answer)] == answer
@@ -220,7 +217,7 @@ def test_without_strictness_the_chip_goes_on(board, rule):  # noqa: F811
 @pytest.mark.parametrize(
     "option, stage", [("hse", b"h"), ("pll", b"p"), ("overdrive", b"o"), ("strict", b"f")]
 )
-def test_a_part_that_is_off_never_becomes_ready(board, option, stage):  # noqa: F811
+def test_a_part_that_is_off_never_becomes_ready(board, option, stage):
     """A firmware with bounded waits finds out, stays on the HSI and says so."""
     port = board("rules", url=f"virtual://broken?{option}=off")
     assert ask(port, b"f", 5)[:1] == stage
@@ -231,19 +228,21 @@ def test_a_part_that_is_off_never_becomes_ready(board, option, stage):  # noqa: 
     "letter, cause",
     [(b"p", "PA2 does not belong"), (b"e", "UE in USART2_CR1"), (b"b", "USART2_BRR")],
 )
-def test_a_byte_that_cannot_leave_is_a_complaint(board, letter, cause):  # noqa: F811
+def test_a_byte_that_cannot_leave_is_a_complaint(board, letter, cause):
     """A silent UART stops no program; the port knows which part of its setting is missing."""
     port = board("rules")
     assert ask(port, letter, 2) == b"y"
     (sentence,) = port.inside.complaints
     assert "sent a byte through USART2 while" in sentence and cause in sentence
-    assert "GPIOA_AFRL" in sentence and f"line {marked_line('mute')} of rules.c" in sentence
+    assert (
+        "GPIOA_AFRL" in sentence and f"line {marked_line('mute', 'rules.c')} of rules.c" in sentence
+    )
 
 
 # The URL
 
 
-def test_the_same_board_with_and_without_options(board, compiler):  # noqa: F811
+def test_the_same_board_with_and_without_options(board, compiler):
     """Options do not choose another flash: `kit flash` and pyserial mean the same board."""
     flash("virtual://pair?strict=off&hse=off", compiler("echo"))
     assert ask(board(url="virtual://pair"), b"here", 4) == b"here"
@@ -258,7 +257,7 @@ def test_options_are_read():
 
 
 @pytest.mark.parametrize("query", ["speed=1", "strict=maybe", "uninitialized=off", "hse", "=on"])
-def test_an_unknown_option_lists_those_there_are(board, query):  # noqa: F811
+def test_an_unknown_option_lists_those_there_are(board, query):
     """A misspelled option is never silently dropped."""
     with pytest.raises(serial.SerialException, match=r"uninitialized=refuse\|allow") as caught:
         board(url=f"virtual://?{query}")
@@ -268,7 +267,7 @@ def test_an_unknown_option_lists_those_there_are(board, query):  # noqa: F811
 # The chip of the program
 
 
-def test_a_program_for_the_f401_runs_on_an_f401(board):  # noqa: F811
+def test_a_program_for_the_f401_runs_on_an_f401(board):
     """Identity and RAM are those of the chip that the program names: 96 KB end at 0x20018000."""
     small, large = board("rules", "F401", url="virtual://small"), board("rules")
     assert word(small, b"i") & 0xFFF == 0x433
@@ -278,7 +277,7 @@ def test_a_program_for_the_f401_runs_on_an_f401(board):  # noqa: F811
         ask(small, b"m", 2)
 
 
-def test_a_stack_beyond_the_chips_ram_is_refused(board):  # noqa: F811
+def test_a_stack_beyond_the_chips_ram_is_refused(board):
     """A program linked for 128 KB does not get onto the chip with 96 KB."""
     with pytest.raises(VirtualError, match="vector table of the STM32F401RE"):
         board("rules", "F401", "BEYOND_RAM")

@@ -2,46 +2,24 @@
 #include "board.c"
 
 #define KEEP __attribute__((noinline))
+#define RULE(name, ...) KEEP static void name(void) { __VA_ARGS__; }
 
-KEEP static void write_flash(void) {
-  REG(0x08000010) = 1; /* line: write_flash */
-}
+RULE(write_flash, REG(0x08000010) = 1)
+RULE(write_nothing, REG(0x60000000) = 1)
+RULE(breakpoint, __asm volatile("bkpt #0"))
+RULE(undefined, __asm volatile("udf #0"))
+RULE(supervisor_call, __asm volatile("svc #0"))
+RULE(unknown_peripheral, REG(0x40000000) = 1)
+RULE(neighbor_peripheral, REG(0x40004804) = 1)
+RULE(interrupts, REG(0xE000E010) = 7)
 
 KEEP static uint32_t read_nothing(void) {
   return REG(0x10000000); /* line: read_nothing */
 }
 
-KEEP static void write_nothing(void) {
-  REG(0x60000000) = 1; /* line: write_nothing */
-}
-
 KEEP static void jump_nowhere(void) {
   ((void (*)(void))0x30000001)(); /* line: jump_nowhere */
   __asm volatile("");
-}
-
-KEEP static void breakpoint(void) {
-  __asm volatile("bkpt #0"); /* line: breakpoint */
-}
-
-KEEP static void undefined(void) {
-  __asm volatile("udf #0"); /* line: undefined */
-}
-
-KEEP static void supervisor_call(void) {
-  __asm volatile("svc #0"); /* line: supervisor_call */
-}
-
-KEEP static void unknown_peripheral(void) {
-  REG(0x40000000) = 1; /* line: unknown_peripheral */
-}
-
-KEEP static void neighbor_peripheral(void) {
-  REG(0x40004804) = 1; /* line: neighbor_peripheral */
-}
-
-KEEP static void interrupts(void) {
-  REG(0xE000E010) = 7; /* line: interrupts */
 }
 
 KEEP static void call_null(void) {

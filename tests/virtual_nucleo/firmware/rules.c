@@ -7,223 +7,55 @@
 #include "clocks.h"
 
 #define KEEP __attribute__((noinline))
-#define RULE(name) KEEP static void name(void)
+/* All that a rule does is on the line of its name. */
+#define RULE(name, ...) KEEP static void name(void) { __VA_ARGS__; }
 
-RULE(port_clock) {
-  REG(0x40020800) = 1; /* line: port_clock */
-}
-
-RULE(port_clock_read) {
-  put((uint8_t)REG(0x40020810)); /* line: port_clock_read */
-}
-
-RULE(power_clock) {
-  PWR_CR = 0; /* line: power_clock */
-}
-
-RULE(crystal) {
-  RCC_CR |= HSEON; /* line: crystal */
-}
-
-RULE(bypass_late) {
-  hse_on();
-  RCC_CR &= ~HSEBYP; /* line: bypass_late */
-}
-
-RULE(pll_source) {
-  RCC_PLLCFGR = FASTEST;
-  RCC_CR |= HSEBYP | HSEON | PLLON; /* line: pll_source */
-}
-
-RULE(pll_m) {
-  hse_on();
-  RCC_PLLCFGR = PLL_FACTORS(2u, 90u, 2u, 8u, 2u); /* 4 MHz into the VCO */
-  RCC_CR |= PLLON;                                /* line: pll_m */
-}
-
-RULE(pll_n) {
-  hse_on();
-  RCC_PLLCFGR = PLL_FACTORS(4u, 49u, 2u, 8u, 2u);
-  RCC_CR |= PLLON; /* line: pll_n */
-}
-
-RULE(pll_q) {
-  hse_on();
-  RCC_PLLCFGR = PLL_FACTORS(4u, 180u, 2u, 0u, 2u);
-  RCC_CR |= PLLON; /* line: pll_q */
-}
-
-RULE(pll_vco) {
-  hse_on();
-  RCC_PLLCFGR = PLL_FACTORS(4u, 250u, 4u, 8u, 2u); /* 500 MHz */
-  RCC_CR |= PLLON;                                 /* line: pll_vco */
-}
-
-RULE(pll_output) {
-  hse_on();
-  RCC_PLLCFGR = PLL_FACTORS(4u, 200u, 2u, 8u, 2u); /* 400 MHz / 2 */
-  RCC_CR |= PLLON;                                 /* line: pll_output */
-}
-
-RULE(pll_changed) {
-  hse_on();
-  pll_on(FASTEST);
-  RCC_PLLCFGR = PLL_FACTORS(4u, 160u, 2u, 8u, 2u); /* line: pll_changed */
-}
-
-RULE(not_ready) {
-  RCC_CR |= HSEBYP | HSEON;
-  RCC_CFGR = 1; /* line: not_ready */
-  wait(&RCC_CFGR, 0xC, 1u << 2);
-  put((uint8_t)RCC_CFGR);
-}
-
-RULE(never_ready) {
-  RCC_CFGR = 2; /* line: never_ready */
-  put((uint8_t)(RCC_CFGR & 0xF));
-}
-
-RULE(hsi_off) {
-  RCC_CR &= ~1u; /* line: hsi_off */
-  put((uint8_t)(RCC_CR & 3));
-}
-
-RULE(source_off) {
-  full_speed();
-  RCC_CR &= ~HSEON; /* line: source_off */
-}
-
-RULE(system_clock) {
-  hse_on();
-  voltage(SCALE);
-  pll_on(PLL_FACTORS(4u, 200u, 4u, 8u, 2u)); /* P gives 100 MHz, R 200 MHz */
-  RCC_CFGR = PRESCALERS | 8u << 4 | 3u;      /* line: system_clock */
-}
-
-RULE(apb1_clock) {
-  hse_on();
-  voltage(SCALE);
-  pll_on(FASTEST);
-  overdrive_on();
-  FLASH_ACR = WAIT_STATES;
-  RCC_CFGR = 4u << 13 | 2u; /* line: apb1_clock */
-}
-
-RULE(apb2_clock) {
-  hse_on();
-  voltage(SCALE);
-  pll_on(FASTEST);
-  overdrive_on();
-  FLASH_ACR = WAIT_STATES;
-  RCC_CFGR = 5u << 10 | 2u; /* line: apb2_clock */
-}
-
-RULE(prescaler_late) {
-  full_speed();
-  RCC_CFGR &= ~(7u << 10); /* line: prescaler_late */
-}
-
-RULE(too_few_wait_states) {
-  hse_on();
-  voltage(SCALE);
-  pll_on(FASTEST);
-  overdrive_on();
-  FLASH_ACR = WAIT_STATES - 1;
-  RCC_CFGR = PRESCALERS | 2u; /* line: too_few_wait_states */
-}
-
-RULE(wait_states_fall) {
-  full_speed();
-  FLASH_ACR = 0; /* line: wait_states_fall */
-}
-
-RULE(no_overdrive) {
-  hse_on();
-  voltage(SCALE);
-  pll_on(FASTEST);
-  FLASH_ACR = WAIT_STATES;
-  RCC_CFGR = PRESCALERS | 2u; /* line: no_overdrive */
-}
-
-RULE(low_voltage) {
-  hse_on();
-  voltage(1); /* scale 3 */
-  pll_on(FASTEST);
-  FLASH_ACR = WAIT_STATES;
-  RCC_CFGR = PRESCALERS | 2u; /* line: low_voltage */
-}
-
-RULE(voltage_late) {
-  hse_on();
-  RCC_APB1ENR |= 1u << 28;
-  pll_on(FASTEST);
-  PWR_CR = 2u << 13; /* line: voltage_late */
-}
-
-RULE(overdrive_early) {
-  hse_on();
-  voltage(SCALE);
-  pll_on(FASTEST);
-  PWR_CR |= ODEN;
-  PWR_CR |= ODSWEN; /* line: overdrive_early */
-}
-
-RULE(overdrive_late) {
-  full_speed();
-  PWR_CR &= ~(ODEN | ODSWEN); /* line: overdrive_late */
-}
-
-RULE(overdrive_absent) {
-  voltage(SCALE);
-  PWR_CR |= ODEN; /* line: overdrive_absent */
-}
-
-RULE(backup_domain) {
-  REG(0x40023870) = 1; /* line: backup_domain */
-}
-
-RULE(wrong_key) {
-  REG(0x40023C04) = 0x12345678; /* line: wrong_key */
-}
-
-RULE(flash_locked) {
-  REG(0x40023C10) = 1; /* line: flash_locked */
-}
-
-RULE(flash_program) {
-  REG(0x40023C04) = 0x45670123;
-  REG(0x40023C04) = 0xCDEF89AB;
-  REG(0x40023C10) = 1; /* line: flash_program */
-}
-
-RULE(option_bytes) {
-  REG(0x40023C08) = 0x08192A3B; /* line: option_bytes */
-}
-
-RULE(cache_reset) {
-  FLASH_ACR = 1u << 9;
-  FLASH_ACR |= 1u << 11; /* line: cache_reset */
-}
-
-RULE(byte_access) {
-  *(volatile uint8_t *)0x4000440C = 0; /* line: byte_access */
-}
-
-RULE(f446_register) {
-  REG(0x40023894) = 1; /* line: f446_register */
-}
-
-RULE(no_register) {
-  REG(0x40023828) = 1; /* line: no_register */
-}
-
-RULE(other_peripheral) {
-  REG(0x40012000) = 1; /* line: other_peripheral */
-}
-
-RULE(no_peripheral) {
-  REG(0x40023400) = 1; /* line: no_peripheral */
-}
+RULE(port_clock, REG(0x40020800) = 1)
+RULE(port_clock_read, put((uint8_t)REG(0x40020810)))
+RULE(power_clock, PWR_CR = 0)
+RULE(crystal, RCC_CR |= HSEON)
+RULE(bypass_late, hse_on(); RCC_CR &= ~HSEBYP)
+RULE(pll_source, RCC_PLLCFGR = FASTEST; RCC_CR |= HSEBYP | HSEON | PLLON)
+RULE(pll_m, hse_on(); RCC_PLLCFGR = PLL_FACTORS(2u, 90u, 2u, 8u, 2u); RCC_CR |= PLLON)
+RULE(pll_n, hse_on(); RCC_PLLCFGR = PLL_FACTORS(4u, 49u, 2u, 8u, 2u); RCC_CR |= PLLON)
+RULE(pll_q, hse_on(); RCC_PLLCFGR = PLL_FACTORS(4u, 180u, 2u, 0u, 2u); RCC_CR |= PLLON)
+RULE(pll_vco, hse_on(); RCC_PLLCFGR = PLL_FACTORS(4u, 250u, 4u, 8u, 2u); RCC_CR |= PLLON)
+RULE(pll_output, hse_on(); RCC_PLLCFGR = PLL_FACTORS(4u, 200u, 2u, 8u, 2u); RCC_CR |= PLLON)
+RULE(pll_changed, hse_on(); pll_on(FASTEST); RCC_PLLCFGR = PLL_FACTORS(4u, 160u, 2u, 8u, 2u))
+RULE(not_ready, RCC_CR |= HSEBYP | HSEON; RCC_CFGR = 1; wait(&RCC_CFGR, 0xC, 1u << 2);
+     put((uint8_t)RCC_CFGR))
+RULE(never_ready, RCC_CFGR = 2; put((uint8_t)(RCC_CFGR & 0xF)))
+RULE(hsi_off, RCC_CR &= ~1u; put((uint8_t)(RCC_CR & 3)))
+RULE(source_off, full_speed(); RCC_CR &= ~HSEON)
+RULE(system_clock, hse_on(); voltage(SCALE); pll_on(PLL_FACTORS(4u, 200u, 4u, 8u, 2u));
+     RCC_CFGR = PRESCALERS | 8u << 4 | 3u)
+RULE(apb1_clock, hse_on(); voltage(SCALE); pll_on(FASTEST); overdrive_on(); FLASH_ACR = WAIT_STATES;
+     RCC_CFGR = 4u << 13 | 2u)
+RULE(apb2_clock, hse_on(); voltage(SCALE); pll_on(FASTEST); overdrive_on(); FLASH_ACR = WAIT_STATES;
+     RCC_CFGR = 5u << 10 | 2u)
+RULE(prescaler_late, full_speed(); RCC_CFGR &= ~(7u << 10))
+RULE(too_few_wait_states, hse_on(); voltage(SCALE); pll_on(FASTEST); overdrive_on();
+     FLASH_ACR = WAIT_STATES - 1; RCC_CFGR = PRESCALERS | 2u)
+RULE(wait_states_fall, full_speed(); FLASH_ACR = 0)
+RULE(no_overdrive, hse_on(); voltage(SCALE); pll_on(FASTEST); FLASH_ACR = WAIT_STATES;
+     RCC_CFGR = PRESCALERS | 2u)
+RULE(low_voltage, hse_on(); voltage(1); pll_on(FASTEST); FLASH_ACR = WAIT_STATES;
+     RCC_CFGR = PRESCALERS | 2u)
+RULE(voltage_late, hse_on(); RCC_APB1ENR |= 1u << 28; pll_on(FASTEST); PWR_CR = 2u << 13)
+RULE(overdrive_early, hse_on(); voltage(SCALE); pll_on(FASTEST); PWR_CR |= ODEN; PWR_CR |= ODSWEN)
+RULE(overdrive_late, full_speed(); PWR_CR &= ~(ODEN | ODSWEN))
+RULE(overdrive_absent, voltage(SCALE); PWR_CR |= ODEN)
+RULE(backup_domain, REG(0x40023870) = 1)
+RULE(wrong_key, REG(0x40023C04) = 0x12345678)
+RULE(flash_locked, REG(0x40023C10) = 1)
+RULE(flash_program, REG(0x40023C04) = 0x45670123; REG(0x40023C04) = 0xCDEF89AB; REG(0x40023C10) = 1)
+RULE(option_bytes, REG(0x40023C08) = 0x08192A3B)
+RULE(cache_reset, FLASH_ACR = 1u << 9; FLASH_ACR |= 1u << 11)
+RULE(byte_access, *(volatile uint8_t *)0x4000440C = 0)
+RULE(f446_register, REG(0x40023894) = 1)
+RULE(no_register, REG(0x40023828) = 1)
+RULE(other_peripheral, REG(0x40012000) = 1)
+RULE(no_peripheral, REG(0x40023400) = 1)
 
 static void speed(void) {
   put((uint8_t)full_speed());
