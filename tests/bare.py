@@ -1,7 +1,6 @@
 """Small C programs on the virtual board: compiled for the Cortex-M4 without the kit, and opened."""
 
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -79,7 +78,7 @@ def word(port, request):
 
 
 def marked_line(function, file="faults.c"):
-    """The line of a test program that carries the mark of a function, or is the whole of it."""
-    lines = (SOURCES / file).read_text().splitlines()
-    mark = re.compile(rf"^RULE\({function},|/\* line: {function} \*/")
-    return next(i for i, text in enumerate(lines, 1) if mark.search(text))
+    """The line of a test program that carries the mark of a function, else its first one."""
+    lines = list(enumerate((SOURCES / file).read_text().splitlines(), 1))
+    marks = (f"/* line: {function} */", f"RULE({function},")
+    return next(number for mark in marks for number, text in lines if mark in text)

@@ -7,7 +7,7 @@
 #include "clocks.h"
 
 #define KEEP __attribute__((noinline))
-/* All that a rule does is on the line of its name. */
+/* A rule is broken on the line of its name, or on the one that is marked. */
 #define RULE(name, ...) KEEP static void name(void) { __VA_ARGS__; }
 
 RULE(port_clock, REG(0x40020800) = 1)
@@ -28,19 +28,19 @@ RULE(never_ready, RCC_CFGR = 2; put((uint8_t)(RCC_CFGR & 0xF)))
 RULE(hsi_off, RCC_CR &= ~1u; put((uint8_t)(RCC_CR & 3)))
 RULE(source_off, full_speed(); RCC_CR &= ~HSEON)
 RULE(system_clock, hse_on(); voltage(SCALE); pll_on(PLL_FACTORS(4u, 200u, 4u, 8u, 2u));
-     RCC_CFGR = PRESCALERS | 8u << 4 | 3u)
+     RCC_CFGR = PRESCALERS | 8u << 4 | 3u) /* line: system_clock */
 RULE(apb1_clock, hse_on(); voltage(SCALE); pll_on(FASTEST); overdrive_on(); FLASH_ACR = WAIT_STATES;
-     RCC_CFGR = 4u << 13 | 2u)
+     RCC_CFGR = 4u << 13 | 2u) /* line: apb1_clock */
 RULE(apb2_clock, hse_on(); voltage(SCALE); pll_on(FASTEST); overdrive_on(); FLASH_ACR = WAIT_STATES;
-     RCC_CFGR = 5u << 10 | 2u)
+     RCC_CFGR = 5u << 10 | 2u) /* line: apb2_clock */
 RULE(prescaler_late, full_speed(); RCC_CFGR &= ~(7u << 10))
 RULE(too_few_wait_states, hse_on(); voltage(SCALE); pll_on(FASTEST); overdrive_on();
-     FLASH_ACR = WAIT_STATES - 1; RCC_CFGR = PRESCALERS | 2u)
+     FLASH_ACR = WAIT_STATES - 1; RCC_CFGR = PRESCALERS | 2u) /* line: too_few_wait_states */
 RULE(wait_states_fall, full_speed(); FLASH_ACR = 0)
 RULE(no_overdrive, hse_on(); voltage(SCALE); pll_on(FASTEST); FLASH_ACR = WAIT_STATES;
-     RCC_CFGR = PRESCALERS | 2u)
+     RCC_CFGR = PRESCALERS | 2u) /* line: no_overdrive */
 RULE(low_voltage, hse_on(); voltage(1); pll_on(FASTEST); FLASH_ACR = WAIT_STATES;
-     RCC_CFGR = PRESCALERS | 2u)
+     RCC_CFGR = PRESCALERS | 2u) /* line: low_voltage */
 RULE(voltage_late, hse_on(); RCC_APB1ENR |= 1u << 28; pll_on(FASTEST); PWR_CR = 2u << 13)
 RULE(overdrive_early, hse_on(); voltage(SCALE); pll_on(FASTEST); PWR_CR |= ODEN; PWR_CR |= ODSWEN)
 RULE(overdrive_late, full_speed(); PWR_CR &= ~(ODEN | ODSWEN))
