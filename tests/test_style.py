@@ -76,7 +76,6 @@ def names_of(path: Path) -> list[str]:
             if isinstance(node, kinds) and node.name[0] != "_"]  # fmt: skip
 
 
-@pytest.mark.skip(reason="switched on when every building is merged")
 def test_a_name_means_one_thing():
     """No two public functions or classes of kit have one name, and none has that of a module."""
     modules = {part for path in SOURCES for part in path.relative_to(ROOT).with_suffix("").parts}
@@ -147,7 +146,7 @@ def test_functions_of_kit_are_short():
 def test_functions_of_the_firmware_are_short():
     """Median 12 lines or fewer, from the opening to the closing brace."""
     sizes = []
-    for path in FIRMWARE.glob("*/*.c"):
+    for path in FIRMWARE.rglob("*.c"):
         edges = [i for i, line in enumerate(path.read_text().splitlines()) if line in "{}" and line]
         sizes += [end - start - 1 for start, end in zip(edges[::2], edges[1::2], strict=True)]
     assert len(sizes) > 40

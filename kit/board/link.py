@@ -11,7 +11,7 @@ from cobs import cobs
 
 from kit.board.address import how_to_flash, kind_of
 from kit.board.crash import crash_error, told_by
-from kit.board.recording import Reply, note
+from kit.board.recording import Reply, keep_reply
 from kit.board.requests import ERROR, FAULT, REPLY, WORKING, LinkError, Request, TryAgain, refusal
 from kit.errors import KitError
 from virtual_nucleo.errors import VirtualError
@@ -139,7 +139,7 @@ class Link:
         inside = getattr(self.port, "inside", None)
         estimates = inside.take_cycle_estimates() if inside else []
         self.estimates = estimates or self.estimates
-        note(self.url, kind, asked, Reply(reply.type, reply.payload.hex(), estimates))
+        keep_reply(self.url, kind, asked, Reply(reply.type, reply.payload.hex(), estimates))
         if reply.type == FAULT:
             failure = getattr(inside, "failure", None)
             raise told_by(failure, self.url) if failure else crash_error(reply.payload)

@@ -76,7 +76,7 @@ def record_board(url: str, file: str | Path) -> Iterator[None]:
         target.write_bytes(_file(_collect(notes)))
 
 
-def note(url: str, kind: int, asked: bytes, reply: Reply) -> None:
+def keep_reply(url: str, kind: int, asked: bytes, reply: Reply) -> None:
     """Note the reply to a request, if the board at `url` is recorded; at once, so that nothing is
     lost when the process is killed."""
     recorded, notes = json.loads(os.environ.get(NOTES) or "[null, null]")

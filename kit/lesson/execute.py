@@ -21,8 +21,8 @@ from kit.lesson.artifacts import CHAIN, MAKERS
 from kit.lesson.outputs import (
     as_html,
     keep_equal_pictures,
-    normalize,
     read_notebook,
+    repeatable,
     write_notebook,
 )
 from kit.lesson.results import read_report
@@ -134,10 +134,10 @@ def execute_notebook(
             try:
                 client.execute_cell(cell, index)
             except (CellExecutionError, DeadKernelError) as error:
-                write_notebook(normalize(notebook), failed)
+                write_notebook(repeatable(notebook), failed)
                 raise _failure(path, cell, error, failed) from error
         step(len(code), len(code))
-    write_notebook(normalize(notebook), copy)
+    write_notebook(repeatable(notebook), copy)
     return notebook
 
 

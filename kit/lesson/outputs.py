@@ -34,7 +34,7 @@ PAGE = """
 """nbconvert's page, with alt text, without the four scripts that it would load from the network."""
 
 
-def normalize(notebook: NotebookNode) -> NotebookNode:
+def repeatable(notebook: NotebookNode) -> NotebookNode:
     """Remove from an executed notebook what differs between two runs or two machines.
 
     Keeps sources, cell ids, outputs, `KEPT_METADATA` and the names of kernel and language. Changes

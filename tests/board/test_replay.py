@@ -107,7 +107,7 @@ def play(tmp_path, *notes):
     """A port that plays these requests and their replies, each a kind and a payload."""
     with record_board("x", tmp_path / "made.rec"):
         for asked, payload, kind, reply in notes:
-            recording.note("x", asked, payload, recording.Reply(kind, reply.hex(), []))
+            recording.keep_reply("x", asked, payload, recording.Reply(kind, reply.hex(), []))
     return serial.serial_for_url(f"replay://{tmp_path / 'made.rec'}", timeout=0)
 
 

@@ -248,7 +248,7 @@ def test_02_2_raw(lesson):
 def test_02_3_differing(lesson):
     """A handful."""
     lesson.do('changed = np.flatnonzero(digits["int8"] != digits["float32"])')
-    assert "digits" in lesson.do("show.digits(x_test[changed], y_test[changed])")
+    assert "digits" in lesson.do("show.images(x_test[changed], y_test[changed])")
     assert 1 <= lesson.value("len(changed)") <= 50
 
 
@@ -358,7 +358,7 @@ def test_05_1_wrong(lesson):
     lesson.needs("05-19")
     lesson.do("wrong = np.flatnonzero(scores.argmax(axis=1) != y_test)")
     assert 200 < lesson.value("len(wrong)") < 300
-    assert "20 handwritten digits" in lesson.do("show.digits(x_test[wrong[:20]])")
+    assert "20 handwritten digits" in lesson.do("show.images(x_test[wrong[:20]])")
 
 
 @pytest.mark.deep

@@ -12,7 +12,7 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 from PIL import Image, PngImagePlugin
 
 from kit.lesson.execute import refresh_notebooks
-from kit.lesson.outputs import keep_equal_pictures, normalize, plain_png
+from kit.lesson.outputs import keep_equal_pictures, plain_png, repeatable
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
@@ -63,7 +63,7 @@ def test_what_is_of_one_run_or_machine_goes_and_the_lesson_stays():
     notebook.metadata.update(widgets={"state": 1}, kernelspec={"name": "mine"})
     (cell,) = notebook.cells
     cell.metadata.update(tags=["a"], execution={"started": 1}, alt="a line")
-    (output,) = normalize(notebook).cells[0].outputs
+    (output,) = repeatable(notebook).cells[0].outputs
     assert notebook.metadata.kernelspec.display_name == "Python 3"
     assert set(notebook.metadata) == {"kernelspec", "language_info"}
     assert cell.metadata == {"tags": ["a"], "alt": "a line"} and cell.id == "same"

@@ -33,8 +33,8 @@ MISTAKES = [{"name": "right", "accuracy": 0.97}, {"name": "inverted", "accuracy"
 IMAGES = np.arange(12 * 784, dtype=np.uint32).reshape(12, 28, 28).astype(np.uint8)
 
 FIGURES = {
-    "digits": lambda: show.digits(IMAGES, range(12), "Twelve"),
-    "one digit": lambda: show.digits(IMAGES[0], title="One"),
+    "digits": lambda: show.images(IMAGES, range(12), "Twelve"),
+    "one digit": lambda: show.images(IMAGES[0], title="One"),
     "scores": lambda: show.scores(SCORES, expected=7),
     "history": lambda: show.history(SimpleNamespace(history=HISTORY)),
     "confusion": lambda: show.confusion([0, 1, 1], [0, 1, 7]),
@@ -86,7 +86,7 @@ def test_every_figure_is_described_and_drawn(name):
 
 def test_digits_shows_the_pixels_it_is_given():
     """No interpolation and no mixing up of images and labels."""
-    figure = show.digits(IMAGES[:3], [7, 2, 1])
+    figure = show.images(IMAGES[:3], [7, 2, 1])
     assert [axes.get_title() for axes in figure.axes] == ["7", "2", "1"]
     for axes, image in zip(figure.axes, IMAGES, strict=False):
         assert np.array_equal(axes.images[0].get_array(), image)

@@ -3,11 +3,11 @@
 A figure that is the last expression of a cell shows with a description in words, its alt text.
 """
 
-from kit.lesson.show.answers import confusion, digits, failures, scores
+from kit.lesson.show.answers import confusion, failures, images, scores
 from kit.lesson.show.costs import engines, memory_map, profile, trials
 from kit.lesson.show.steps import road, ways
 from kit.lesson.show.training import comparison, history, weights
 from kit.tables import table
 
-__all__ = ["comparison", "confusion", "digits", "engines", "failures", "history", "memory_map",
+__all__ = ["comparison", "confusion", "engines", "failures", "history", "images", "memory_map",
            "profile", "road", "scores", "table", "trials", "ways", "weights"]  # fmt: skip

@@ -10,15 +10,15 @@ from kit.tables import Rows
 WHITE = {"facecolor": "white", "edgecolor": "none", "pad": 1, "alpha": 0.85}  # behind a text
 
 
-def digits(
-    images: ArrayLike, labels: ArrayLike | None = None, title: str = "", columns: int = 10
+def images(
+    pixels: ArrayLike, labels: ArrayLike | None = None, title: str = "", columns: int = 10
 ) -> Picture:
     """Digits in rows of up to `columns`, each with its label, a number or a word, above it.
 
-    `images` have the shape (n, 28, 28) or (28, 28), 0 = paper; any dtype, each shown in its own
+    `pixels` have the shape (n, 28, 28) or (28, 28), 0 = paper; any dtype, each shown in its own
     range.
     """
-    pictures = np.asarray(images)
+    pictures = np.asarray(pixels)
     pictures = pictures.reshape(-1, *pictures.shape[-2:])
     count, across = len(pictures), min(columns, len(pictures))
     down = -(-count // across)
