@@ -58,12 +58,10 @@ AGAIN = Problem("returned from its fault handler", "A real chip executes the ins
 
 class Chip:
     """One microcontroller, powered on; `flash` is the content as far as it is programmed, and
-    `program` what that came from, for source lines in faults.
-
-    `failure` is the program's fault, which `run` raises; `complaints` are the rules that it broke
-    without being stopped, and what else went wrong without stopping a real chip: bytes lost or
-    garbled. `led` says whether LD2 is lit, `led_changes` counts.
-    """
+    `program` what that came from, for source lines in faults. `failure` is the program's fault,
+    which `run` raises; `complaints` are the rules that it broke without being stopped, and what
+    else went wrong without stopping a real chip: bytes lost or garbled. `led` says whether LD2 is
+    lit, `led_changes` counts."""
 
     def __init__(
         self, mcu: Mcu, flash: bytes, program: Program | None = None, options: Options | None = None
@@ -84,8 +82,6 @@ class Chip:
         self.core.uc.hook_add(unicorn.UC_HOOK_INTR, self._on_exception)
         self._guard_memory()
         self._start(m.PINRSTF)
-
-    # Wiring
 
     def _guard_memory(self) -> None:
         """Watch the free RAM above the last variable, which the stack must not reach."""
@@ -144,12 +140,10 @@ class Chip:
         return [estimates.popleft() for _ in range(len(estimates))]
 
     def run(self, seconds: float, wanted: int = 0, polls: int = 16) -> None:
-        """Execute until the program waits for the host, `wanted` bytes are out, or time is over.
-
-        It waits for the host when it found no byte in `polls` reads of the UART's SR in a row, or
+        """Execute until the program waits for the host, `wanted` bytes are out, or time is over. It
+        waits for the host when it found no byte in `polls` reads of the UART's SR in a row, or
         executed WFI. Raises BoardFault when the program has failed and all that it sent is read,
-        again at each call until `reset`.
-        """
+        again at each call until `reset`."""
         deadline = time.monotonic() + seconds
         self.time.wake()
         self.idle, self.usart.polls, self.usart.poll_limit = self.stopped, 0, polls
@@ -236,8 +230,7 @@ class Chip:
             self.usart.retune()
 
     def _on_unknown(self, address: int, verb: str) -> None:
-        what, effect, fix, _ = self._nothing_at(address, verb)
-        self._report(what, effect, fix)
+        self._report(*self._nothing_at(address, verb)[:3])
 
     def _on_invalid(self, _uc: Any, access: int, address: int, *_rest: Any) -> bool:
         self._invalid = access, address

@@ -27,11 +27,9 @@ def _mhz(hz: float | Fraction) -> str:
 
 class Rcc(Registers):
     """Reset and clock control (chapter 6) of a chip on which `absent` ("hse", "pll", "overdrive")
-    never becomes ready.
-
-    `power` and `flash` are the blocks that belong to it. `now` gives the time in seconds, `causes`
-    has the flags in CSR that say why the last reset came, `on_change` is called after each change.
-    """
+    never becomes ready. `power` and `flash` are the blocks that belong to it. `now` gives the time
+    in seconds, `causes` has the flags in CSR that say why the last reset came, `on_change` is
+    called after each change."""
 
     def __init__(self, mcu: Mcu, absent: frozenset[str] = frozenset()) -> None:
         super().__init__("RCC", m.RCC_RESETS, mcu.absent.get("RCC", ""))
@@ -105,8 +103,6 @@ class Rcc(Registers):
 
     def _may_run(self, wanted: int) -> bool:
         return self.is_ready(SOURCES[wanted]) and (wanted < 3 or self.mcu.pll_has_r)
-
-    # Registers
 
     def read(self, offset: int) -> int:
         if offset in m.RCC_SWITCHES:
@@ -245,13 +241,13 @@ class Rcc(Registers):
                 self._report_pll(f"{_mhz(hz)} {place}; {allowed} {_mhz(high)} is allowed")
 
     def _report_pll(self, setting: str) -> None:
-        low, high = (hz / MHZ for hz in self.mcu.vco_hz)
+        mcu, (low, high) = self.mcu, (hz / MHZ for hz in self.mcu.vco_hz)
+        sources = f"{mcu.manual} section 6.3.2; {mcu.data_sheet}, main PLL characteristics"
         self.report(
             f"switched the PLL on with {setting} on the {self.chip}",
-            "The PLL of a real chip may not lock then, or its clock is unstable "
-            f"({self.mcu.manual} section 6.3.2; {self.mcu.data_sheet}, main PLL characteristics).",
+            f"The PLL of a real chip may not lock then, or its clock is unstable ({sources}).",
             "Choose the factors in RCC_PLLCFGR anew: source / M is 1 to 2 MHz, that times N is "
-            f"{low:g} to {high:g} MHz, and that divided by P at most {self.mcu.core_hz / MHZ:g} "
+            f"{low:g} to {high:g} MHz, and that divided by P at most {mcu.core_hz / MHZ:g} "
             "MHz; Q (and R, if there is one) is 2 or more even where it is not used.",
         )
 

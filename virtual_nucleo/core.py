@@ -1,8 +1,6 @@
-"""The Cortex-M4: Unicorn with the chip's memories; its reset, and how it takes a fault.
-
-Reset, exception entry and faults: ARMv7-M ARM sections B1.5.5, B1.5.6 and B1.5.14. Only faults are
-taken, there are no interrupts; and a program that uses the process stack is not followed.
-"""
+"""The Cortex-M4: Unicorn with the chip's memories; its reset, and how it takes a fault (ARMv7-M ARM
+sections B1.5.5, B1.5.6 and B1.5.14). Only faults are taken, there are no interrupts; and a program
+that uses the process stack is not followed."""
 
 import ctypes
 import mmap
@@ -93,10 +91,8 @@ class Core:
 
     def take(self, flag: str, system: Registers, address: int) -> bool:
         """Take the exception of a fault; false where that leads to no handler that does anything.
-
         `system` has the fault status registers; `address` is what was accessed. Unless its handler
-        is enabled in SHCSR, or while PRIMASK is set, a fault escalates to HardFault.
-        """
+        is enabled in SHCSR, or while PRIMASK is set, a fault escalates to HardFault."""
         (number, cfsr, hfsr), read, write = cause(flag), self.uc.reg_read, self.uc.reg_write
         enabled = system.read(m.SHCSR) >> 16 + number - HARD - 1 & 1
         if number != HARD and (not enabled or read(arm.UC_ARM_REG_PRIMASK) & 1):

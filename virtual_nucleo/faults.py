@@ -57,9 +57,7 @@ REASONS = {  # beyond what the words above say
 
 class BoardFault(PortError):
     """The program on the virtual board did what would stop a real chip, or what spoils its work.
-
-    `location` is where, `address` the program counter there. It stays until the board is reset.
-    """
+    `location` is where, `address` the program counter there. It stays until the board is reset."""
 
     def __init__(self, what: str, why: str, next_step: str, location: Location, address: int):
         super().__init__(what, why, next_step)
@@ -96,11 +94,9 @@ def cause(flag: str) -> tuple[int, int, int]:
 
 
 def board_fault(problem: Problem, program: Program | None, address: int, link: int) -> BoardFault:
-    """The error for a problem at `address`.
-
-    `link` is the link register: the caller's address as long as the function has not called another
-    one. After a jump to nowhere only it tells where the program came from.
-    """
+    """The error for a problem at `address`. `link` is the link register: the caller's address as
+    long as the function has not called another one. After a jump to nowhere only it tells where the
+    program came from."""
     if problem.flag in JUMPED:
         address, link = (link & ~1) - 2, 0
     locate = program.locate if program else lambda _: Location()

@@ -20,13 +20,11 @@ VCO_INPUT_HZ = (950_000, 2_100_000)  # data sheets, "Main PLL characteristics"; 
 @dataclass(frozen=True)
 class Mcu:
     """A chip. Sizes in bytes; frequencies in Hz, each pair the smallest and the largest allowed.
-
     `pll_n` are PLLCFGR's factors N; `wait_states` the highest HCLK with 0, 1, 2 … wait states of
     the flash; `scales` for each value of PWR_CR's VOS the name of the voltage scale and the highest
     HCLK in it, without and with over-drive; `absent` the registers of the STM32F446 that the chip
     lacks, by peripheral; `lacks` the peripherals that it lacks, `adds` those that only it has, with
-    their addresses.
-    """
+    their addresses."""
 
     name: str
     manual: str
@@ -62,11 +60,9 @@ def find_mcu(name: str) -> Mcu:
     if "virtual" not in table:
         modeled = sorted(each for each, table in tables.items() if "virtual" in table)
         family = f"Its family, {table['chip']['family']}, is not modeled. " if table else ""
-        raise VirtualError(
-            f"There is no virtual {name.upper()}.",
-            f"{family}The chips that there are: {', '.join(modeled).upper()}.",
-            "Build the program for one of them, or run this one on a real board.",
-        )
+        why = f"{family}The chips that there are: {', '.join(modeled).upper()}."
+        fix = "Build the program for one of them, or run this one on a real board."
+        raise VirtualError(f"There is no virtual {name.upper()}.", why, fix)
     sizes = {f"{kind}_bytes": banks[0]["size"] for kind, banks in table["memories"].items()}
     facts = table["chip"] | table["clock"] | table["virtual"] | sizes
     return Mcu(**{field.name: facts[field.name] for field in fields(Mcu)})

@@ -28,8 +28,7 @@ HSI_HZ, HSE_HZ = 16_000_000, 8_000_000
 
 # RCC: RM0390 section 6.3, RM0368 section 6.3.
 RCC_CR, RCC_PLLCFGR, RCC_CFGR = 0x00, 0x04, 0x08
-RCC_AHB1ENR, RCC_APB1ENR = 0x30, 0x40
-RCC_BDCR, RCC_CSR = 0x70, 0x74
+RCC_AHB1ENR, RCC_APB1ENR, RCC_BDCR, RCC_CSR = 0x30, 0x40, 0x70, 0x74
 RCC_RESETS = {
     RCC_CR: 0x0000_0083,
     RCC_PLLCFGR: 0x2400_3010,
@@ -46,9 +45,7 @@ PINRSTF, SFTRSTF = 1 << 26, 1 << 28
 
 class Switch(NamedTuple):
     """A clock or a mode with an "on" bit and a bit by which hardware says that it is ready.
-
-    `seconds` is how long that takes at most.
-    """
+    `seconds` is how long that takes at most."""
 
     name: str
     on: int
@@ -58,8 +55,7 @@ class Switch(NamedTuple):
 
 # Times: data sheets DS10693 and DS10086, "HSI oscillator characteristics", "Main PLL
 # characteristics", "LSI oscillator characteristics"; none is given for an HSE from outside.
-HSI, HSE = Switch("HSI", 0, 1, 4e-6), Switch("HSE", 16, 17, 10e-6)
-PLL = Switch("PLL", 24, 25, 300e-6)
+HSI, HSE, PLL = Switch("HSI", 0, 1, 4e-6), Switch("HSE", 16, 17, 10e-6), Switch("PLL", 24, 25, 3e-4)
 RCC_SWITCHES = {
     RCC_CR: (HSI, HSE, PLL, Switch("PLLI2S", 26, 27, 300e-6), Switch("PLLSAI", 28, 29, 300e-6)),
     RCC_BDCR: (Switch("LSE", 0, 1, 2.0),),
@@ -82,12 +78,11 @@ PROGRAM_OR_ERASE = 1 << 16 | 0b111  # STRT, MER, SER, PG
 CACHES = ((9, 11, "instruction"), (10, 12, "data"))  # in ACR: enable bit, reset bit
 
 # GPIO: RM0390 section 7.4.
-GPIO_MODER, GPIO_IDR, GPIO_ODR, GPIO_BSRR, GPIO_AFRL = 0x00, 0x10, 0x14, 0x18, 0x20
-GPIO_PUPDR = 0x0C
+GPIO_MODER, GPIO_PUPDR, GPIO_IDR, GPIO_ODR = 0x00, 0x0C, 0x10, 0x14
+GPIO_BSRR, GPIO_AFRL = 0x18, 0x20
 GPIOA_RESETS = {GPIO_MODER: 0xA800_0000, 0x08: 0x0C00_0000, GPIO_PUPDR: 0x6400_0000}
 GPIOB_RESETS = {GPIO_MODER: 0x0000_0280, 0x08: 0x0000_00C0, GPIO_PUPDR: 0x0000_0100}
-LED_PIN = 5  # LD2 is PA5: UM1724 section "LEDs"
-BUTTON_PIN = 13  # B1 is PC13, high when released: UM1724 section "Push-buttons"
+LED_PIN, BUTTON_PIN = 5, 13  # LD2 is PA5; B1 is PC13, high when released: UM1724
 TX_PIN, RX_PIN, USART_FUNCTION = 2, 3, 7  # PA2, PA3 as AF7: data sheet, alternate functions
 
 # USART: RM0390 section 25.6.
@@ -107,22 +102,18 @@ DWT_NUMCOMP, CYCCNTENA = 4 << 28, 1 << 0
 SYST_CSR, SYST_RVR, SYST_CVR, SYST_CALIB = 0x010, 0x014, 0x018, 0x01C
 NVIC_ISER, CPUID, AIRCR = range(0x100, 0x120), 0xD00, 0xD0C
 VTOR, SHCSR, CFSR, HFSR, DFSR = 0xD08, 0xD24, 0xD28, 0xD2C, 0xD30
-BFAR = 0xD38
-CPACR, DEMCR = 0xD88, 0xDFC
+BFAR, CPACR, DEMCR = 0xD38, 0xD88, 0xDFC
 SCS_RESETS = {CPUID: 0x410F_C241, AIRCR: 0xFA05_0000, 0xD14: 0x200, 0xF34: 0xC0000000}
 AIRCR_KEY, SYSRESETREQ = 0x05FA, 1 << 2
 SYSTICK_ENABLE, TICKINT, CLKSOURCE, COUNTFLAG = 1 << 0, 1 << 1, 1 << 2, 1 << 16
-TRCENA = 1 << 24
-FPU_FULL_ACCESS = 0b1111 << 20
+TRCENA, FPU_FULL_ACCESS = 1 << 24, 0b1111 << 20
 
 
 class Peripheral(NamedTuple):
     """Where a register block is, and what the bus wants: RM0390 table 1 and chapters 3 to 25.
-
     `enable` is the register of RCC, its offset and the bit that switch the block's clock on;
     `registers` the names of its words in order, "-" where there is none, and empty where any word
-    will do; `smallest` the fewest bytes that one access may have.
-    """
+    will do; `smallest` the fewest bytes that one access may have."""
 
     base: int
     enable: tuple[str, int, int] | None = None

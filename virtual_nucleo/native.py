@@ -24,10 +24,9 @@ def compile_library(
     sources: Sequence[Path], folder: Path, headers: Sequence[Path] = (), flags: Sequence[str] = ()
 ) -> Path:
     """Compile C files to a library in `folder`, unless it is there; zig's cache is beside `folder`.
-
     Its name changes with the content of `sources` and `headers`, with the flags, the compiler and
-    the kind of machine: a home folder may be shared. Raises VirtualError when the compiler fails.
-    """
+    the kind of machine: a home folder may be shared. Raises VirtualError when the compiler
+    fails."""
     made_by = [option for option in [*FLAGS, *flags] if not option.startswith("-I")]
     made_by += [version("ziglang"), sys.platform, platform.machine()]
     digest = hashlib.sha256("\n".join(made_by).encode())
@@ -56,10 +55,8 @@ def compile_library(
 @contextmanager
 def whole(target: Path) -> Iterator[Path]:
     """A path to write to; it becomes `target`, at once, when the block ends without an error.
-
     Whoever opens `target` meanwhile has the old file or the new one. Raises VirtualError where it
-    cannot be written.
-    """
+    cannot be written."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(None, ".", target.parent, True) as folder:
@@ -74,8 +71,5 @@ def whole(target: Path) -> Iterator[Path]:
                         raise
                     time.sleep(0.02)
     except OSError as error:
-        raise VirtualError(
-            f"{target} cannot be written.",
-            f"{error.strerror or error}.",
-            "Close programs that have it open, or choose another place.",
-        ) from error
+        why, fix = f"{error.strerror or error}.", "Close what has it open, or choose another place."
+        raise VirtualError(f"{target} cannot be written.", why, fix) from error

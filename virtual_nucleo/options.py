@@ -9,45 +9,31 @@ from urllib.parse import unquote, urlsplit
 from virtual_nucleo.errors import VirtualError
 
 DEFAULT = "default"
-SWITCHES = ("hse", "pll", "overdrive")
-CHOICES: dict[str, dict[str, Any]] = {
-    "strict": {"on": True, "off": False},
-    "uninitialized": {"refuse": True, "allow": False},
-    **{name: {"on": True, "off": False} for name in SWITCHES},
-}
+PARTS = ("hse", "pll", "overdrive")
+CHOICES = {"strict": ("on", "off"), "uninitialized": ("refuse", "allow")}  # the first means yes
+CHOICES |= dict.fromkeys(PARTS, ("on", "off"))
 
 
 @dataclass(frozen=True)
 class Options:
-    """What runs on a virtual board, how strict it is, and what on it is broken.
-
-    `elf`: the program, instead of the one that the board keeps; `mcu`: the chip, instead of the one
-    that the program was built for. `strict`: a program that breaks a rule of the chip is stopped
-    with a fault; off, the chip goes on as silicon does, and `inside.complaints` has the sentences.
-    `uninitialized`: loads from RAM that was never stored to are refused. `hse`, `pll`, `overdrive`:
-    off, that part never becomes ready.
-    """
+    """What runs on a virtual board, how strict it is, and what on it is broken. `elf`: the program,
+    instead of the one that the board keeps; `mcu`: the chip, instead of the one that the program
+    was built for. `strict`: a program that breaks a rule of the chip is stopped with a fault; off,
+    the chip goes on as silicon does, and `inside.complaints` has the sentences. `uninitialized`:
+    loads from RAM that was never stored to are refused. `absent`: "hse", "pll" or "overdrive", what
+    never becomes ready."""
 
     elf: Path | None = None
     mcu: str = ""
     strict: bool = True
     uninitialized: bool = False
-    hse: bool = True
-    pll: bool = True
-    overdrive: bool = True
-
-    @property
-    def absent(self) -> frozenset[str]:
-        """What never becomes ready."""
-        return frozenset(name for name in SWITCHES if not getattr(self, name))
+    absent: frozenset[str] = frozenset()
 
 
 def parse(url: str) -> tuple[str, Options]:
-    """The name of the board that a URL means, and its options.
-
-    `virtual://` is the board "default", `virtual://alice?hse=off` is "alice" without its HSE. In
-    `elf=PATH`, %20 and the like stand for other characters. Raises VirtualError for anything else.
-    """
+    """The name of the board that a URL means, and its options. `virtual://` is the board "default",
+    `virtual://alice?hse=off` is "alice" without its HSE. In `elf=PATH`, %20 and the like stand for
+    other characters. Raises VirtualError for anything else."""
     parts = urlsplit(url)
     name = parts.netloc or DEFAULT
     extra = parts.path.strip("/") or parts.fragment
@@ -64,7 +50,7 @@ def parse(url: str) -> tuple[str, Options]:
         if option in ("elf", "mcu") and value:
             chosen[option] = Path(value).expanduser() if option == "elf" else value
         elif value in CHOICES.get(option, ()):
-            chosen[option] = CHOICES[option][value]
+            chosen[option] = value == CHOICES[option][0]
         else:
             known = [f"{choice}={'|'.join(values)}" for choice, values in CHOICES.items()]
             raise VirtualError(
@@ -72,4 +58,5 @@ def parse(url: str) -> tuple[str, Options]:
                 f"The options are {', '.join(['elf=PATH', 'mcu=NAME', *known])}.",
                 "Write virtual://name?option=value, and & between two options.",
             )
-    return name, Options(**chosen)
+    absent = frozenset(part for part in PARTS if not chosen.pop(part, True))
+    return name, Options(absent=absent, **chosen)

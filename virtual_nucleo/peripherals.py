@@ -48,12 +48,10 @@ class Gpio(Registers):
 
 
 class Dwt(Registers):
-    """CTRL and CYCCNT of the data watchpoint unit (ARMv7-M ARM section C1.8).
-
-    CYCCNT counts executed instructions, exactly: a read gives those since it was zero, up to the
-    read itself. Those that an IT block skips count, as they take their turn in the pipeline. Beside
-    each number that a program reads, `estimates` has the estimate of its cycles (see timing.py).
-    """
+    """CTRL and CYCCNT of the data watchpoint unit (ARMv7-M ARM section C1.8). CYCCNT counts
+    executed instructions, exactly: a read gives those since it was zero, up to the read itself.
+    Those that an IT block skips count, as they take their turn in the pipeline. Beside each number
+    that a program reads, `estimates` has the estimate of its cycles (see timing.py)."""
 
     def __init__(self, watcher: Watcher) -> None:
         super().__init__("DWT")
@@ -68,9 +66,7 @@ class Dwt(Registers):
 
     def _value(self, after: bool = False) -> Count:
         """What CYCCNT has for the running instruction, or for the one `after` it."""
-        if not self._counting:
-            return self._stopped_at
-        return self._since(self._zero, after)
+        return self._since(self._zero, after) if self._counting else self._stopped_at
 
     def _set(self, value: Count) -> None:
         """CYCCNT is `value` for the instruction after the running store."""

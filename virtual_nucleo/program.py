@@ -1,8 +1,8 @@
 """A program for a Cortex-M, read once from its ELF file: its image, symbols and source lines."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,10 +18,8 @@ KIND = (32, True, "EM_ARM", "ET_EXEC")
 
 @dataclass(frozen=True)
 class Location:
-    """A place in the C source: the function, the file as the compiler saw it, the line from 1.
-
-    What is not known is empty or 0.
-    """
+    """A place in the C source: the function, the file as the compiler saw it, the line from 1. What
+    is not known is empty or 0."""
 
     function: str = ""
     file: str = ""
@@ -52,11 +50,9 @@ class Symbol(NamedTuple):
 
 
 class Program:
-    """The content of an ELF file, which is read once and may be replaced afterwards.
-
-    `segments` are address in flash, size and bytes of what is loaded. Raises VirtualError for a
-    file that is missing, damaged, cut off, or no 32-bit Arm executable; what for is not asked here.
-    """
+    """The content of an ELF file, which is read once and may be replaced afterwards. `segments` are
+    address in flash, size and bytes of what is loaded. Raises VirtualError for a file that is
+    missing, damaged, cut off, or no 32-bit Arm executable; what for is not asked here."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
@@ -81,17 +77,13 @@ class Program:
 
     def refused(self, why: str) -> VirtualError:
         """The error for a file that is no program."""
-        return VirtualError(
-            f"{self.path} is not a program for the chip.",
-            why,
-            "Build the firmware for the board, and take the .elf file of that build.",
-        )
+        fix = "Build the firmware for the board, and take the .elf file of that build."
+        return VirtualError(f"{self.path} is not a program for the chip.", why, fix)
 
     def image(self, start: int) -> bytes:
         """What is kept in the memory that begins at `start`, from there on; gaps are 0xFF (erased).
-
-        Raises VirtualError when something lies before it, or so far behind it that it is elsewhere.
-        """
+        Raises VirtualError when something lies before it, or so far behind it that it is
+        elsewhere."""
         image = bytearray()
         for address, size, data in self.segments:
             at = address - start
@@ -139,24 +131,17 @@ class Program:
         return next((name for name in known if f"{name}\0".encode() in content), "")
 
     def locate(self, address: int) -> Location:
-        """The function, file and line of a code address, from DWARF and symbols.
-
-        Inlined functions are named by themselves. Outside the program the Location is empty.
-        """
-        for unit in self._units:
-            try:
+        """The function, file and line of a code address, from DWARF and symbols. Inlined functions
+        are named by themselves. Outside the program the Location is empty."""
+        with suppress(Exception):  # damaged debug information: the symbols are left
+            has_lines = self._elf.has_dwarf_info()
+            for unit in self._elf.get_dwarf_info().iter_CUs() if has_lines else ():
                 file, line = _line(unit, address)
                 if line:
                     return Location(_function(unit, address), file, line)
-            except Exception:  # damaged debug information: the symbols are left
-                break
         functions = (symbol for symbol in self.symbols if symbol.kind == "FUNC")
         inside = (f.name for f in functions if f.address <= address < f.address + f.bytes)
         return Location(next(inside, ""))
-
-    @cached_property
-    def _units(self) -> list[Any]:
-        return list(self._elf.get_dwarf_info().iter_CUs()) if self._elf.has_dwarf_info() else []
 
 
 def _line(unit: Any, address: int) -> tuple[str, int]:

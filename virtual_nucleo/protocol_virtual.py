@@ -35,11 +35,9 @@ def power_on(url: str) -> Chip:
 
 
 class Serial(serial.SerialBase):  # type: ignore[misc]
-    """The serial port of a virtual Nucleo; `serial.serial_for_url` makes one.
-
-    A fault of the program is raised by read() and write() as virtual_nucleo.faults.BoardFault.
-    Beyond pyserial there are the LED and the buttons, and `inside`.
-    """
+    """The serial port of a virtual Nucleo; `serial.serial_for_url` makes one. A fault of the
+    program is raised by read() and write() as virtual_nucleo.faults.BoardFault. Beyond pyserial
+    there are the LED and the buttons, and `inside`."""
 
     # Lines that the ST-LINK's port does not have
     cts = dsr = cd = True
@@ -82,11 +80,9 @@ class Serial(serial.SerialBase):  # type: ignore[misc]
     def _programmed(self) -> Chip:
         if not self._powered().empty:
             return self._powered()
-        raise EmptyFlashError(
-            "The flash of this virtual board is empty.",
-            f"Nothing has been flashed to {self._port} yet.",
-            f'Program it: virtual_nucleo.store.program("{self._port}", "program.elf").',
-        )
+        why = f"Nothing has been flashed to {self._port} yet."
+        fix = f'Program it: virtual_nucleo.store.program("{self._port}", "program.elf").'
+        raise EmptyFlashError("The flash of this virtual board is empty.", why, fix)
 
     def _reconfigure_port(self) -> None:
         """The host's settings. Bytes under way arrive at the rate they were sent with."""
@@ -106,9 +102,7 @@ class Serial(serial.SerialBase):  # type: ignore[misc]
 
     def read(self, size: int = 1) -> bytes:
         """Up to `size` bytes from the program; fewer at the timeout, or when it waits for us.
-
-        Raises BoardFault when the program did what stops a real chip.
-        """
+        Raises BoardFault when the program did what stops a real chip."""
         chip = self._programmed()
         outgoing = chip.usart.outgoing
         deadline = None if self._timeout is None else time.monotonic() + self._timeout

@@ -19,10 +19,8 @@ QUIET: Report = lambda what, effect, fix: None  # noqa: E731
 class Registers:
     """The registers of the peripheral `name`, which remember what was written; unknown ones read as
     zero; offsets are of words, values have 32 bits. `absent` names those that this chip lacks.
-
     `report` is called when the program breaks a rule of the chip: with what it did, what a real
-    chip does then, and how to put it right.
-    """
+    chip does then, and how to put it right."""
 
     merges = True  # a store of a byte or halfword keeps the rest of the word
 
@@ -57,29 +55,23 @@ class Registers:
             return False
         known = not self.words or word in self.words
         if size < self.where.smallest:
-            self.report(
-                f"{verb} {8 * size} bits of {register} alone",
-                f"{self.name} takes accesses of {8 * self.where.smallest} or 32 bits; what a real "
-                "chip does with smaller ones is not defined (RM0390, register map).",
-                f"Use a `volatile uint32_t *` for {register}.",
-            )
+            effect = f"{self.name} takes accesses of {8 * self.where.smallest} or 32 bits; what a "
+            effect += "real chip does with smaller ones is not defined (RM0390, register map)."
+            fix = f"Use a `volatile uint32_t *` for {register}."
+            self.report(f"{verb} {8 * size} bits of {register} alone", effect, fix)
         elif not known:
-            self.report(
-                f"{verb} 0x{self.where.base + word:08x}, where {self.name} has no register",
-                "On a real chip that address is reserved: a read gives zero and a write does "
-                "nothing (RM0390 and RM0368, register maps).",
-                f"Compare the offset 0x{word:02x} with the register map of {self.name}.",
-            )
+            what = f"{verb} 0x{self.where.base + word:08x}, where {self.name} has no register"
+            effect = "That address is reserved: a read gives zero, a write does nothing (RM0390)."
+            fix = f"Compare the offset 0x{word:02x} with the register map of {self.name}."
+            self.report(what, effect, fix)
         return known
 
 
 class Bus:
     """One 4 KB page of the peripheral address space; `blocks` has what lies in each of its KB.
-
     `clocked` says whether a bit of an RCC register, by its offset, is on; `refuse` is called with
     the address and "read" or "wrote to" where there is nothing. `quick` has registers, by offset,
-    whose reads take a short way while it is there.
-    """
+    whose reads take a short way while it is there."""
 
     clocked: Callable[[int, int], bool]
     refuse: Callable[[int, str], None]

@@ -37,11 +37,9 @@ def elf_of(name: str) -> Path:
 
 
 def program(board: str, elf: str | Path) -> int:
-    """Put the program of an ELF file into the flash of a board, given by name or by URL.
-
-    Everything else is erased; the bytes programmed are returned. Raises VirtualError, leaving the
-    flash as it was, when the file is no program for the chip, or the URL names a file itself.
-    """
+    """Put the program of an ELF file into the flash of a board, given by name or by URL. Everything
+    else is erased; the bytes programmed are returned. Raises VirtualError, leaving the flash as it
+    was, when the file is no program for the chip, or the URL names a file itself."""
     name, options = parse(board if "://" in board else f"virtual://{board}")
     if options.elf:
         why = f"It runs {options.elf} as that file is when the board is opened."
@@ -55,22 +53,17 @@ def program(board: str, elf: str | Path) -> int:
 
 
 def flash_image(program: Program, mcu: Mcu) -> bytes:
-    """What a program puts into the flash of a chip, from its first address on.
-
-    Raises VirtualError when it does not fit, or does not begin with a vector table: a stack pointer
-    in RAM and a Thumb address in flash (PM0214 section 2.3.4).
-    """
+    """What a program puts into the flash of a chip, from its first address on. Raises VirtualError
+    when it does not fit, or does not begin with a vector table: a stack pointer in RAM and a Thumb
+    address in flash (PM0214 section 2.3.4)."""
     image, chip = program.image(FLASH_START), mcu.name.upper()
     if len(image) > mcu.flash_bytes:
-        raise program.refused(
-            f"It does not fit: it takes {len(image):,} bytes, and the {chip} has "
-            f"{mcu.flash_bytes:,} bytes of flash."
-        )
+        sizes = f"{len(image):,} bytes, and the {chip} has {mcu.flash_bytes:,} bytes of flash"
+        raise program.refused(f"It does not fit: it takes {sizes}.")
     stack, reset = (int.from_bytes(image[at : at + 4], "little") for at in (0, 4))
     in_ram = RAM_START < stack <= RAM_START + mcu.ram_bytes
     if not (in_ram and reset & 1 and 0 <= reset - FLASH_START < mcu.flash_bytes):
-        raise program.refused(
-            f"It has no vector table of the {chip} at the start of the flash: the first words are "
-            f"{stack:#010x} (initial stack pointer) and {reset:#010x} (reset)."
-        )
+        words = f"{stack:#010x} (initial stack pointer) and {reset:#010x} (reset)"
+        table = f"vector table of the {chip} at the start of the flash"
+        raise program.refused(f"It has no {table}: the first words are {words}.")
     return image

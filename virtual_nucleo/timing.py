@@ -43,6 +43,7 @@ ALIGNED = LISTS | OTHERS | {"ldrex", "strex"}  # ARMv7-M ARM section A3.2.1
 # Their result comes a cycle later when the next instruction wants it.
 LATE = {name for name in CYCLES if name[0] == "v"} | {"vadd", "vsub", "vmul", "vnmul", "vcvt"}
 FLOATING = {arm.ARM_GRP_VFP2, arm.ARM_GRP_VFP3, arm.ARM_GRP_VFP4}
+REG, CORE = arm.ARM_OP_REG, range(arm.ARM_REG_R0, arm.ARM_REG_R12 + 1)
 ALWAYS = {arm.ARM_CC_INVALID, arm.ARM_CC_AL}
 JUMPS = {arm.ARM_GRP_JUMP, arm.ARM_GRP_CALL, arm.ARM_GRP_BRANCH_RELATIVE}
 
@@ -57,10 +58,8 @@ class Guard(NamedTuple):
 
 class Block(NamedTuple):
     """A stretch of code without branches but at its end, where a taken one costs `branch` more.
-
     `cycles[address]` is the estimate from its start to the instruction at `address`; the keys are
-    the addresses of its instructions in order, then its end.
-    """
+    the addresses of its instructions in order, then its end."""
 
     cycles: dict[int, int]
     branch: int
@@ -68,11 +67,9 @@ class Block(NamedTuple):
 
 
 def disassemble(code: bytes, address: int) -> Iterator[tuple[int, Any]]:
-    """Address and capstone's view of each instruction; None for one that capstone does not know.
-
-    An instruction has 32 bits when the top five bits of its first halfword are 11101, 11110 or
-    11111 (ARMv7-M ARM section A5.1), else 16.
-    """
+    """Address and capstone's view of each instruction; None for one that capstone does not know. An
+    instruction has 32 bits when the top five bits of its first halfword are 11101, 11110 or 11111
+    (ARMv7-M ARM section A5.1), else 16."""
     position = 0
     while position < len(code):
         for known in _capstone().disasm(code[position:], address + position):
@@ -120,20 +117,15 @@ def estimate(instruction: Any, before: Any) -> int:
         return 2
     if name in STORES:
         return 2 if _memory(instruction).index else 1
-    if name == "vmov" and sum(_is_core(operand) for operand in instruction.operands) == 2:
+    if name == "vmov" and sum(o.reg in CORE for o in instruction.operands if o.type == REG) == 2:
         return 2
     return CYCLES.get(name, 1) + late
 
 
 def _words(instruction: Any, name: str) -> int:
-    registers = [o.reg for o in instruction.operands if o.type == arm.ARM_OP_REG]
+    registers = [o.reg for o in instruction.operands if o.type == REG]
     registers = registers[1:] if name in LISTS else registers  # the first is the address
     return sum(2 if instruction.reg_name(r)[0] == "d" else 1 for r in registers)
-
-
-def _is_core(operand: Any) -> bool:
-    low, high = arm.ARM_REG_R0, arm.ARM_REG_R12
-    return bool(operand.type == arm.ARM_OP_REG and low <= operand.reg <= high)
 
 
 def _accessed(instruction: Any, written: bool = False) -> set[str]:
@@ -147,12 +139,10 @@ def _memory(instruction: Any) -> Any:
 
 
 def _guards(instruction: Any, checked: set[str]) -> list[Guard]:
-    """What to watch at an instruction; once in a block is enough.
-
-    `checked` has the registers that were looked at and have moved by whole words only since, and
-    FPU when a floating-point instruction came before. Offsets in these instructions are whole
-    words. What is in an IT block is not watched: it may be skipped.
-    """
+    """What to watch at an instruction; once in a block is enough. `checked` has the registers that
+    were looked at and have moved by whole words only since, and FPU when a floating-point
+    instruction came before. Offsets in these instructions are whole words. What is in an IT block
+    is not watched: it may be skipped."""
     if not instruction or instruction.cc not in ALWAYS:
         return []
     wanted, base = [FPU] if FLOATING & set(instruction.groups) else [], ""

@@ -33,13 +33,11 @@ OVERWRITTEN = (
 
 
 def sampled(byte: int, ratio: float) -> tuple[int, int]:
-    """What a receiver reads whose bits are `ratio` times as long as the sender's, 8N1.
-
-    It samples the middle of each of its bits on the sender's waveform: a start bit (0), eight bits
-    from the lowest, then the idle line (1). Where a small error happens to hit every bit, the last
-    one is taken as missed: it is the one the drift reaches first. The second number is the flag
-    of SR: FE where the stop bit is not found, else NF.
-    """
+    """What a receiver reads whose bits are `ratio` times as long as the sender's, 8N1. It samples
+    the middle of each of its bits on the sender's waveform: a start bit (0), eight bits from the
+    lowest, then the idle line (1). Where a small error happens to hit every bit, the last one is
+    taken as missed: it is the one the drift reaches first. The second number is the flag of SR: FE
+    where the stop bit is not found, else NF."""
     line = [0, *(byte >> bit & 1 for bit in range(8)), 1]
     *bits, stop = (line[min(int((bit + 1.5) * ratio), 9)] for bit in range(9))
     read = sum(value << bit for bit, value in enumerate(bits))
@@ -56,10 +54,8 @@ def garbling(sender: float, receiver: float) -> tuple[tuple[int, int], ...] | No
 
 class Usart(Registers):
     """USART2 (RM0390 chapter 25), 8N1: `incoming` is on its way from the host, `outgoing` was sent.
-
     `poll_limit` reads of SR in a row with nothing on its way mean that the program waits for the
-    host: `on_idle` is called. `complain` takes what goes wrong without stopping a real chip.
-    """
+    host: `on_idle` is called. `complain` takes what goes wrong without stopping a real chip."""
 
     merges = False  # reading DR has an effect
 
@@ -221,11 +217,8 @@ class Usart(Registers):
         return True
 
     def _waits(self) -> bool:
-        """Whether reading SR again can only mean to wait for its next change.
-
-        A program may look several times before it reads a byte, and once more than it needs
-        while one is leaving.
-        """
+        """Whether reading SR again can only mean to wait for its next change. A program may look
+        several times before it reads a byte, and once more than it needs while one is leaving."""
         if self.sr & m.SR_RXNE:
             return not self.sr & m.SR_TC and self.repeats > 2
         leaving = self.sr & READY == m.SR_TXE
@@ -270,9 +263,7 @@ class Usart(Registers):
             "PA2 does not belong to it (alternate function 7)": self.tx_connected,
         }
         why = next(why for why, met in needs.items() if not met)
-        self.complain(
-            f"sent a byte through USART2 while {why}",
-            "Nothing leaves a real chip then, and nothing complains (RM0390 section 25.4.2).",
-            "Before the first byte: PA2 in alternate function 7 (GPIOA_MODER, GPIOA_AFRL), "
-            "USART2_BRR, then UE and TE in USART2_CR1.",
-        )
+        effect = "Nothing leaves a real chip then, and nothing complains (RM0390 section 25.4.2)."
+        fix = "Before the first byte: PA2 in alternate function 7 (GPIOA_MODER, GPIOA_AFRL), "
+        fix += "USART2_BRR, then UE and TE in USART2_CR1."
+        self.complain(f"sent a byte through USART2 while {why}", effect, fix)
