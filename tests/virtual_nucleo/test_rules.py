@@ -28,12 +28,8 @@ from virtual_nucleo.options import parse
 STM32F401RE = MCUS["stm32f401re"]
 STM32F446RE = MCUS["stm32f446re"]
 SOURCE = (SOURCES / "rules.c").read_text()
-CODES = {
-    name: code
-    for code, name in enumerate(
-        re.findall(r"\w+", SOURCE.split("rules[])(void) = {")[1].split("}")[0])
-    )
-}
+NAMES = re.findall(r"\w+", SOURCE.split("rules[])(void) = {")[1].split("}")[0])
+CODES = {name: code for code, name in enumerate(NAMES)}
 # For each rule: what the program did, what a real chip does about it, how to put it right.
 RULES = {
     "port_clock": ("wrote to GPIOC_MODER before the clock", "ignores the write", "RCC_AHB1ENR |="),
@@ -47,20 +43,12 @@ RULES = {
     "pll_q": ("Q = 0; 2 to 15 is allowed", "may not lock", "RCC_PLLCFGR"),
     "pll_vco": ("500 MHz at the VCO's output; 100 to 432 MHz", "unstable", "100 to 432 MHz"),
     "pll_output": ("200 MHz at its output P", "unstable", "at most 180 MHz"),
-    "pll_changed": (
-        "wrote to RCC_PLLCFGR while the PLL was on",
-        "keeps its factors",
-        "PLLRDY is 0",
-    ),
+    "pll_changed": ("wrote to RCC_PLLCFGR while the PLL was", "keeps its factors", "PLLRDY is 0"),
     "not_ready": ("asked for the HSE", "stays on the HSI, as SWS tells", "wait for its ready bit"),
     "never_ready": ("asked for the PLL", "stays on the HSI", "Switch the PLL on"),
     "hsi_off": ("switched the HSI off while it ran the core", "stays on", "another clock first"),
     "source_off": ("switched the HSE off while it ran the core", "stays on", "another clock first"),
-    "system_clock": (
-        "made SYSCLK 200 MHz, and the STM32F446RE allows 180 MHz",
-        "may fail",
-        "PLLCFGR",
-    ),
+    "system_clock": ("SYSCLK 200 MHz, and the STM32F446RE allows 180 MHz", "may fail", "PLLCFGR"),
     "apb1_clock": ("APB1 bus, 180 MHz, and the STM32F446RE allows 45 MHz", "may fail", "PPRE1"),
     "apb2_clock": ("APB2 bus, 180 MHz, and the STM32F446RE allows 90 MHz", "may fail", "PPRE2"),
     "prescaler_late": ("APB1 bus, 180 MHz", "may fail", "PPRE1 in RCC_CFGR before"),
@@ -84,11 +72,7 @@ RULES = {
 }
 F401_RULES = {
     "f446_register": ("wrote to 0x40023894, where RCC has no register", "reserved", "0x94"),
-    "overdrive_absent": (
-        "over-drive, which the STM32F401RE does not have",
-        "does not do that",
-        "a voltage scale only",
-    ),
+    "overdrive_absent": ("over-drive, which the STM32F401RE does not", "does not do", "scale only"),
     "pll_n": ("N = 49; 192 to 432 is allowed", "DS10086", "192 to 432 MHz"),
     "pll_vco": ("500 MHz at the VCO's output; 192 to 432 MHz", "RM0368", "at most 84 MHz"),
     "pll_output": ("200 MHz at its output P; at most 84 MHz", "unstable", "at most 84 MHz"),
@@ -108,14 +92,10 @@ def test_a_broken_rule_is_told_with_line_effect_and_fix(board, chip, rule):
     port = board("rules", *filter(None, [chip]))
     with pytest.raises(BoardFault) as caught:
         ask(port, bytes([CODES[rule]]), 2)
-    fault = caught.value
-    assert what in fault.what
-    assert re.search(effect, fault.why) and len(fault.why) > 40
-    assert (
-        fix in fault.next_step
-        and f"line {marked_line(rule, 'rules.c')} of rules.c" in fault.next_step
-    )
-    assert (fault.location.function, fault.location.line) == (rule, marked_line(rule, "rules.c"))
+    fault, line = caught.value, marked_line(rule, "rules.c")
+    assert what in fault.what and re.search(effect, fault.why) and len(fault.why) > 40
+    assert fix in fault.next_step and f"line {line} of rules.c" in fault.next_step
+    assert (fault.location.function, fault.location.line) == (rule, line)
 
 
 def test_every_rule_of_the_firmware_is_tested():
@@ -234,9 +214,8 @@ def test_a_byte_that_cannot_leave_is_a_complaint(board, letter, cause):
     assert ask(port, letter, 2) == b"y"
     (sentence,) = port.inside.complaints
     assert "sent a byte through USART2 while" in sentence and cause in sentence
-    assert (
-        "GPIOA_AFRL" in sentence and f"line {marked_line('mute', 'rules.c')} of rules.c" in sentence
-    )
+    assert "GPIOA_AFRL" in sentence
+    assert f"line {marked_line('mute', 'rules.c')} of rules.c" in sentence
 
 
 # The URL

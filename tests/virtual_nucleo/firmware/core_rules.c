@@ -8,30 +8,18 @@ static _Alignas(8) uint8_t data[64] __attribute__((section(".bss")));
 static volatile uint32_t never_set __attribute__((section(".bss")));
 __attribute__((section(".bss"), used)) static uint32_t many[2048]; /* for leap() to fall into */
 
+#define RULE(name, argument, ...) KEEP static void name(argument) { __VA_ARGS__; }
+
+RULE(store_pair, uint8_t *to, __asm volatile("strd r2, r3, [%0, #8]" ::"r"(to) : "memory"))
+RULE(load_many, const uint8_t *from, __asm volatile("ldmia %0!, {r2, r3}" : "+r"(from)::"r2", "r3"))
+RULE(store_many, uint8_t *to, __asm volatile("stmia %0!, {r2, r3}" : "+r"(to)::"memory"))
+RULE(load_float, const uint8_t *from, __asm volatile("vldr s0, [%0]" ::"r"(from) : "s0"))
+RULE(load_exclusive, const uint8_t *from, __asm volatile("ldrex r2, [%0]" ::"r"(from) : "r2"))
+
 KEEP static uint32_t load_pair(const uint8_t *from) {
   uint32_t low, high;
   __asm volatile("ldrd %0, %1, [%2]" : "=r"(low), "=r"(high) : "r"(from)); /* line: load_pair */
   return low + high;
-}
-
-KEEP static void store_pair(uint8_t *to) {
-  __asm volatile("strd r2, r3, [%0, #8]" ::"r"(to) : "memory"); /* line: store_pair */
-}
-
-KEEP static void load_many(const uint8_t *from) {
-  __asm volatile("ldmia %0!, {r2, r3}" : "+r"(from)::"r2", "r3"); /* line: load_many */
-}
-
-KEEP static void store_many(uint8_t *to) {
-  __asm volatile("stmia %0!, {r2, r3}" : "+r"(to)::"memory"); /* line: store_many */
-}
-
-KEEP static void load_float(const uint8_t *from) {
-  __asm volatile("vldr s0, [%0]" ::"r"(from) : "s0"); /* line: load_float */
-}
-
-KEEP static void load_exclusive(const uint8_t *from) {
-  __asm volatile("ldrex r2, [%0]" ::"r"(from) : "r2"); /* line: load_exclusive */
 }
 
 KEEP static void load_in_loop(const uint8_t *from) { /* aligned at first, then no more */
