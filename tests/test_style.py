@@ -96,7 +96,6 @@ def lines_of(*places: str) -> dict[str, int]:
     }
 
 
-@pytest.mark.skip(reason="switched on when every building is merged")
 def test_files_are_short():
     """At most 400 lines: a longer one is two things."""
     sizes = lines_of("kit", "virtual_nucleo", "firmware")
@@ -114,7 +113,6 @@ def test_a_building_keeps_its_size(building):
     assert sum(sizes.values()) <= most
 
 
-@pytest.mark.skip(reason="switched on when every building is merged")
 def test_the_tests_have_half_to_all_of_the_lines_of_the_code():
     """Fewer protect too little, more are said twice."""
     code, tests = (sum(lines_of(*places).values()) for places in (LINES["all"][1], ("tests",)))
