@@ -568,7 +568,7 @@ def test_the_selftest_of_such_a_board(home, networks, model, monkeypatch):
         monkeypatch.setattr(selftest, what, count)
     shutil.copyfile(model, home / model.name)
     flash(URL, build_firmware(networks("Core 4.0")).elf)
-    page = selftest.test_board(URL)
+    page = selftest.run_selftest(URL)
     assert page.right, str(page)
     text = str(page)
     assert "0 of 10 differ from LiteRT, by at most 0; 10 with the same digit" in text
