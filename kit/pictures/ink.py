@@ -12,13 +12,14 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
+from scipy import ndimage
 
 from kit.digits.prepare import Pixels
 from kit.errors import KitError, one_of
 
 Levels = NDArray[np.floating[Any]]
 Mask = NDArray[np.bool_]
-Labels = NDArray[np.int64]
+Numbers = NDArray[np.int64]
 Polarity = Literal["auto", "light-on-dark", "dark-on-light"]
 
 LARGE = 560  # a picture with a longer side is scaled down first; lengths below are of that side
@@ -53,9 +54,10 @@ def find_ink(picture: Pixels, polarity: Polarity = "auto") -> Pixels:
     Raises KitError: nothing is drawn, or what is drawn cannot be told to be one digit.
     """
     one_of(polarity, get_args(Polarity))
-    if polarity == "dark-on-light" or (polarity == "auto" and _is_dark_on_light(picture)):
+    auto = polarity == "auto"
+    if polarity == "dark-on-light" or (auto and _is_dark_on_light(picture)):
         picture = 255 - picture
-    if polarity == "auto":
+    if auto:
         ink = _without_paper(_shrink(picture))
     else:
         ink = _without_noise(picture.astype(np.float32) / 255)
@@ -65,34 +67,11 @@ def find_ink(picture: Pixels, polarity: Polarity = "auto") -> Pixels:
             "The picture is empty, or its strokes hardly differ from the background.",
             "Draw one digit, dark on light or light on dark.",
         )
-    if polarity == "auto":
+    if auto:
         ink = _without_lines(ink)
         ink = np.where(_digit(_drawn(ink)), ink, 0)
     result: Pixels = np.rint(ink / ink.max() * 255).astype(np.uint8)
     return result
-
-
-def _shrink(picture: Pixels) -> Pixels:
-    factor = -(-max(picture.shape) // LARGE)
-    if factor == 1:
-        return picture
-    wider = grow(picture, factor)  # a thin stroke would fade
-    return np.asarray(Image.fromarray(wider).reduce(factor))
-
-
-def grow(picture: Pixels, side: int) -> Pixels:
-    """The largest value in a square of `side` pixels around each (a morphological dilation)."""
-    for axis in (0, 1):
-        margin = [(0, 0), (0, 0)]
-        margin[axis] = ((side - 1) // 2, side // 2)
-        picture = np.moveaxis(np.pad(picture, margin), axis, 0)
-        reached = 1
-        while reached < side:
-            step = min(reached, side - reached)
-            picture = np.maximum(picture[step:], picture[:-step])
-            reached += step
-        picture = np.moveaxis(picture, 0, axis)
-    return picture
 
 
 def _is_dark_on_light(picture: Pixels) -> bool:
@@ -101,6 +80,19 @@ def _is_dark_on_light(picture: Pixels) -> bool:
     around = small.filter(ImageFilter.BoxBlur(AROUND * max(small.size)))
     difference = np.asarray(small, np.float64) - np.asarray(around)
     return float((difference**3).sum()) < 0
+
+
+def _shrink(picture: Pixels) -> Pixels:
+    factor = -(-max(picture.shape) // LARGE)
+    wider = grow(picture, factor)  # a thin stroke would fade
+    return np.asarray(Image.fromarray(wider).reduce(factor))
+
+
+def grow(picture: Pixels, side: int) -> Pixels:
+    """The largest value in a square of `side` pixels around each (a morphological dilation)."""
+    origin = side % 2 - 1  # of an even side, the longer half lies behind
+    grown: Pixels = ndimage.maximum_filter(picture, side, mode="constant", origin=origin)
+    return grown
 
 
 def _without_paper(picture: Pixels) -> Levels:
@@ -113,7 +105,7 @@ def _without_paper(picture: Pixels) -> Levels:
     smooth = np.asarray(Image.fromarray(picture).filter(ImageFilter.MedianFilter(3)))
     for outside in ("edge", "minimum"):
         padded = np.pad(smooth, side, mode=outside)
-        opened = grow(255 - grow(255 - padded, side), side)
+        opened = ndimage.grey_opening(padded, (side, side))
         paper = opened[side:-side, side:-side].astype(np.float32)
         ink = _without_noise((picture - paper) / np.maximum(255 - paper, np.float32(64)))
         if ink.max() * 255 >= FAINT:
@@ -150,20 +142,16 @@ def _erase_lines(ink: Levels) -> int:
     """Erase, in place, the nearly horizontal lines of the slope that most have; their number."""
     drawn = _drawn(ink, FAINT)
     is_line = _line_pixels(drawn)
-    if not is_line.any():
-        return 0
-    runs = _vertical_runs(drawn)
+    columns, _ = ndimage.label(drawn, [[0, 1, 0]] * 3)
+    runs = np.bincount(columns.ravel())[columns] * drawn  # how long each pixel's vertical run is
     lengths = runs[is_line & drawn]
     if not lengths.size or np.median(lengths) > max(3, THICK * max(ink.shape)):
         return 0
     longest = int(1.5 * np.median(lengths)) + 1  # what is longer is a stroke that crosses the line
-    beside = is_line.copy()
-    for step in range(1, longest + 1):
-        beside[step:] |= is_line[:-step]
-        beside[:-step] |= is_line[step:]
+    beside = ndimage.maximum_filter1d(is_line, 2 * longest + 1, axis=0, mode="constant")
     ink[beside & (runs <= longest)] = 0
-    middle = beside[:, ink.shape[1] // 2]
-    return int(np.diff(middle, prepend=False).sum() + 1) // 2
+    _, count = ndimage.label(beside[:, ink.shape[1] // 2])
+    return int(count)
 
 
 def _line_pixels(drawn: Mask) -> Mask:
@@ -186,18 +174,9 @@ def _line_pixels(drawn: Mask) -> Mask:
     return result
 
 
-def _rint(values: NDArray[Any]) -> Labels:
-    rounded: Labels = np.rint(values).astype(np.int64)
+def _rint(values: NDArray[Any]) -> Numbers:
+    rounded: Numbers = np.rint(values).astype(np.int64)
     return rounded
-
-
-def _vertical_runs(drawn: Mask) -> Labels:
-    """For each pixel the length of the vertical run of drawn pixels it lies in; else 0."""
-    rows = np.arange(len(drawn))[:, None]
-    above = np.maximum.accumulate(np.where(drawn, -1, rows), axis=0)
-    below = np.minimum.accumulate(np.where(drawn, len(drawn), rows)[::-1], axis=0)[::-1]
-    lengths: Labels = np.where(drawn, below - above - 1, 0)
-    return lengths
 
 
 def _digit(drawn: Mask) -> Mask:
@@ -207,9 +186,9 @@ def _digit(drawn: Mask) -> Mask:
     specks. Of each part the first row and column are known, those after the last, and their
     difference: its height and width.
     """
-    _, _, (_, _, sizes) = _parts(drawn, drawn)
+    _, _, sizes = _parts(drawn, drawn)[1]
     wider = grow(drawn.astype(np.uint8), 1 + 2 * round(JOINED * sizes.max() / 2)) > 0
-    labels, numbers, (first, last, sizes) = _parts(wider, drawn)
+    labels, (first, last, sizes) = _parts(wider, drawn)
     height = sizes[:, 0]
     around = ((first[:, None] < first) & (last < last[:, None])).all(axis=2)
     kept = ~(around & (height >= FRAMED * height[:, None])).any(axis=1)  # no frames
@@ -225,38 +204,17 @@ def _digit(drawn: Mask) -> Mask:
     rows, columns = last[kept].max(axis=0) - first[kept].min(axis=0)
     if columns > WIDEST * rows:
         raise _several("What is drawn is wider than any digit.")
-    return np.isin(labels, numbers[kept])
+    return np.isin(labels, np.flatnonzero(kept) + 1)
 
 
-def _parts(connected: Mask, drawn: Mask) -> tuple[Labels, Labels, tuple[Labels, Labels, Labels]]:
-    """Connected components (of 8 neighbors): the number of each pixel's, -1 outside of all; the
-    numbers there are; and what of each is drawn: first row and column, those after the last, height
-    and width."""
-    labels = np.full(connected.shape, -1)
-    count = int(np.count_nonzero(connected))
-    labels[connected] = np.arange(count)
-    below = [(labels[:-1], labels[1:]), (labels[:-1, :-1], labels[1:, 1:])]
-    beside = [(labels[:, :-1], labels[:, 1:]), (labels[:-1, 1:], labels[1:, :-1])]
-    pairs = [np.stack([a, b])[:, (a >= 0) & (b >= 0)] for a, b in below + beside]
-    labels[connected] = _roots(np.concatenate(pairs, axis=1), count)
-    numbers, which = np.unique(labels[drawn], return_inverse=True)
-    pixels = np.argwhere(drawn)
-    first, last = np.full((numbers.size, 2), pixels.max()), np.zeros((numbers.size, 2), np.int64)
-    np.minimum.at(first, which, pixels)
-    np.maximum.at(last, which, pixels + 1)
-    return labels, numbers, (first, last, last - first)
-
-
-def _roots(pairs: Labels, count: int) -> Labels:
-    """The lowest number that each of 0 to count - 1 is connected with by pairs (a union-find)."""
-    root = np.arange(count)
-    while pairs.size:
-        first, second = root[pairs]
-        np.minimum.at(root, np.maximum(first, second), np.minimum(first, second))
-        while (root != root[root]).any():
-            root = root[root]
-        pairs = pairs[:, root[pairs[0]] != root[pairs[1]]]
-    return root
+def _parts(connected: Mask, drawn: Mask) -> tuple[Numbers, tuple[Numbers, Numbers, Numbers]]:
+    """Connected components (of 8 neighbors): the number of each pixel's, from 1, and what of them
+    is drawn: first row and column of each, those after the last, height and width."""
+    labels, _ = ndimage.label(connected, np.ones((3, 3)))
+    boxes = ndimage.find_objects(np.where(drawn, labels, 0))
+    first = np.array([[side.start for side in box] for box in boxes])
+    last = np.array([[side.stop for side in box] for box in boxes])
+    return labels, (first, last, last - first)
 
 
 def _several(why: str) -> KitError:

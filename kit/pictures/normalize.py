@@ -12,8 +12,8 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
+from scipy import ndimage
 
 from kit.digits.prepare import SIDE, Pixels, check_pixels, times
 from kit.errors import KitError
@@ -70,15 +70,14 @@ def _is_like_mnist(picture: Pixels) -> bool:
     """Light on dark, in a box of 20 x 20 pixels, centered by its mass, as all of MNIST is."""
     if picture.shape != (SIDE, SIDE) or picture.max() < 254:
         return False
-    away = _center_of_mass(picture) - (CENTER - 0.5)
+    away = np.subtract(ndimage.center_of_mass(picture), CENTER - 0.5)
     longest = max(_crop(picture, FAINT).shape)
     return abs(longest - BOX) <= 1 and float(np.abs(away).max()) <= 1
 
 
 def _crop(ink: Pixels, level: int = EDGE) -> Pixels:
-    drawn = ink > level
-    rows, columns = np.flatnonzero(drawn.any(axis=1)), np.flatnonzero(drawn.any(axis=0))
-    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    drawn: Pixels = ink[ndimage.find_objects((ink > level).astype(int))[0]]
+    return drawn
 
 
 def stroke_width(ink: Pixels) -> float:
@@ -104,13 +103,9 @@ def _widen(ink: Pixels) -> Pixels:
         ink = grow(ink, math.ceil(pixel))
     fine = np.where(_scale(ink, BOX * FINE) > 80, 255, 0).astype(np.uint8)
     radius = max(0, round((STROKE * FINE - stroke_width(fine)) / 2))
-    padded = np.pad(fine, radius)
-    grown = padded.copy()
-    for dy in range(-radius, radius + 1):
-        for dx in range(-radius, radius + 1):
-            if dx * dx + dy * dy <= radius * radius:
-                np.maximum(grown, np.roll(padded, (dy, dx), (0, 1)), out=grown)
-    return _crop(grown)
+    rows, columns = np.indices((2 * radius + 1, 2 * radius + 1)) - radius
+    pen = rows**2 + columns**2 <= radius**2
+    return _crop(ndimage.maximum_filter(np.pad(fine, radius), footprint=pen))
 
 
 def _center(digit: Pixels) -> Pixels:
@@ -119,16 +114,7 @@ def _center(digit: Pixels) -> Pixels:
     image = np.zeros((SIDE, SIDE), np.uint8)
     top, left = (
         min(max(0, round(CENTER - center)), SIDE - side)
-        for center, side in zip(_center_of_mass(digit), digit.shape, strict=True)
+        for center, side in zip(ndimage.center_of_mass(digit), digit.shape, strict=True)
     )
     image[top : top + digit.shape[0], left : left + digit.shape[1]] = digit
     return image
-
-
-def _center_of_mass(image: Pixels) -> NDArray[np.float64]:
-    """Row and column, 0 for the middle of the first."""
-    mass = image.astype(np.float64)
-    rows, columns = (np.arange(side) for side in image.shape)
-    moments = [mass.sum(axis=1) @ rows, mass.sum(axis=0) @ columns]
-    center: NDArray[np.float64] = np.array(moments) / mass.sum()
-    return center
