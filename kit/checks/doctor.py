@@ -7,9 +7,10 @@ import re
 import shutil
 import sys
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -21,18 +22,24 @@ from kit.tables import Table
 
 GIGABYTE = 1_000_000_000
 INSTALL = "python3 workshop.py doctor (it installs what is locked)"
+PLUG_IN = f"Plug in a {DEFAULT.board}: it shows as the drive {DEFAULT.drive}"
+NO_TOOL = "Not needed while the board shows a drive; else install STM32CubeProgrammer"
+GET_ST_EDGE_AI = "Get ST Edge AI Core from st.com and set STEDGEAI_CORE_DIR to its folder"
+NO_BROWSER = "Only the browser test uses it: install Chromium or Google Chrome"
+ZIG = (sys.executable, "-m", "ziglang", "version")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")  # for the drawing pad's test
 REQUIRED, OPTIONAL = "required", "optional"
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing looked for. `detail` is its version and place, or what is wrong."""
+    """One thing looked for. `detail` is its version and place, or what is wrong; `needed` is
+    REQUIRED or OPTIONAL."""
 
     name: str
     found: bool
     detail: str
-    needed: str  # REQUIRED or OPTIONAL
+    needed: str
     how_to_get: str
 
 
@@ -78,10 +85,9 @@ def look_for(name: str) -> Check:
     return _check(name, *CHECKS[name])
 
 
-def _check(name: str, needed: str, look: Callable[[], str]) -> Check:
+def _check(name: str, needed: str, look: Callable[[], str], how_to_get: str = "") -> Check:
     """A look gives what it found, in words; nothing, or an error that says what is wrong, where it
     found nothing."""
-    how_to_get = HOW_TO_GET.get(name, "")
     try:
         detail = look()
     except KitError as error:
@@ -91,46 +97,43 @@ def _check(name: str, needed: str, look: Callable[[], str]) -> Check:
     return Check(name, bool(detail), detail, needed, how_to_get)
 
 
-def _python() -> str:
-    place = short(Path(sys.prefix)) if sys.prefix != sys.base_prefix else "no virtual environment"
-    good = (3, 11) <= sys.version_info[:2] <= (3, 13)
-    return _enough(good, f"{platform.python_version()}, {place}")
-
-
 def _enough(good: bool, detail: str) -> str:
     if not good:
         raise KitError(detail)
     return detail
 
 
+def _python() -> str:
+    place = short(Path(sys.prefix)) if sys.prefix != sys.base_prefix else "no virtual environment"
+    good = (3, 11) <= sys.version_info[:2] <= (3, 13)
+    return _enough(good, f"{platform.python_version()}, {place}")
+
+
 def _packages() -> str:
-    missing, different = compare_packages(dependencies(), locked_versions())
-    found = f"{len(dependencies())} packages"
-    if different:
-        found += f", other than in requirements.lock: {', '.join(different)}"
-    return _enough(not missing, f"missing: {', '.join(missing)}" if missing else found)
-
-
-def compare_packages(
-    names: Iterable[str], locked: dict[str, set[str]]
-) -> tuple[list[str], list[str]]:
-    """The names that are not installed, and "name version" of those that are not locked so."""
+    """A package in another version than locked, as conda installs it, is only named."""
+    names, locked = dependencies(), locked_versions()
     missing, different = [], []
     for name in names:
         try:
             version = importlib.metadata.version(name)
+            if version not in locked.get(name, {version}):
+                different.append(f"{name} {version}")
         except importlib.metadata.PackageNotFoundError:
             missing.append(name)
-            continue
-        if version not in locked.get(name, {version}):
-            different.append(f"{name} {version}")
-    return missing, different
+    if missing:
+        raise KitError(f"missing: {', '.join(missing)}")
+    other = f", other than in requirements.lock: {', '.join(different)}" if different else ""
+    return f"{len(names)} packages{other}"
+
+
+def project() -> Any:
+    """What pyproject.toml says under [project]."""
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
 def dependencies() -> list[str]:
-    """The names in pyproject.toml's [project] dependencies."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return [re.split(r"[^\w.-]", text, maxsplit=1)[0] for text in project["dependencies"]]
+    """The names of the packages that the course needs."""
+    return [re.split(r"[^\w.-]", text, maxsplit=1)[0] for text in project()["dependencies"]]
 
 
 def locked_versions() -> dict[str, set[str]]:
@@ -148,11 +151,11 @@ def _unicorn() -> str:
 
 
 def _board_on_usb() -> str:
-    from kit.board.probes import PLUG_IN, find_probes
+    from kit.board import probes
 
-    if probes := find_probes():
-        return ", ".join(f"{probe.board} at {probe.port}" for probe in probes)
-    raise KitError("no serial port of an ST-LINK", next_step=PLUG_IN[system()])
+    if found := probes.find_probes():
+        return ", ".join(f"{probe.board} at {probe.port}" for probe in found)
+    raise KitError("no serial port of an ST-LINK", next_step=probes.PLUG_IN[system()])
 
 
 def _board_drive() -> str:
@@ -175,12 +178,12 @@ def _st_edge_ai() -> str:
     search = look()
     if not search.tools:
         raise KitError(f"looked at {', '.join(search.places)}")
-    tool, others = search.tools[0], search.tools[1:]
+    used, *others = search.tools
     try:
-        detail = f"{ask_tool(tool)[0]}, {short(tool.program)} (by {tool.place})"
+        detail = f"{ask_tool(used)[0]}, {short(used.program)} (by {used.place})"
     except KitError as error:
-        raise KitError(f"{short(tool.program)}: {error.why}") from error
-    return detail + "".join(f"; also {short(other.program)}" for other in others)
+        raise KitError(f"{short(used.program)}: {error.why}") from error
+    return "; also ".join([detail, *(short(other.program) for other in others)])
 
 
 def _gnu_compiler() -> str:
@@ -200,8 +203,7 @@ def _memory() -> str:
 def _disk() -> str:
     folder = build_folder()
     free = shutil.disk_usage(folder).free / GIGABYTE
-    if free < 1:
-        raise KitError(f"{free:.1f} GB free in {short(folder)}")
+    _enough(free >= 1, f"{free:.1f} GB free in {short(folder)}")
     return f"enough free in {short(folder)}"  # the exact number would differ at each look
 
 
@@ -219,11 +221,11 @@ def _programs(*names: str) -> str:
 
 def _program(path: Path) -> str:
     """The first thing like a version in what `--version` prints, and the place."""
-    version = re.search(r"\d+(\.\d+)+", _printed(str(path), "--version"))
+    version = re.search(r"\d+(\.\d+)+", _printed(path, "--version"))
     return f"{version.group()} {short(path)}" if version else short(path)
 
 
-def _printed(*command: str) -> str:
+def _printed(*command: str | Path) -> str:
     """What a program prints; nothing when it fails or hangs."""
     done = run_program(command, 20)
     return "" if done.code or done.trouble else done.printed.strip()
@@ -237,31 +239,20 @@ def short(path: Path) -> str:
     return str(path)
 
 
-CHECKS: dict[str, tuple[str, Callable[[], str]]] = {
-    "Python 3.11 to 3.13": (REQUIRED, _python),
-    "Python packages": (REQUIRED, _packages),
-    "C compiler (zig)": (REQUIRED, lambda: _printed(sys.executable, "-m", "ziglang", "version")),
-    "CMake": (REQUIRED, lambda: _programs("cmake")),
-    "Ninja": (REQUIRED, lambda: _programs("ninja")),
-    "virtual board (Unicorn)": (REQUIRED, _unicorn),
-    "board on USB (ST-LINK)": (OPTIONAL, _board_on_usb),
-    "drive of the board": (OPTIONAL, _board_drive),
-    "flashing tools": (OPTIONAL, _flashing_tools),
-    "X-CUBE-AI (ST Edge AI)": (OPTIONAL, _st_edge_ai),
-    "arm-none-eabi-gcc": (OPTIONAL, _gnu_compiler),
-    "Chromium": (OPTIONAL, lambda: _programs(*BROWSERS)),
-    "4 GB of memory": (OPTIONAL, _memory),
-    "1 GB of disk": (REQUIRED, _disk),
+CHECKS: dict[str, tuple[str, Callable[[], str], str]] = {
+    "Python 3.11 to 3.13": (REQUIRED, _python, "Get it from python.org"),
+    "Python packages": (REQUIRED, _packages, INSTALL),
+    "C compiler (zig)": (REQUIRED, lambda: _printed(*ZIG), INSTALL),
+    "CMake": (REQUIRED, lambda: _programs("cmake"), INSTALL),
+    "Ninja": (REQUIRED, lambda: _programs("ninja"), INSTALL),
+    "virtual board (Unicorn)": (REQUIRED, _unicorn, INSTALL),
+    "board on USB (ST-LINK)": (OPTIONAL, _board_on_usb, ""),
+    "drive of the board": (OPTIONAL, _board_drive, PLUG_IN),
+    "flashing tools": (OPTIONAL, _flashing_tools, NO_TOOL),
+    "X-CUBE-AI (ST Edge AI)": (OPTIONAL, _st_edge_ai, GET_ST_EDGE_AI),
+    "arm-none-eabi-gcc": (OPTIONAL, _gnu_compiler, ""),
+    "Chromium": (OPTIONAL, lambda: _programs(*BROWSERS), NO_BROWSER),
+    "4 GB of memory": (OPTIONAL, _memory, "Close other programs"),
+    "1 GB of disk": (REQUIRED, _disk, "Free some space on this disk"),
 }
-LOCKED = ("Python packages", "C compiler (zig)", "CMake", "Ninja", "virtual board (Unicorn)")
-HOW_TO_GET = dict.fromkeys(LOCKED, INSTALL) | {  # where a look does not tell
-    "Python 3.11 to 3.13": "Get it from python.org",
-    "drive of the board": f"Plug in a {DEFAULT.board}: it shows as the drive {DEFAULT.drive}",
-    "flashing tools": "Not needed while the board shows a drive; else install STM32CubeProgrammer",
-    "X-CUBE-AI (ST Edge AI)": (
-        "Get ST Edge AI Core from st.com and set STEDGEAI_CORE_DIR to its folder"
-    ),
-    "Chromium": "Only the browser test uses it: install Chromium or Google Chrome",
-    "4 GB of memory": "Close other programs",
-    "1 GB of disk": "Free some space on this disk",
-}
+"""Whether it is needed, the look for it, and how to get it where the look does not tell."""

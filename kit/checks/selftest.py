@@ -4,11 +4,11 @@ Each part opens the board anew, so that one that fails leaves the next a fresh s
 the page is about the person: ports and folders are left out.
 """
 
-import importlib.metadata
 import platform
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from kit.board.flashing import confirm
 from kit.board.ports import resolve
 from kit.board.requests import REPLY
 from kit.boards import find_mcu
+from kit.checks.doctor import project
 from kit.checks.validate import compare, mnist_inputs, random_inputs
 from kit.compile import HostNetwork
 from kit.compile.program import Program
@@ -81,32 +82,27 @@ def run_selftest(url: str, progress: Any = iter) -> Selftest:
     may be "auto"; `progress` wraps the iteration over the test images, for a progress bar.
     """
     url = resolve(url)
-    rates: list[tuple[str, Part, int]] = [(f"{baud} baud", _line_at(baud), baud) for baud in BAUDS]
-    parts = [
-        ("program", _program, BAUDS[-1]),
-        ("clock", _clock, BAUDS[-1]),
-        *rates,
-        ("golden vectors", _golden_vectors, BAUDS[-1]),
-        ("test images", lambda board: _test_images(board, progress), BAUDS[-1]),
-        ("cycles", _cycles, BAUDS[-1]),
-        ("stack", _stack, BAUDS[-1]),
-    ]
-    lines = _attempt("hello", _hello, url, BAUDS[-1])
+    parts: dict[str, Part] = {
+        "program": _program,
+        "clock": _clock,
+        **{f"{baud} baud": partial(_line_at, baud) for baud in BAUDS},
+        "golden vectors": _golden_vectors,
+        "test images": partial(_test_images, progress),
+        "cycles": _cycles,
+        "stack": _stack,
+    }
+    lines = _attempt("hello", _hello, url)
     if lines[0].ok:  # who does not say hello answers nothing else
-        lines += [line for name, part, fast in parts for line in _attempt(name, part, url, fast)]
-    try:
-        version = importlib.metadata.version("digits-on-stm32")
-    except importlib.metadata.PackageNotFoundError:  # run from its folder
-        version = "not installed"
-    kit = f"kit {version}, Python {platform.python_version()}, {platform.system()}"
+        lines += [line for name, part in parts.items() for line in _attempt(name, part, url)]
+    kit = f"kit {project()['version']}, Python {platform.python_version()}, {platform.system()}"
     return Selftest(kit, f"{scheme(url)}://" if scheme(url) else "a serial port", tuple(lines))
 
 
-def _attempt(name: str, part: Part, url: str, fastest: int) -> list[Line]:
+def _attempt(name: str, part: Part, url: str) -> list[Line]:
     """The lines of a part; where it breaks off, one that says why ends them."""
     lines = []
     try:
-        with Board(url, fastest) as board:
+        with Board(url) as board:
             for line in part(board):
                 lines.append(line)
     except Exception as error:  # whatever a broken board sends: the page is finished all the same
@@ -133,9 +129,9 @@ def _program(board: Board) -> Iterator[Line]:
     confirm(board, program)
     found, use, mcu = board.checksum(), program.memory, program.mcu
     yield Line("program", f"{found.bytes:,} bytes, CRC-32 {found.crc32:#010x}, as {elf.name}", True)
+    program.check_fits()
     flash = f"{use.flash_bytes:,} of {mcu.flash_bytes:,} bytes of flash"
-    fits = use.flash_bytes <= mcu.flash_bytes and use.ram_bytes <= mcu.ram_bytes
-    yield Line("memory", f"{flash}, {use.ram_bytes:,} of {mcu.ram_bytes:,} of RAM", fits)
+    yield Line("memory", f"{flash}, {use.ram_bytes:,} of {mcu.ram_bytes:,} of RAM", True)
 
 
 def _clock(board: Board) -> Iterator[Line]:
@@ -156,20 +152,17 @@ def _stack(board: Board) -> Iterator[Line]:
     yield Line("stack", text, 0 < status.stack_used < status.stack_reserved)
 
 
-def _line_at(baud: int) -> Part:
+def _line_at(baud: int, board: Board) -> Iterator[Line]:
     """Frames at one rate: a layer's number and an input to the board, its output back."""
-
-    def part(board: Board) -> Iterator[Line]:
-        _agree(board, baud)
-        before, size = board.status(), board.layer(0).output.bytes
-        lost = sum(not _frame(board, baud, size) for _ in range(FRAMES))
-        after = board.status()
-        noted = sum(getattr(after, name) - getattr(before, name) for name in NOTED)
-        text = f"{FRAMES} frames, {lost} lost; the chip noted {noted} errors; its rate is "
-        text += f"{after.baud:,} ({after.baud / baud - 1:+.2%})"
-        yield Line(f"{baud} baud", text, not lost and not noted)
-
-    return part
+    board.fastest = baud
+    _agree(board, baud)
+    before, size = board.status(), board.layer(0).output.bytes
+    lost = sum(not _frame(board, baud, size) for _ in range(FRAMES))
+    after = board.status()
+    noted = sum(getattr(after, name) - getattr(before, name) for name in NOTED)
+    text = f"{FRAMES} frames, {lost} lost; the chip noted {noted} errors; its rate is "
+    text += f"{after.baud:,} ({after.baud / baud - 1:+.2%})"
+    yield Line(f"{baud} baud", text, not lost and not noted)
 
 
 def _agree(board: Board, baud: int) -> None:
@@ -182,7 +175,7 @@ def _agree(board: Board, baud: int) -> None:
 def _frame(board: Board, baud: int, reply_bytes: int) -> bool:
     """Whether one request is answered at once; after a failure the line is put right again."""
     size = board.described.input.bytes
-    payload = b"\0" + (bytes(range(256)) * (size // 256 + 1))[:size]  # every byte there is
+    payload = b"\0" + bytes(number % 256 for number in range(size))  # every byte there is
     reply = board.link.exchange(Request.WATCH, payload, reply_bytes=reply_bytes)
     if reply is not None and reply.type == Request.WATCH | REPLY:
         return True
@@ -197,11 +190,10 @@ def _model(board: Board) -> Path:
     """The file that the network on the board was generated from."""
     path = build_folder() / board.hello().network
     if not path.is_file():
-        own = "the board's network was made from a model of this name: copy it there."
-        maker = MAKERS.get(path.name)
-        raise KitError(
-            f"build/{path.name} is not there;", f"`kit run {maker[:2]}` makes it." if maker else own
-        )
+        how = "the board's network was made from a model of this name: copy it there."
+        if maker := MAKERS.get(path.name):
+            how = f"`kit run {maker[:2]}` makes it."
+        raise KitError(f"build/{path.name} is not there;", how)
     return path
 
 
@@ -237,7 +229,7 @@ def _agreement(
     return Line(what, text, found.same_digit >= DIGITS * found.rows)
 
 
-def _test_images(board: Board, progress: Any) -> Iterator[Line]:
+def _test_images(progress: Any, board: Board) -> Iterator[Line]:
     """Images of MNIST, prepared on the chip. A network that takes others was asked enough."""
     images, labels = (part[:IMAGES] for part in load_mnist()[1])
     hello = board.described

@@ -26,11 +26,9 @@ DEFAULT = "LiteRT, default kernels"
 
 @dataclass(frozen=True)
 class Comparison:
-    """How the outputs of one way to compute a network compare with LiteRT's reference kernels.
-
-    `mismatches` counts the rows in which any value differs (int8), or differs by more than
-    `FLOAT_TOLERANCE` (float32); `largest` is the largest difference of a value.
-    """
+    """How outputs compare with those of LiteRT's reference kernels: `mismatches` counts the rows in
+    which any value differs (float32: by more than `FLOAT_TOLERANCE`), `largest` is the largest
+    difference of a value."""
 
     name: str
     rows: int
@@ -55,8 +53,8 @@ class Validation:
 
     def shown(self) -> Iterator[Table | str]:
         """For people: a table of the comparisons, and the verdict."""
-        columns = {"name": "computed by", "rows": "rows", "mismatches": "differ",
-                   "largest": "by at most", "same_digit": "same digit"}  # fmt: skip
+        columns = {"name": "computed by", "rows": "rows", "mismatches": "differ"}
+        columns |= {"largest": "by at most", "same_digit": "same digit"}
         title = f"{self.model} on {self.inputs}, compared with LiteRT's reference kernels"
         yield table([vars(c) for c in self.comparisons], columns, title, {"largest": ".3g"})
         yield "The C is right." if self.right else "The C DIFFERS from the reference."
@@ -64,12 +62,9 @@ class Validation:
 
 @dataclass(frozen=True)
 class StValidation:
-    """What ST's own validation says of a model, on `rows` inputs.
-
-    `comparison` is the tool's C model against LiteRT's reference kernels (for int8, its `largest`
-    counts steps of the output, LSB); where it is None, `remark` says why. `metrics` are ST's own,
-    `milliseconds` the time of an inference that it measured.
-    """
+    """What ST's own validation says of a model, on `rows` inputs: its `metrics`, and the time of an
+    inference. `comparison` is the tool's C model against LiteRT's reference kernels (for int8, its
+    `largest` counts steps of the output, LSB); where it is None, `remark` says why."""
 
     model: str
     inputs: str
@@ -83,13 +78,13 @@ class StValidation:
 
     def shown(self) -> Iterator[Table | str]:
         """For people: a table of the metrics, the time, and the comparison."""
-        name, found = "ST's evaluation", self.comparison
         unknown = {name: float("nan") for row in self.metrics for name in row.values}
-        rows = [{name: row.name, **unknown, **row.values} for row in self.metrics]
+        rows = [{"ST's evaluation": row.name, **unknown, **row.values} for row in self.metrics]
         title = f"{self.model} on {self.inputs}, validated by {self.tool} ({self.mode})"
         yield table(rows, caption=title, formats=dict.fromkeys(unknown, ".6g"))
         if self.milliseconds is not None:
             yield f"{self.milliseconds:g} ms an inference"
+        found = self.comparison
         if found is None:
             yield f"Not compared with LiteRT: {self.remark}"
         else:
@@ -114,13 +109,10 @@ def compare(name: str, outputs: npt.NDArray[Any], reference: npt.NDArray[Any]) -
 
 
 def mnist_inputs(path: str | Path, count: int, span: Range | None = None) -> npt.NDArray[Any]:
-    """The first `count` images of the MNIST test set as a model's inputs, shape (count, …).
-
-    `span` is what a pixel of 0 and one of 255 are to the model; None takes it from its input.
-    Raises KitError for an unusable model, and for one that does not take 784 values.
-    """
-    tensor = read_model(path).input
-    _, (images, _) = load_mnist()
+    """The first `count` images of the MNIST test set as a model's inputs, shape (count, …); `span`
+    is what a pixel of 0 and one of 255 are to the model, None takes it from its input. Raises
+    KitError for an unusable model, and for one that does not take 784 values."""
+    tensor, (images, _) = read_model(path).input, load_mnist()[1]
     if tensor.elements != images[0].size:
         raise KitError(
             f"{Path(path).name} does not take images of MNIST.",
@@ -134,8 +126,7 @@ def mnist_inputs(path: str | Path, count: int, span: Range | None = None) -> npt
 def random_inputs(path: str | Path, count: int, seed: int = 1) -> npt.NDArray[Any]:
     """`count` random inputs for a model of any input shape: integers over their whole range,
     float32 from 0 to 1. Raises KitError for another dtype."""
-    tensor = read_model(path).input
-    generator = np.random.default_rng(seed)
+    tensor, generator = read_model(path).input, np.random.default_rng(seed)
     shape = (count, *tensor.shape[1:])
     if tensor.dtype in ("int8", "uint8", "int16"):
         limits = np.iinfo(tensor.dtype)
@@ -156,12 +147,9 @@ def validate_model(
     progress: Any = iter,
 ) -> Validation:
     """Compute `inputs`, of shape (n, …) as the model takes them and `what` in words, in every way,
-    and compare with LiteRT's reference kernels.
-
-    The board at `board_url` is flashed and asked; None leaves it out. `progress` wraps the
-    iteration over its inputs, for a progress bar. Raises KitError for a model that cannot be turned
-    into C, or does not fit the chip.
-    """
+    and compare with LiteRT's reference kernels. The board at `board_url` is flashed and asked, None
+    leaves it out; `progress` wraps the iteration over its inputs, for a progress bar. Raises
+    KitError for a model that cannot be turned into C, or does not fit the chip."""
     network = generate_network(path, build_folder() / "validate")
     reference = Reference(path).run(inputs)
     results = {
@@ -184,11 +172,8 @@ def validate_by_st(
     board: str | None = None,
     settings: "xcubeai.Settings | None" = None,
 ) -> StValidation:
-    """Let ST's tool validate its C of a model, and compare what it computed with LiteRT.
-
-    All but `what`, which says in words what the inputs are, is as for
-    `kit.generate.xcubeai.validate_by_tool`, and so are the errors.
-    """
+    """Let ST's tool validate its C of a model, and compare what it computed with LiteRT. All but
+    `what`, the inputs in words, and the errors are as for `xcubeai.validate_by_tool`."""
     from kit.generate import xcubeai
 
     done = xcubeai.validate_by_tool(path, inputs, mode, board, settings)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from kit.boards import DEFAULT, Mcu
 from kit.compile.program import MemoryUse, Program, check_room
-from kit.compile.toolchain import GET_GCC, find_gcc, gcc, run_tool, zig
-from kit.errors import KitError
+from kit.compile.toolchain import GET_GCC, build_tool, gcc, run_tool, zig
+from kit.errors import KitError, one_of
 from kit.generate import Generated, load_network
 from kit.paths import FIRMWARE, locked, replacing
-from kit.programs import find_program, system
+from kit.programs import system
 from kit.provenance import note
 
 SPECS = "nano.specs"
@@ -52,19 +52,19 @@ def build_firmware(
         mcu: the chip, one of `kit.boards.MCUS`.
         compiler: "zig", which is always there, or "gcc" (arm-none-eabi-gcc). None is zig, and gcc
             for a network of X-CUBE-AI, which needs it.
-        sources: a changed copy of the folder of the firmware's C; None takes that folder.
+        sources: a changed copy of the folder firmware/; None takes that folder.
 
-    Raises:
-        KitError: there is no network or no such compiler, ST's runtime is gone or of another
-            version or core, the compiler fails, or the program does not fit the chip; files of an
-            earlier build are untouched then.
+    Raises KitError: there is no network or no such compiler, ST's runtime is gone or of another
+    version or core, the compiler fails, or the program does not fit the chip; files of an earlier
+    build are untouched then.
     """
     network = network if isinstance(network, Generated) else load_network(network)
-    sources = Path(sources or FIRMWARE)
+    sources = Path(sources or FIRMWARE).resolve()
     compiler, dtype = _compiler_for(network, compiler), network.input.dtype
     # Said in terms of the network, what the linker would say in terms of sections.
-    check_room(network.model, "its weights take", network.weights_bytes, mcu.flash[0], mcu, dtype)
-    check_room(network.model, "its tensors take", network.arena_bytes, mcu.ram[0], mcu, dtype)
+    start = f"{network.model} does not fit: its"
+    check_room(f"{start} weights take", network.weights_bytes, mcu.flash[0], mcu, dtype)
+    check_room(f"{start} tensors take", network.arena_bytes, mcu.ram[0], mcu, dtype)
     with tempfile.TemporaryDirectory(prefix="kit-") as folder:
         with locked(network.folder.absolute()):
             program = _compile(network, Path(folder), mcu, compiler, sources)
@@ -96,11 +96,11 @@ def remark_on(inputs: int, outputs: int) -> str:
 
 def _compile(network: Generated, folder: Path, mcu: Mcu, compiler: str, sources: Path) -> Program:
     find_compiler, file, option = COMPILERS[compiler]
-    cmake = _tool("cmake")
+    cmake = build_tool("cmake")
     configure: list[str | Path] = [
         *(cmake, "-S", sources, "-B", folder, "-G", "Ninja"),
-        f"-DCMAKE_MAKE_PROGRAM={_tool('ninja')}",
-        f"-DCMAKE_TOOLCHAIN_FILE={FIRMWARE / 'cmake' / file}",
+        f"-DCMAKE_MAKE_PROGRAM={build_tool('ninja')}",
+        f"-DCMAKE_TOOLCHAIN_FILE={sources / 'cmake' / file}",
         f"-D{option}={find_compiler().as_posix()}",
         f"-DBOARD={mcu.folder}",
         f"-DNETWORK_DIR={network.folder.resolve().as_posix()}",
@@ -110,25 +110,10 @@ def _compile(network: Generated, folder: Path, mcu: Mcu, compiler: str, sources:
     return Program(folder / "firmware.elf")
 
 
-def _tool(name: str) -> Path:
-    """A build tool, from this Python's environment first."""
-    if found := find_program(name, beside=True):
-        return found
-    raise KitError(
-        f"{name} is missing.",
-        f"It comes with the Python package {name}, which is not installed here.",
-        "Run `python3 workshop.py run`: it installs everything.",
-    )
-
-
 def _compiler_for(network: Generated, wanted: str | None) -> str:
     """The compiler; a network of ST's tool must fit its runtime, which is made for one of them."""
-    if wanted not in (None, *COMPILERS):
-        raise KitError(
-            f"There is no compiler {wanted!r}.",
-            f"The firmware builds with {' and '.join(COMPILERS)}.",
-            "Choose one of them; zig is always there.",
-        )
+    if wanted is not None:
+        one_of(wanted, tuple(COMPILERS))
     if network.runtime is None:
         return wanted or "zig"
     from kit.generate.xcubeai import check_linkable
@@ -140,18 +125,15 @@ def _compiler_for(network: Generated, wanted: str | None) -> str:
             "ST's runtime library is made for arm-none-eabi-gcc.",
             "Leave `--compiler` out.",
         )
-    if find_gcc() is None:
-        raise KitError(
-            "X-CUBE-AI needs arm-none-eabi-gcc, which was not found.",
-            "ST's runtime library is made for it; zig, which comes with the kit, cannot link it.",
-            f"Install it: {GET_GCC[system()]}. Or make the network with the open engine: "
-            "`kit generate MODEL --out DIR --engine portable`.",
-        )
+    compiler = gcc(
+        "X-CUBE-AI, whose runtime library zig cannot link,",
+        "Make the network with the open engine: `kit generate MODEL --out DIR --engine portable`",
+    )
     # Some packages of it come without newlib; then it gives back the bare name.
     what = "Asking arm-none-eabi-gcc for its C library"
-    if run_tool([gcc(), f"-print-file-name={SPECS}"], what).strip() == SPECS:
+    if run_tool([compiler, f"-print-file-name={SPECS}"], what).strip() == SPECS:
         raise KitError(
-            f"{gcc()} has no C library.",
+            f"{compiler} has no C library.",
             f"ST's runtime needs newlib-nano, and {SPECS} is not there.",
             f"Install the whole toolchain: {GET_GCC[system()]}.",
         )

@@ -4,6 +4,7 @@ The same files as on the chip, except that the dense layer has a faster version 
 """
 
 import ctypes
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,18 +28,15 @@ def network_sources(network: Generated, firmware: Path = FIRMWARE) -> list[Path]
 
 def include_folders(network: Generated, firmware: Path = FIRMWARE) -> list[Path]:
     """Where the C files of a network find their headers."""
-    return [firmware / "engine", firmware / "nn", network.folder]
+    return [path.resolve() for path in (firmware / "engine", firmware / "nn", network.folder)]
 
 
 class HostNetwork:
     """A generated network, compiled for this computer.
 
-    Args:
-        network: what `kit.generate.generate_network` returned, or the folder it wrote.
-        sources: a changed copy of the folder of the firmware's C; None takes that folder.
-
-    Raises:
-        KitError: the folder holds no network, one of X-CUBE-AI, or the compiler fails.
+    `network` is what `kit.generate.generate_network` returned, or the folder it wrote; `sources` a
+    changed copy of the folder firmware/, None that folder. Raises KitError: the folder holds no
+    network, or one of X-CUBE-AI, or the compiler fails.
     """
 
     def __init__(self, network: Generated | str | Path, sources: str | Path | None = None) -> None:
@@ -49,26 +47,19 @@ class HostNetwork:
         self._library.engine_input.restype = ctypes.c_void_p
         self._library.engine_output.restype = ctypes.c_void_p
         self._library.engine_run.argtypes = [OBSERVER, ctypes.c_void_p]
-        self._check(self._library.engine_start())
+        _check(self._library.engine_start())
 
     def run(self, inputs: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """The outputs for many inputs: shape (n, *the output's without its batch), of its dtype.
 
         `inputs` have shape (n, *the input's without its batch) and its dtype; else KitError.
         """
-        self._check_inputs(inputs)
-        made = self.network.output
-        outputs = np.empty((len(inputs), *made.shape[1:]), made.dtype)
-        nobody = OBSERVER(0)
-        for one, output in zip(np.ascontiguousarray(inputs), outputs, strict=True):
-            self._run(one, nobody)
-            ctypes.memmove(output.ctypes.data, self._library.engine_output(), output.nbytes)
-        return outputs
+        output, values = self.network.output, bytearray().join(self._run(inputs, OBSERVER(0)))
+        return np.frombuffer(values, output.dtype).reshape(-1, *output.shape[1:])
 
     def layers(self, one: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
         """Each layer's output for one input of the input's shape without its batch, and its dtype;
         else KitError."""
-        self._check_inputs(one[None])
         found: list[npt.NDArray[Any]] = []
 
         def observe(_context: Any, layer: int, address: int) -> None:
@@ -77,24 +68,25 @@ class HostNetwork:
             values = np.frombuffer(ctypes.string_at(address, info.bytes), info.dtype)
             found.append(values.reshape(info.shape[1:]))
 
-        self._run(np.ascontiguousarray(one), OBSERVER(observe))
+        list(self._run(one[None], OBSERVER(observe)))
         return found
 
-    def _check_inputs(self, inputs: npt.NDArray[Any]) -> None:
+    def _run(self, inputs: npt.NDArray[Any], observer: Any) -> Iterator[bytes]:
+        """Each input's output, as it lies in the engine's memory."""
         check_inputs(inputs, self.network.input.shape[1:], self.network.input.dtype)
+        for one in np.ascontiguousarray(inputs):
+            ctypes.memmove(self._library.engine_input(), one.ctypes.data, one.nbytes)
+            _check(self._library.engine_run(observer, None))
+            yield ctypes.string_at(self._library.engine_output(), self.network.output.bytes)
 
-    def _run(self, one: npt.NDArray[Any], observer: Any) -> None:
-        ctypes.memmove(self._library.engine_input(), one.ctypes.data, one.nbytes)
-        self._check(self._library.engine_run(observer, None))
 
-    @staticmethod
-    def _check(status: int) -> None:
-        if status:
-            raise KitError(
-                f"The engine reported status {status}.",
-                "firmware/engine/engine.h says what each status means.",
-                "Generate the network again.",
-            )
+def _check(status: int) -> None:
+    if status:
+        raise KitError(
+            f"The engine reported status {status}.",
+            "firmware/engine/engine.h says what each status means.",
+            "Generate the network again.",
+        )
 
 
 def _compiled(network: Generated, firmware: Path) -> Path:

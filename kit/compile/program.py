@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from kit.boards import DEFAULT, MCUS, Mcu, Memory, find_mcu
 from kit.errors import KitError
@@ -12,15 +13,15 @@ from virtual_nucleo.program import Program as Elf
 
 OF_ST = ("stai_", "ai_platform_", "ai_network_")  # how functions of ST's runtime begin
 STAND_IN = "stand_in_for_tests"  # the tests' own runtime, no line of which is ST's, has this symbol
+SHOWN = 256  # bytes from which an array is a region of its own
 REBUILD = (
     "Build the firmware for the board with `kit build`, or notebook 04-flash, and take that file."
 )
+QUANTIZE = "Quantize it to int8 (notebook 02-quantize), which takes a quarter"
 
 
-@dataclass(frozen=True)
-class Region:
-    """A piece of memory in use: what is there, where, and how many bytes. `memory` is empty where
-    the chip has none."""
+class Region(NamedTuple):
+    """A piece of memory in use; `memory` is empty where the chip has none."""
 
     name: str
     memory: str
@@ -63,7 +64,6 @@ class Program:
             self._elf = Elf(path)
             name = self._elf.chip(MCUS)
             self.mcu = find_mcu(name) if name else DEFAULT
-            self._memories = (*self.mcu.flash, *self.mcu.ram)
             self.flash_image = self._elf.image(self.mcu.flash[0].start)
         except VirtualError as error:
             raise KitError(error.what, error.why, REBUILD) from error
@@ -81,24 +81,26 @@ class Program:
     def locate(self, address: int) -> Location:
         """The function, file and line of a code address; empty for one in no memory of the chip:
         debug information knows of removed functions at address 0."""
-        known = any(address in memory for memory in self._memories)
-        return self._elf.locate(address) if known else Location()
+        return self._elf.locate(address) if self._memory_at(address) else Location()
 
     def check_fits(self, dtype: str | None = None) -> None:
         """Raise KitError when it is larger than its chip, or uses memory that the chip lacks.
         `dtype` is the network's, if known."""
-        for memory in self._memories:
-            check_room("The program", "it takes", self.memory.of(memory.name), memory, self.mcu,
-                       dtype)  # fmt: skip
-        for region in self.memory.regions:
-            end = region.address + region.bytes - 1
-            if not any(region.address in memory and end in memory for memory in self._memories):
+        for memory in (*self.mcu.flash, *self.mcu.ram):
+            size = self.memory.of(memory.name)
+            check_room("The program does not fit: it takes", size, memory, self.mcu, dtype)
+        for name, _, address, size in self.memory.regions:
+            place = self._memory_at(address)
+            if place is None or address + size - 1 not in place:
                 raise KitError(
-                    f"The program wants {region.name}, {region.bytes:,} bytes at "
-                    f"{region.address:#010x}, where the {self.mcu.name.upper()} has no memory.",
+                    f"The program wants {name}, {size:,} bytes at {address:#010x}, where the "
+                    f"{self.mcu.name.upper()} has no memory.",
                     "It was linked for another chip.",
                     REBUILD,
                 )
+
+    def _memory_at(self, address: int) -> Memory | None:
+        return next((m for m in (*self.mcu.flash, *self.mcu.ram) if address in m), None)
 
     def _check_vectors(self) -> None:
         """The first words must be a stack pointer in RAM and a Thumb address in flash (PM0214)."""
@@ -122,42 +124,32 @@ class Program:
                 yield from self._split(f"{name} (initial values)", kept_at, size)
 
     def _split(self, name: str, address: int, size: int) -> Iterator[Region]:
-        """A region without, and then each of, its named arrays of 256 bytes or more."""
-        memory = next((m.name for m in self._memories if address in m), "")
-        pieces = sorted(
-            (
-                Region(symbol.name, memory, symbol.address, symbol.bytes)
-                for symbol in self._elf.symbols
-                if symbol.kind == "OBJECT" and symbol.bytes >= 256
-                and address <= symbol.address < address + size
-            ),
-            key=lambda piece: piece.address,
-        )  # fmt: skip
-        rest = size - sum(piece.bytes for piece in pieces)
-        yield from [Region(name, memory, address, rest)] * bool(rest)
-        yield from pieces
+        """A region without, and then each of, its large named arrays."""
+        place = self._memory_at(address)
+        memory = place.name if place else ""
+        arrays = [
+            Region(symbol.name, memory, symbol.address, symbol.bytes)
+            for symbol in sorted(self._elf.symbols, key=lambda symbol: symbol.address)
+            if symbol.kind == "OBJECT" and symbol.bytes >= SHOWN
+            if symbol.address in range(address, address + size)
+        ]
+        if rest := size - sum(array.bytes for array in arrays):
+            yield Region(name, memory, address, rest)
+        yield from arrays
 
 
-def check_room(
-    who: str, what: str, size: int, memory: Memory, mcu: Mcu, dtype: str | None = None
-) -> None:
-    """Raise KitError when there is not room for `size` bytes in a memory of a chip.
-
-    `who` ("The program") is too large because of `what` ("it takes"); the advice is about networks,
-    and better where the network's `dtype` is known.
-    """
+def check_room(what: str, size: int, memory: Memory, mcu: Mcu, dtype: str | None) -> None:
+    """Raise KitError, which begins with `what`, when there is not room for `size` bytes in a memory
+    of a chip. The advice is about networks, and better where the network's `dtype` is known."""
     if size <= memory.size:
         return
     in_flash = memory.name == "flash"
+    kept = "weights are in flash" if in_flash else "tensors are in RAM"
     parts = "layers" if in_flash else "widest layers or its input"
-    smaller = f"make its {parts} smaller, and train it anew"
-    quantize = "Quantize it to int8 (notebook 02-quantize), which takes a quarter"
     unless = "" if dtype else ", unless it is int8 already"
+    advice = "It is int8 already: " if dtype == "int8" else f"{QUANTIZE}{unless}; or "
     raise KitError(
-        f"{who} does not fit: {what} {size:,} bytes of {memory.name}, and the {mcu.name.upper()} "
-        f"has {memory.size:,}.",
-        "The network's weights are in flash." if in_flash else "The network's tensors are in RAM.",
-        f"It is int8 already: {smaller}."
-        if dtype == "int8"
-        else f"{quantize}{unless}; or {smaller}.",
+        f"{what} {size:,} bytes of {memory.name}, and the {mcu.name.upper()} has {memory.size:,}.",
+        f"The network's {kept}.",
+        f"{advice}make its {parts} smaller, and train it anew.",
     )

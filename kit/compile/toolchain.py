@@ -10,7 +10,6 @@ from kit.errors import KitError
 from kit.paths import build_folder
 from kit.programs import find_program, run_program, system
 
-WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Werror"]
 GCC_PLACES = (  # from the drive or the home folder, on Windows, macOS and Linux
     "Program Files*/Arm*/GNU Toolchain*/bin",
     "Program Files*/Arm GNU Toolchain*/*/bin",
@@ -43,44 +42,48 @@ def zig() -> Path:
     try:
         import ziglang
     except ImportError as error:
-        raise KitError(
-            "The C compiler is missing.",
-            "zig comes with the Python package ziglang, which is not installed here.",
-            "Run `python3 workshop.py run`: it installs everything.",
-        ) from error
-    name = "zig.exe" if sys.platform == "win32" else "zig"
-    return Path(ziglang.__file__).parent / name
+        raise missing("zig, the C compiler,", "ziglang") from error
+    return Path(ziglang.__file__).parent / ("zig.exe" if sys.platform == "win32" else "zig")
 
 
-def gcc() -> Path:
-    """Where arm-none-eabi-gcc is; KitError where it is not."""
+def build_tool(name: str) -> Path:
+    """Where "cmake" or "ninja" is, from this Python's environment first; KitError without it."""
+    if found := find_program(name, beside=True):
+        return found
+    raise missing(name, name)
+
+
+def missing(program: str, package: str) -> KitError:
+    """The error where a program is not there that is installed as a Python package."""
+    return KitError(
+        f"{program} is missing.",
+        f"It comes with the Python package {package}, which is not installed here.",
+        "Run `python3 workshop.py run`: it installs everything.",
+    )
+
+
+def gcc(who: str = "This build", otherwise: str = "Build with zig, the default") -> Path:
+    """Where arm-none-eabi-gcc is; else KitError, with `who` needs it and what to do `otherwise`."""
     if found := find_gcc():
         return found
     raise KitError(
-        "arm-none-eabi-gcc was not found.",
+        f"{who} needs arm-none-eabi-gcc, which was not found.",
         "It is neither on PATH nor where the Arm GNU Toolchain, STM32CubeIDE and STM32CubeCLT put "
         "it.",
-        "Build with zig, which is always there (no --compiler). Or install it: "
-        f"{GET_GCC[system()]}.",
+        f"{otherwise}. Or install it: {GET_GCC[system()]}.",
     )
 
 
 def find_gcc() -> Path | None:
     """Where arm-none-eabi-gcc is: on PATH, or the newest where an installer puts it."""
-    places = (
-        str(place) for start in _starts() for name in GCC_PLACES for place in start.glob(name)
-    )
-    newest_first = sorted(places, key=_version, reverse=True)
-    return find_program("arm-none-eabi-gcc", newest_first)
+    found = [str(place) for start in _starts() for name in GCC_PLACES for place in start.glob(name)]
+    found.sort(key=lambda folder: list(map(int, re.findall(r"\d+", folder))), reverse=True)
+    return find_program("arm-none-eabi-gcc", found)
 
 
 def _starts() -> tuple[Path, Path]:
     """The drive and the home folder."""
     return Path(Path.home().anchor), Path.home()
-
-
-def _version(folder: str) -> list[int]:
-    return [int(number) for number in re.findall(r"\d+", folder)]
 
 
 def environment() -> dict[str, str]:
@@ -89,11 +92,11 @@ def environment() -> dict[str, str]:
     return os.environ | {"ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache}
 
 
-def run_tool(command: Sequence[str | Path], what: str, cwd: Path | None = None) -> str:
+def run_tool(command: Sequence[str | Path], what: str) -> str:
     """What a compiler or build tool printed; KitError, with `what` it was to do, where it failed,
     could not be started, or took longer than TIME_LIMIT."""
     name = Path(command[0]).name
-    done = run_program(command, TIME_LIMIT, cwd, environment())
+    done = run_program(command, TIME_LIMIT, env=environment())
     if done.trouble:
         raise KitError(
             f"{what} failed.",
