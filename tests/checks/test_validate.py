@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from networks import Spec, Tflite
+from networks import EXAMPLE, Spec, Tflite
 
 from kit.checks import validate
 from kit.checks.validate import (
@@ -23,22 +23,10 @@ from kit.checks.validate import (
 from kit.digits import load_mnist
 from kit.errors import KitError
 
-SMALL = Spec(784, (6, 10), "relu", True, True, True, True, 0.05, 3)
+IMAGES = Spec(784, (6, 10), "relu", True, True, True, True, 0.05, 3)
+FLOATS = replace(IMAGES, int8=False)
 row = st.lists(st.integers(-128, 127), min_size=3, max_size=3)
 near = st.lists(st.tuples(row, row) | row.map(lambda one: (one, one)), min_size=1, max_size=9)
-
-
-MODELS = {
-    "int8": SMALL,
-    "float32": replace(SMALL, int8=False),
-    "twenty": replace(SMALL, inputs=20),
-}
-
-
-@pytest.fixture(scope="module")
-def models():
-    """An int8 and a float32 network of 784 inputs, and an int8 one of 20."""
-    return {name: made.model(spec) for name, spec in MODELS.items()}
 
 
 @given(near)
@@ -77,46 +65,13 @@ def test_the_verdict_is_about_the_c(different):
     """LiteRT's default kernels may differ from its reference: that is not the C's fault."""
     names = (DEFAULT, "the C on this computer", "the C on x")
     comparisons = tuple(Comparison(name, 9, int(name == different), 0.0, 9) for name in names)
-    result = Validation("m", "i", 9, comparisons)
-    assert result.right is (different == DEFAULT)
-
-
-def test_random_inputs_reach_the_whole_range_and_repeat(models):
-    """Every int8 value, both ends too; the same inputs in each run; others for another seed."""
-    inputs = random_inputs(models["int8"], 50)
-    assert (inputs.shape, inputs.dtype) == ((50, 784), np.int8)
-    assert set(inputs.ravel().tolist()) == set(range(-128, 128))
-    np.testing.assert_array_equal(inputs, random_inputs(models["int8"], 50))
-    assert (inputs != random_inputs(models["int8"], 50, seed=2)).any()
-    reals = random_inputs(models["float32"], 50)  # 0 to 1: networks for images are made for it
-    assert (reals.shape, reals.dtype) == ((50, 784), np.float32)
-    assert 0 <= reals.min() < 0.01 and 0.99 < reals.max() <= 1
-
-
-def test_images_take_the_shape_of_the_network(models):
-    """Row by row into a flat input; a network that takes something else is told apart."""
-    inputs = mnist_inputs(models["float32"], 3)
-    images = load_mnist()[1][0][:3]
-    np.testing.assert_array_equal(inputs, images.reshape(3, 784) / np.float32(255))
-    with pytest.raises(KitError, match="does not take images") as error:
-        mnist_inputs(models["twenty"], 3)
-    assert "--random" in error.value.next_step
-
-
-@pytest.mark.parametrize("kind", ["int8", "float32", "twenty"])
-def test_without_a_board_none_is_touched(models, monkeypatch, kind):
-    """Host C against the reference alone; nothing is built for the chip or flashed."""
-    for name in ("build_firmware", "flash", "Board"):
-        monkeypatch.setattr(validate, name, lambda *_: pytest.fail("a board was touched"))
-    inputs = random_inputs(models[kind], 30)
-    result = validate.validate_model(models[kind], inputs, "random", board_url=None)
-    assert (result.model, result.rows, result.right) == ("model.tflite", 30, True)
-    assert [c.name for c in result.comparisons] == [DEFAULT, "the C on this computer"]
+    assert Validation("m", "i", 9, comparisons).right is (different == DEFAULT)
 
 
 @pytest.mark.parametrize("dtype", ["int8", "uint8", "int16"])
-def test_random_inputs_have_the_models_own_type(tmp_path, dtype):
-    """Over its whole range; a type that has no range is refused in words."""
+def test_random_inputs_reach_the_whole_range_and_repeat(tmp_path, dtype):
+    """Both ends too; the same inputs in each run, others for another seed. A type that has no range
+    is refused in words."""
 
     def reshaping(dtype):
         file = Tflite()
@@ -124,8 +79,37 @@ def test_random_inputs_have_the_models_own_type(tmp_path, dtype):
         file.operator("RESHAPE", [x, file.tensor((2,), "int32", data=[1, 2_000])], [y])
         return file.write(tmp_path / f"{dtype}.tflite", [x], [y])
 
-    inputs, limits = random_inputs(reshaping(dtype), 50), np.iinfo(dtype)
-    assert inputs.dtype == dtype
+    model = reshaping(dtype)
+    inputs, limits = random_inputs(model, 50), np.iinfo(dtype)
+    assert (inputs.shape, inputs.dtype) == ((50, 2_000), dtype)
     assert (inputs.min() - limits.min) + (limits.max - inputs.max()) < 20
+    assert len(np.unique(inputs)) == 256 or dtype == "int16"
+    np.testing.assert_array_equal(inputs, random_inputs(model, 50))
+    assert (inputs != random_inputs(model, 50, seed=2)).any()
     with pytest.raises(KitError, match="takes bool"):
         random_inputs(reshaping("bool"), 1)
+
+
+def test_inputs_for_a_network_for_images():
+    """Real numbers from 0 to 1, at random or from images, row by row; a network that takes
+    something else is told apart."""
+    model = made.model(FLOATS)
+    reals = random_inputs(model, 50)
+    assert (reals.shape, reals.dtype) == ((50, 784), np.float32)
+    assert 0 <= reals.min() < 0.01 and 0.99 < reals.max() <= 1
+    images = load_mnist()[1][0][:3].reshape(3, 784)
+    np.testing.assert_array_equal(mnist_inputs(model, 3), images / np.float32(255))
+    with pytest.raises(KitError, match="does not take images") as error:
+        mnist_inputs(made.model(EXAMPLE), 3)
+    assert "--random" in error.value.next_step
+
+
+@pytest.mark.parametrize("spec", [IMAGES, FLOATS, EXAMPLE], ids=["int8", "float32", "twenty"])
+def test_without_a_board_none_is_touched(monkeypatch, spec):
+    """Host C against the reference alone; nothing is built for the chip or flashed."""
+    for name in ("build_firmware", "flash", "Board"):
+        monkeypatch.setattr(validate, name, lambda *_: pytest.fail("a board was touched"))
+    inputs = random_inputs(made.model(spec), 30)
+    result = validate.validate_model(made.model(spec), inputs, "random", board_url=None)
+    assert (result.model, result.rows, result.right) == ("model.tflite", 30, True)
+    assert [c.name for c in result.comparisons] == [DEFAULT, "the C on this computer"]

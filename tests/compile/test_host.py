@@ -14,16 +14,19 @@ from kit.paths import FIRMWARE
 from virtual_nucleo.native import compile_library
 
 
-def test_a_changed_copy_of_the_firmware_is_compiled(tmp_path):
+def test_a_changed_copy_of_the_firmware_is_compiled(tmp_path, monkeypatch):
     """As exercises need it; what the kit itself compiles stays as it is."""
-    copy, network = shutil.copytree(FIRMWARE, tmp_path / "firmware"), made.network(EXAMPLE)
-    inputs = random_inputs(made.model(EXAMPLE), 5)
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(FIRMWARE, "firmware")
+    dense = tmp_path / "firmware" / "nn" / "dense_int8.c"
+    inputs, network = random_inputs(made.model(EXAMPLE), 5), made.network(EXAMPLE)
+    dense.write_text(dense.read_text() + "\n")  # another library than the one that is there
     np.testing.assert_array_equal(
-        HostNetwork(network, copy).run(inputs), HostNetwork(network).run(inputs)
+        HostNetwork(network, "firmware").run(inputs), HostNetwork(network).run(inputs)
     )
-    (copy / "nn" / "dense_int8.c").write_text("#error changed")
+    dense.write_text("#error changed")
     with pytest.raises(KitError, match="for this computer failed") as error:
-        HostNetwork(network, copy)
+        HostNetwork(network, "firmware")
     assert "changed" in error.value.why and HostNetwork(network)
 
 
@@ -37,10 +40,10 @@ def test_the_layers_of_another_input_are_refused():
 
 def test_a_library_knows_its_flags_and_its_compiler(tmp_path, monkeypatch):
     """A home folder shared by two machines, or another zig: not the library of before."""
-    source = tmp_path / "one.c"
+    source, folder = tmp_path / "one.c", tmp_path / "host"
     source.write_text("int one(void);\nint one(void)\n{\n    return 1;\n}\n")
-    first = compile_library([source], tmp_path / "host")
-    assert compile_library([source], tmp_path / "host") == first
-    assert compile_library([source], tmp_path / "host", flags=["-DA=1"]) != first
+    first = compile_library([source], folder)
+    assert compile_library([source], folder) == first
+    assert compile_library([source], folder, flags=["-DA=1"]) != first
     monkeypatch.setattr("platform.machine", lambda: "another")
-    assert compile_library([source], tmp_path / "host") != first
+    assert compile_library([source], folder) != first
