@@ -17,46 +17,35 @@ needs_qemu = pytest.mark.skipif(not shutil.which(QEMU), reason=f"{QEMU} is not i
 
 
 @contextmanager
-def qemu(elf):
-    """An STM32F405 in QEMU that runs a program: the URL of its USART2.
+def board_in_qemu(elf):
+    """An STM32F405 in QEMU that runs a program and answers on its USART2.
 
     QEMU hands a USART one byte at a time, each by a turn of its main loop. The multiplexer
     (mux=on) keeps a few in store and so makes it four times as fast; -echr 256 is its escape
     character, which no byte is.
     """
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
+    with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     line = f"socket,id=line,host=127.0.0.1,port={port},server=on,wait=off,nodelay=on,mux=on"
     command = [QEMU, "-M", "netduinoplus2", "-nographic", "-monitor", "none", "-kernel", str(elf)]
     command += ["-serial", "null", "-chardev", line, "-serial", "chardev:line", "-echr", "256"]
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    process = subprocess.Popen(command, text=True, **pipes)
     try:
-        yield f"socket://127.0.0.1:{port}"
+        with _opened(f"socket://127.0.0.1:{port}") as board:
+            yield board
     finally:
         process.kill()
         said = process.communicate()[0]
         assert not said, said  # shown after whatever else failed
 
 
-@contextmanager
-def board_in_qemu(elf):
-    """A board that answers, as soon as QEMU has started."""
-    with qemu(elf) as url:
-        deadline = time.monotonic() + START_SECONDS
-        while True:
-            try:
-                board = Board(url)
-                break
-            except KitError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.1)
-        with board:
-            yield board
+def _opened(url):
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            return Board(url)
+        except KitError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)

@@ -219,7 +219,8 @@ def test_the_adapters_compile_without_warnings(networks, tmp_path, name):
     theirs = [
         word for folder in (made.folder, made.runtime.include) for word in ("-isystem", folder)
     ]
-    options = [*runtime.CORTEX_M4, *runtime.OPTIONS, *toolchain.WARNINGS, "-Wpedantic"]
+    warnings = ["-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Werror"]
+    options = [*runtime.CORTEX_M4, *runtime.OPTIONS, *warnings]
     texts = [f'-D{name}="x"' for name in ("NETWORK_FILE", "NETWORK_DIGEST")]
     defined = [*texts, "-DNETWORK_MACS=1", "-DINPUT_LOW=0.0", "-DINPUT_HIGH=1.0"]
     out = ["-c", api / "engine.c", "-o", tmp_path / "engine.o"]

@@ -20,7 +20,7 @@ from stand_in.use import by_st, refused
 
 from kit.checks.doctor import look_for
 from kit.cli import main
-from kit.compile.toolchain import WARNINGS, run_tool, zig
+from kit.compile.toolchain import run_tool, zig
 from kit.errors import KitError
 from kit.generate import generate_network, load_network, xcubeai
 from kit.generate.xcubeai import c_code, refusals, runtime, tool
@@ -388,8 +388,8 @@ def test_what_the_stand_in_writes_is_c(installed, model, out, tmp_path, name):
     """Each file compiles for the chip, so that its API can be put on it."""
     made = by_st(model, out, installed(name))
     folders = [FIRMWARE / "nn", made.folder, made.runtime.include]
-    flags = ["-target", "thumb-freestanding-eabihf", "-mcpu=cortex_m4", "-c", *WARNINGS]
-    flags += [f"-I{folder}" for folder in folders]
+    flags = ["-target", "thumb-freestanding-eabihf", "-mcpu=cortex_m4", "-c"]
+    flags += ["-Wall", "-Wextra", "-Wconversion", "-Werror", *(f"-I{each}" for each in folders)]
     for source in made.sources:
         command = [zig(), "cc", *flags, source, "-o", tmp_path / "x.o"]
         run_tool(command, f"Compiling {source.name}")
