@@ -127,7 +127,7 @@ def _compiler_for(network: Generated, wanted: str | None) -> str:
         )
     compiler = gcc(
         "X-CUBE-AI, whose runtime library zig cannot link,",
-        "Make the network with the open engine: `kit generate MODEL --out DIR --engine portable`",
+        "make the network with the open engine: `kit generate MODEL --out DIR --engine portable`",
     )
     # Some packages of it come without newlib; then it gives back the bare name.
     what = "Asking arm-none-eabi-gcc for its C library"

@@ -62,7 +62,7 @@ def missing(program: str, package: str) -> KitError:
     )
 
 
-def gcc(who: str = "This build", otherwise: str = "Build with zig, the default") -> Path:
+def gcc(who: str = "This build", otherwise: str = "build with zig, the default") -> Path:
     """Where arm-none-eabi-gcc is; else KitError, with `who` needs it and what to do `otherwise`."""
     if found := find_gcc():
         return found
@@ -70,7 +70,7 @@ def gcc(who: str = "This build", otherwise: str = "Build with zig, the default")
         f"{who} needs arm-none-eabi-gcc, which was not found.",
         "It is neither on PATH nor where the Arm GNU Toolchain, STM32CubeIDE and STM32CubeCLT put "
         "it.",
-        f"{otherwise}. Or install it: {GET_GCC[system()]}.",
+        f"Install it: {GET_GCC[system()]}. Or {otherwise}.",
     )
 
 

@@ -73,7 +73,7 @@ def test_what_is_not_there(network, monkeypatch, tmp_path):
     monkeypatch.setattr(toolchain, "_starts", lambda: (tmp_path,))
     with pytest.raises(KitError, match="arm-none-eabi-gcc, which was not found") as error:
         build_firmware(network, tmp_path / "out", compiler="gcc")
-    assert "zig" in error.value.next_step and "nstall" in error.value.next_step
+    assert "zig" in error.value.next_step and "Install it" in error.value.next_step
     with pytest.raises(KitError, match="'icc' is not one of the choices: 'zig', 'gcc'"):
         build_firmware(network, tmp_path / "out", compiler="icc")
     monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
