@@ -52,19 +52,12 @@ def make(spec: Spec, path: Path) -> Path:
     """Build the network with Keras, convert it with TensorFlow's converter, and save it."""
     tf = tensorflow()
     generator = np.random.default_rng(spec.seed)
-    layers = [tf.keras.Input((spec.inputs,))]
-    layers += [
-        tf.keras.layers.Dense(n, activation=spec.activation, use_bias=spec.bias) for n in spec.units
-    ]
+    network = tf.keras.Sequential([tf.keras.Input((spec.inputs,))])
+    for units in spec.units:
+        network.add(tf.keras.layers.Dense(units, spec.activation, spec.bias))
     if spec.softmax:
-        layers.append(tf.keras.layers.Softmax())
-    network = tf.keras.Sequential(layers)
-    network.set_weights(
-        [
-            generator.normal(0, spec.spread, w.shape).astype(np.float32)
-            for w in network.get_weights()
-        ]
-    )
+        network.add(tf.keras.layers.Softmax())
+    network.set_weights([generator.normal(0, spec.spread, w.shape) for w in network.get_weights()])
     converter = tf.lite.TFLiteConverter.from_keras_model(network)
     samples = None
     if spec.int8:
@@ -115,11 +108,8 @@ class Tflite:
         """Add a tensor; a list of scales is per channel. Its index."""
         made = schema.TensorT()
         made.name = f"tensor_{len(self.graph.tensors)}" if name is None else name
-        made.shape, made.type, made.buffer = (
-            list(shape),
-            getattr(schema.TensorType, dtype.upper()),
-            0,
-        )
+        made.shape, made.buffer = list(shape), 0
+        made.type = getattr(schema.TensorType, dtype.upper())
         if data is not None:
             made.buffer = len(self.model.buffers)
             self.model.buffers.append(schema.BufferT())
@@ -160,13 +150,14 @@ class Tflite:
         return path
 
 
-def dense(made, x, rows, columns, scale=0.1, bias=False, **options):
-    """Add a dense layer with weights of its own. Its output's index."""
+def dense(made, x, rows, columns, scales=0.01, bias=False, **options):
+    """Add a dense layer with weights of its own to an input of scale 0.1. Its output's index."""
     table = np.random.default_rng(rows).integers(-127, 128, (rows, columns))
-    w = made.tensor(table.shape, "int8", 0.01, data=table)
+    w = made.tensor(table.shape, "int8", scales, data=table)
     b = None
     if bias:
-        b = made.tensor((rows,), "int32", 0.01 * scale, data=np.arange(rows) * 100)
+        values = np.arange(rows) * 100
+        b = made.tensor((rows,), "int32", 0.1 * np.float32(scales), data=values)
     y = made.tensor((1, rows), "int8", 0.1, 7)
     made.dense(x, w, y, b, **options)
     return y

@@ -33,7 +33,14 @@ def load_mnist(path: Path = MNIST) -> tuple[Split, Split]:
 
     Raises KitError: the file is missing, damaged, or holds something other than MNIST.
     """
-    arrays = _read(path)
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in CONTENT if name in file}
+    except FileNotFoundError as error:
+        raise _unusable(path, "There is no such file.") from error
+    except Exception as error:  # what is no archive, or a damaged one, ends in all kinds
+        why = "It is not a readable .npz archive: damaged or incomplete."
+        raise _unusable(path, why) from error
     for name, (shape, crc) in CONTENT.items():
         array = arrays.get(name)
         if array is None or array.dtype != np.uint8 or array.shape != shape:
@@ -42,18 +49,6 @@ def load_mnist(path: Path = MNIST) -> tuple[Split, Split]:
             raise _unusable(path, f"The pixels or labels of {name} are not those of MNIST.")
         array.flags.writeable = False
     return (arrays["x_train"], arrays["y_train"]), (arrays["x_test"], arrays["y_test"])
-
-
-def _read(path: Path) -> dict[str, Pixels]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in CONTENT if name in file}
-    except FileNotFoundError as error:
-        raise _unusable(path, "There is no such file.") from error
-    except Exception as error:  # what is no archive, or a damaged one, ends in all kinds
-        raise _unusable(
-            path, "It is not a readable .npz archive: damaged or incomplete."
-        ) from error
 
 
 def _unusable(path: Path, why: str) -> KitError:

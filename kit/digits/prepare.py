@@ -45,16 +45,14 @@ def check_pixels(image: Any) -> None:
             "Convert it: np.array(image, dtype=np.uint8), or read a file with read_image(path).",
         )
     if image.dtype != np.uint8:
-        step = "Pass the original pixels. If all are 0 to 255, convert: image.astype('uint8')."
+        convert = "If all are 0 to 255, convert: image.astype('uint8')."
         if image.dtype.kind == "f":
-            step = (
-                "Pass the original pixels. If these lie between 0 and 1, multiply by 255 and "
-                "convert: np.rint(image * 255).astype(np.uint8)."
-            )
+            convert = "If these lie between 0 and 1, multiply by 255 and convert: "
+            convert += "np.rint(image * 255).astype(np.uint8)."
         raise KitError(
             f"The image has dtype {image.dtype}, not uint8.",
             "Pixels are bytes of 0 to 255, as in MNIST; the chip itself does the scaling.",
-            step,
+            f"Pass the original pixels. {convert}",
         )
 
 

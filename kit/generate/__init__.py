@@ -1,7 +1,6 @@
 """From a .tflite file to C: one entry, one result type, whichever engine makes it."""
 
 import math
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +12,7 @@ from kit.generate.result import load_network as load_network
 from kit.model import Range
 from kit.provenance import note
 
-
-def _generate_by_st(model: Path, out: Path, span: Range | None, **settings: Any) -> Generated:
-    from kit.generate import xcubeai  # ST's tool is no concern of who does not ask for it
-
-    return xcubeai.generate_by_st(model, out, xcubeai.Settings(input_range=span, **settings))
-
-
-ENGINES: dict[str, Callable[..., Generated]] = {
-    "portable": generate_portable,
-    "xcubeai": _generate_by_st,
-}
+ENGINES = ("portable", "xcubeai")
 
 
 def generate_network(
@@ -58,7 +47,14 @@ def generate_network(
             f"files but no {FILE}.",
             "Name another folder, or empty this one yourself.",
         )
-    made = ENGINES[engine](Path(model), folder, _as_range(input_range), **settings)
+    span = _checked(input_range)
+    if engine == "portable":
+        made = generate_portable(Path(model), folder, span)
+    else:
+        from kit.generate import xcubeai  # ST's tool is no concern of who does not ask for it
+
+        chosen = xcubeai.Settings(input_range=span, **settings)
+        made = xcubeai.generate_by_st(Path(model), folder, chosen)
     note(made.folder, model)
     return made
 
@@ -78,10 +74,10 @@ def check_engine(name: str, settings: dict[str, Any]) -> None:
         )
 
 
-def _as_range(given: Sequence[float] | None) -> Range | None:
-    if given is None:
+def _checked(span: Range | None) -> Range | None:
+    if span is None:
         return None
-    low, high = map(float, given)
+    low, high = map(float, span)
     if low == high or not math.isfinite(low) or not math.isfinite(high):
         raise KitError(
             f"{low:g} to {high:g} is no range of pixels.",

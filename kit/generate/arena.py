@@ -1,12 +1,8 @@
 """The arena: one block of RAM in which every tensor has its place, planned before compiling."""
 
-from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
 
 ALIGNMENT = 4  # bytes: float32 needs it, and LDR of four int8 at once is fastest so
-
-Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -21,23 +17,21 @@ class Lifetime:
         return self.first <= other.last and other.first <= self.last
 
 
-def plan(lives: Mapping[Key, Lifetime]) -> tuple[dict[Key, int], int]:
+def plan(lives: dict[int, Lifetime]) -> tuple[dict[int, int], int]:
     """An offset for each tensor, and the arena's size, in bytes; what lives together lies apart.
 
     Largest first, each into the lowest gap that is free for its whole life (the greedy-by-size
     strategy of "Efficient Memory Management for Deep Neural Net Inference", Pisarchyk and Lee,
     2020).
     """
-    offsets: dict[Key, int] = {}
-    size = 0
+    room = {key: -(-life.size // ALIGNMENT) * ALIGNMENT for key, life in lives.items()}
+    offsets: dict[int, int] = {}
     for key, life in sorted(lives.items(), key=lambda item: -item[1].size):
         beside = [other for other in offsets if lives[other].overlaps(life)]
         offset = 0
         for other in sorted(beside, key=offsets.__getitem__):
-            if offset + life.size <= offsets[other]:
+            if offset + room[key] <= offsets[other]:
                 break
-            end = offsets[other] + lives[other].size
-            offset = max(offset, -(-end // ALIGNMENT) * ALIGNMENT)
+            offset = max(offset, offsets[other] + room[other])
         offsets[key] = offset
-        size = max(size, -(-(offset + life.size) // ALIGNMENT) * ALIGNMENT)
-    return offsets, size
+    return offsets, max((offsets[key] + room[key] for key in lives), default=0)

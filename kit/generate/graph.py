@@ -3,7 +3,7 @@
 What cannot be done is refused by name: the operator, the tensor, and what to do.
 """
 
-from collections.abc import Collection
+from collections.abc import Set
 
 import numpy as np
 
@@ -11,13 +11,15 @@ from kit.errors import KitError
 from kit.generate.arena import Lifetime, plan
 from kit.generate.operators import OPERATORS
 from kit.generate.quantized import INT8
-from kit.generate.step import TO_INT8, Refusal, Step, name_of
+from kit.generate.step import TO_INT8, Refusal, Step, name_of, same_elements
 from kit.model import Model, Operator, Tensor
 
+RESHAPE = "RESHAPE"  # the same bytes under another shape, which needs no kernel
 SHAPE_ARITHMETIC = ("SHAPE", "STRIDED_SLICE", "PACK")
+KNOWN = sorted([*OPERATORS, RESHAPE])
 CAN = (
-    f"It can do {', '.join(OPERATORS)}, each in int8 (per-tensor or per-channel weights) or "
-    "float32, one image at a time."
+    f"It can do {', '.join(KNOWN)}, each in int8 (per-tensor or per-channel weights) or float32, "
+    "one image at a time."
 )
 
 
@@ -38,18 +40,19 @@ def lower(model: Model) -> tuple[list[Step], dict[int, int]]:
 def _lowered(model: Model) -> tuple[list[Step], dict[int, int]]:
     steps: list[Step] = []
     shapes: set[int] = set()
-    base = {model.input.index: model.input.index}  # what has been computed, and whose bytes it is
+    base = {model.input.index: model.input.index}
     for operator in model.operators:
         if _is_shape_arithmetic(operator):
             shapes |= {tensor.index for tensor in operator.outputs}
             continue
-        _check_order(operator, base, shapes)
+        _check_order(operator, base.keys() | shapes)
         _check_numbers(operator)
-        made = OPERATORS[operator.name](operator)
-        if isinstance(made, Step):
-            steps.append(made)
-        for tensor in operator.outputs:
-            base[tensor.index] = tensor.index if isinstance(made, Step) else base[made.index]
+        if operator.name == RESHAPE:
+            x, y = same_elements(operator)
+            base[y.index] = base[x.index]
+        else:
+            steps.append(OPERATORS[operator.name](operator))
+            base |= {tensor.index: tensor.index for tensor in operator.outputs}
     if not steps:
         raise Refusal("it computes nothing.")
     if model.output.index not in base:
@@ -60,18 +63,15 @@ def _lowered(model: Model) -> tuple[list[Step], dict[int, int]]:
 def place(model: Model, steps: list[Step], base: dict[int, int]) -> tuple[dict[int, int], int]:
     """The offset of every computed tensor in the arena, by its index, and the arena's size, in
     bytes. A tensor lives from the step that makes it to the last that reads it."""
-    lives: dict[int, Lifetime] = {}
-
-    def use(tensor: Tensor, step: int) -> None:
-        index = base[tensor.index]
-        life = lives.get(index, Lifetime(tensor.bytes, step, step))
-        lives[index] = Lifetime(life.size, min(life.first, step), max(life.last, step))
-
-    use(model.input, -1)
+    used = [(-1, model.input)]
     for number, step in enumerate(steps):
-        for tensor in (*step.inputs, *step.operator.outputs):
-            use(tensor, number)
-    use(model.output, len(steps))
+        used += [(number, tensor) for tensor in (*step.inputs, *step.operator.outputs)]
+    used += [(len(steps), model.output)]
+    lives: dict[int, Lifetime] = {}
+    for now, tensor in used:
+        index = base[tensor.index]
+        first = lives[index].first if index in lives else now
+        lives[index] = Lifetime(tensor.bytes, first, now)
     offsets, size = plan(lives)
     return {index: offsets[of] for index, of in base.items()}, size
 
@@ -90,7 +90,7 @@ def _check_ends(model: Model) -> None:
         if tensor.shape[:1] != (1,):
             raise Refusal(f"its shape {tensor.shape} is not that of a batch of 1.")
     others = {op.name for op in model.operators if not _is_shape_arithmetic(op)}
-    unknown = sorted(others - OPERATORS.keys())
+    unknown = sorted(others.difference(KNOWN))
     if unknown:
         raise Refusal(f"it uses {', '.join(unknown)}.", *_cure(model, unknown))
 
@@ -112,16 +112,15 @@ def _cure(model: Model, unknown: list[str]) -> tuple[str, str]:
     return "", ""
 
 
-def _check_order(operator: Operator, computed: Collection[int], shapes: Collection[int]) -> None:
+def _check_order(operator: Operator, computed: Set[int]) -> None:
     """It reads only what was computed before it, and makes only what was not."""
+    name = operator.name
     for tensor in filter(None, operator.inputs):
-        if tensor.data is None and tensor.index not in computed and tensor.index not in shapes:
-            raise Refusal(
-                f"{operator.name} reads {name_of(tensor)}, which no step before it computes."
-            )
+        if tensor.data is None and tensor.index not in computed:
+            raise Refusal(f"{name} reads {name_of(tensor)}, which no step before it computes.")
     for tensor in operator.outputs:
-        if tensor.index in computed or tensor.data is not None:
-            raise Refusal(f"{operator.name} writes {name_of(tensor)}, which has a value already.")
+        if tensor.data is not None or tensor.index in computed:
+            raise Refusal(f"{name} writes {name_of(tensor)}, which has a value already.")
 
 
 def _check_numbers(operator: Operator) -> None:

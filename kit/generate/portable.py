@@ -5,7 +5,6 @@ compile the same files; for the dense layer the chip has a faster version, equal
 """
 
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +20,13 @@ from kit.paths import replacing
 from kit.provenance import digest
 
 C_TYPES = {"int8": "int8_t", "float32": "float", "int32": "int32_t", "uint8": "uint8_t"}
-FILES = ("engine_config.h", "network.c", "network_data.c", "network_data.h")
-
-Constants = dict[str, npt.NDArray[Any]]
+TEMPLATES = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
 
 
 def generate_portable(path: Path, out: Path, span: Range | None = None) -> Generated:
@@ -65,20 +68,22 @@ def generate_portable(path: Path, out: Path, span: Range | None = None) -> Gener
     }
     with replacing(out) as folder:
         folder.mkdir()
-        for name in FILES:
-            text = _environment().get_template(name + ".j2").render(context)
-            (folder / name).write_text(text, encoding="ascii", newline="\n")
+        for name in TEMPLATES.list_templates():
+            text = TEMPLATES.get_template(name).render(context)
+            (folder / name.removesuffix(".j2")).write_text(text, encoding="ascii", newline="\n")
         replace(made, folder=folder).save()
     return made
 
 
-def _constants(steps: list[Step]) -> tuple[Constants, list[dict[str, str]]]:
+def _constants(
+    steps: list[Step],
+) -> tuple[dict[str, npt.NDArray[Any]], list[dict[str, str]]]:
     """Each constant once under its name in C, and for each step the name of each of its arrays.
 
     Layers that share a constant share its bytes, whichever tensors of the file they are.
     """
     found: dict[tuple[str, bytes], str] = {}
-    constants: Constants = {}
+    constants: dict[str, npt.NDArray[Any]] = {}
     references: list[dict[str, str]] = []
     for number, step in enumerate(steps):
         references.append({})
@@ -90,7 +95,7 @@ def _constants(steps: list[Step]) -> tuple[Constants, list[dict[str, str]]]:
     return constants, references
 
 
-def _layer(number: int, step: Step, constants: Constants) -> Layer:
+def _layer(number: int, step: Step, constants: dict[str, npt.NDArray[Any]]) -> Layer:
     """Shared constants count where they stand first."""
     own = [array for name, array in constants.items() if name.startswith(f"layer_{number}_")]
     added = sum(array.nbytes for array in own)
@@ -106,29 +111,15 @@ def _tensors(model: Model, steps: list[Step]) -> dict[str, Tensor]:
     return named
 
 
-def _declarations(tensors: dict[str, Tensor], offsets: dict[int, int]) -> list[tuple[str, int]]:
-    """The line of C and the bytes of each tensor in the arena."""
+def _declarations(tensors: dict[str, Tensor], offsets: dict[int, int]) -> list[str]:
+    """The C of the tensors in the arena; the comments stand in a column."""
     lines = [
         f"static {C_TYPES[tensor.dtype]} *const {name} = "
         f"arena + {offsets[tensor.index] // np.dtype(tensor.dtype).itemsize};"
         for name, tensor in tensors.items()
     ]
-    width = max(map(len, lines))  # the comments behind them stand in a column
-    sizes = [tensor.bytes for tensor in tensors.values()]
-    return [(line.ljust(width), size) for line, size in zip(lines, sizes, strict=True)]
-
-
-@cache
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"c_number": _c_number, "c_values": _c_values}
-    return environment
+    sizes, width = [tensor.bytes for tensor in tensors.values()], max(map(len, lines))
+    return [f"{line:{width}} /* {size} bytes */" for line, size in zip(lines, sizes, strict=True)]
 
 
 def _c_number(value: float) -> str:
@@ -138,7 +129,4 @@ def _c_number(value: float) -> str:
     return text + ("F" if any(mark in text for mark in ".e") else ".0F")
 
 
-def _c_values(array: npt.NDArray[Any]) -> str:
-    values = [_c_number(value) for value in array.ravel().tolist()]
-    rows = [values[i : i + 16] for i in range(0, len(values), 16)]
-    return ",\n".join("    " + ", ".join(row) for row in rows)
+TEMPLATES.filters["c_number"] = _c_number

@@ -42,9 +42,7 @@ def quantize_multiplier(real: float) -> tuple[int, int]:
     return multiplier, 31 - exponent
 
 
-def exact_multiplier(
-    real: float, sums: tuple[int, int], steps: tuple[int, int]
-) -> tuple[int, int] | None:
+def exact_multiplier(real: float, sums: tuple[int, int], steps: tuple[int, int]) -> tuple[int, int]:
     """A multiplier and shift with which integers round every reachable sum as doubles do.
 
     LiteRT's reference kernels round(sum * real) in double, halves away from zero; 31 bits of `real`
@@ -53,8 +51,8 @@ def exact_multiplier(
     the nearest to `real` that steps up at every threshold is taken.
 
     `sums` are the least and the greatest sum that a layer can reach, inside int32; `steps` the
-    least and the greatest result that matters; what lies outside is cut off. None where there is no
-    such pair: sums of 2^24 and more may want more than 31 bits.
+    least and the greatest result that matters; what lies outside is cut off. OverflowError where
+    there is no such pair: sums of 2^24 and more may want more than 31 bits.
     """
     multiplier, shift = quantize_multiplier(real)
     edges = list(_edges(real, sums, steps))
@@ -69,7 +67,7 @@ def exact_multiplier(
                 greatest = min(greatest, bound // factor)
         if least <= greatest:
             return min(max(multiplier >> halvings, least), greatest), shift
-    return None
+    raise OverflowError("a multiplier has 31 bits")
 
 
 def _edges(

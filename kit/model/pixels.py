@@ -36,11 +36,9 @@ def input_range(tensor: Quantized) -> Range | None:
     """
     if tensor.dtype == "float32":
         return RANGES[0]
-    if tensor.dtype in INTEGERS:
-        for known in RANGES:
-            room = TOLERANCE * (known[1] - known[0])
-            if np.allclose(_ends(tensor), known, rtol=0, atol=room):
-                return known
+    for known in RANGES if tensor.dtype in INTEGERS else ():
+        if np.allclose(_ends(tensor), known, rtol=0, atol=TOLERANCE * (known[1] - known[0])):
+            return known
     return None
 
 
@@ -68,14 +66,9 @@ def pixels_to_input(
     with scale 1/255 and zero point -128, that is pixel - 128. float32 arithmetic throughout,
     exactly as firmware/app/pixels.c.
 
-    Args:
-        images: uint8, shape (n, 28, 28) or any other, which is kept; 0 is background.
-        tensor: the network's input tensor: float32 or a quantized integer.
-        span: the real numbers of a pixel of 0 and of 255; None takes them from the tensor.
-
-    Raises:
-        KitError: a tensor of another type; or, without `span`, one whose range fits no usual
-            preparation of pixels.
+    `images` are uint8 of any shape, which is kept; `span` is the real numbers of a pixel of 0 and
+    of 255, or None to take them from the tensor. Raises KitError: a tensor of another type; or,
+    without `span`, one whose range fits no usual preparation of pixels.
     """
     if tensor.dtype != "float32" and (tensor.dtype not in INTEGERS or not tensor.scale):
         lacks = " without a scale" if tensor.dtype in INTEGERS else ""
@@ -84,7 +77,17 @@ def pixels_to_input(
             f"A pixel becomes float32, or {', '.join(INTEGERS)} by the input's scale.",
             "Convert the model again, as notebook 02-quantize does.",
         )
-    low, high = map(np.float32, span or input_range(tensor) or _not_known(tensor))
+    span = span or input_range(tensor)
+    if span is None:
+        least, most = _ends(tensor)
+        raise KitError(
+            "How this network wants its pixels is not known.",
+            f"Its input takes numbers from {least:.4g} to {most:.4g}. Networks for images are "
+            "usually trained on 0 to 1, 0 to 255 or -1 to 1.",
+            "Say what a pixel of 0 and one of 255 became in training: --input-range 0 1 for "
+            "pixels / 255 (in Python input_range=(0, 1)).",
+        )
+    low, high = map(np.float32, span)
     real: npt.NDArray[np.float32] = images.astype(np.float32) * (high - low) / np.float32(255) + low
     if tensor.dtype == "float32":
         return real
@@ -93,17 +96,6 @@ def pixels_to_input(
     limits = np.iinfo(tensor.dtype)
     stored: npt.NDArray[Any] = np.clip(whole + tensor.zero_point, limits.min, limits.max)
     return stored.astype(tensor.dtype)
-
-
-def _not_known(tensor: Tensor) -> Range:
-    low, high = _ends(tensor)
-    raise KitError(
-        "How this network wants its pixels is not known.",
-        f"Its input takes numbers from {low:.4g} to {high:.4g}. Networks for images are usually "
-        "trained on 0 to 1, 0 to 255 or -1 to 1.",
-        "Say what a pixel of 0 and one of 255 became in training: --input-range 0 1 for "
-        "pixels / 255 (in Python input_range=(0, 1)).",
-    )
 
 
 def output_to_scores(output: npt.NDArray[Any], tensor: Quantized) -> npt.NDArray[np.float32]:

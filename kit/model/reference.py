@@ -1,8 +1,13 @@
 """LiteRT as the reference: its reference kernels (`BUILTIN_REF`) define what is right."""
 
+import signal
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -10,12 +15,15 @@ import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from kit.errors import KitError
-from kit.model.trial import try_out
+from kit.programs import run_program
 from kit.silence import quiet
 
 RESOLVERS = {"reference": OpResolverType.BUILTIN_REF, "default": OpResolverType.AUTO}
 KERAS = (b"PK\x03\x04", b"\x89HDF")  # .keras is a zip archive, .h5 is HDF5
 LONGEST_WORDS = 300
+TRIAL = Path(__file__).with_name("trial.py")
+SECONDS = 120  # for one inference there
+NOT_ITS_DOING = (0, 1, -1)  # it came to its end; Python failed; there was no process
 
 
 def not_a_model(path: Path, why: str) -> KitError:
@@ -71,30 +79,30 @@ def check_inputs(
 class Reference:
     """A .tflite model run by LiteRT on this computer.
 
-    Args:
-        path: the .tflite file.
-        kernels: "reference" for the kernels that define right, the same on every machine;
-            "default" for what an application gets (XNNPACK), which may differ in a few rows.
-
-    Raises:
-        KitError: the file is missing, damaged, uses operators that LiteRT does not have, or makes
-            LiteRT end the process.
+    `kernels` are the "reference" ones, which define what is right and are the same on every
+    machine, or the "default" ones, which an application gets (XNNPACK) and which may differ in a
+    few rows. Raises KitError: the file is missing, damaged, uses operators that LiteRT does not
+    have, or makes LiteRT end the process.
     """
 
     def __init__(self, path: str | Path, kernels: str = "reference") -> None:
         self.path = Path(path)
         content, resolver = read_content(self.path), RESOLVERS[kernels]
-        _check_runs(self.path, content, resolver.name)
+        _try_out(self.path.name, content, resolver.name)
         with _telling(self.path):
             self._interpreter = Interpreter(
                 model_content=content, experimental_op_resolver_type=resolver
             )
             self._interpreter.allocate_tensors()
-            ends = self._interpreter.get_input_details(), self._interpreter.get_output_details()
-        if not all(ends):
+            inputs = self._interpreter.get_input_details()
+            outputs = self._interpreter.get_output_details()
+            for one in inputs:
+                self._interpreter.set_tensor(one["index"], np.zeros(one["shape"], one["dtype"]))
+            self._interpreter.invoke()
+        if not inputs or not outputs:
             raise not_a_model(self.path, "It has no input, or no output.")
-        self.input: dict[str, Any] = ends[0][0]
-        self._output: int = ends[1][0]["index"]
+        self.input: dict[str, Any] = inputs[0]
+        self._output: int = outputs[0]["index"]
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -118,19 +126,29 @@ class Reference:
         return output[0] if output.ndim else output
 
 
-def _check_runs(path: Path, content: bytes, resolver: str) -> None:
-    said, end = try_out(content, resolver)
-    if said:
-        raise _refused(path, said)
-    if end:
-        raise KitError(
-            f"LiteRT cannot run {path.name}: the process that tried {end}.",
-            "Its kernels end the process over numbers they cannot compute with. A training that "
-            "collapsed (all outputs the same, no ReLU active) leaves such scales; so does a "
-            "damaged file.",
-            "Look at the accuracy before converting; train again, with a smaller learning rate, "
-            "and convert anew, as notebook 02-quantize does.",
-        )
+@lru_cache(maxsize=16)
+def _try_out(name: str, content: bytes, kernels: str) -> None:
+    """LiteRT checks the inside of its kernels by abort(), and a notebook's kernel would die without
+    a word: a model first runs in a process of its own, `trial.py`. KitError: it ended that."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "model.tflite"
+        file.write_bytes(content)
+        # -P: beside the program are modules of other names
+        done = run_program([sys.executable, "-P", TRIAL, file, kernels], SECONDS)
+    if done.code in NOT_ITS_DOING:
+        return
+    names = {-number: f"by {number.name}" for number in signal.Signals}
+    how = f"was ended {names.get(done.code, f'with code {done.code}')}"
+    if done.trouble or how.endswith("SIGKILL"):
+        how = f"took more than {SECONDS} s or all of the memory"
+    raise KitError(
+        f"LiteRT cannot run {name}: the process that tried {how}.",
+        "Its kernels end the process over numbers they cannot compute with. A training that "
+        "collapsed (all outputs the same, no ReLU active) leaves such scales; so does a damaged "
+        "file.",
+        "Look at the accuracy before converting; train again, with a smaller learning rate, and "
+        "convert anew, as notebook 02-quantize does.",
+    )
 
 
 @contextmanager
@@ -143,12 +161,6 @@ def _telling(path: Path) -> Iterator[None]:
         except (ValueError, RuntimeError) as error:
             said = error
     if said is not None:
-        raise _refused(path, str(said)) from said
-
-
-def _refused(path: Path, said: str) -> KitError:
-    """The words of LiteRT without repeats: it says the same for each node, and its callers too."""
-    words = " ".join(dict.fromkeys(line.strip() for line in said.splitlines() if line.strip()))
-    if len(words) > LONGEST_WORDS:
-        words = f"{words[: LONGEST_WORDS - 3]}..."
-    return not_a_model(path, f"LiteRT says: {words or 'nothing'}")
+        lines = dict.fromkeys(map(str.strip, str(said).splitlines()))  # each node says the same
+        words = shorten(" ".join(lines), LONGEST_WORDS, placeholder="...") or type(said).__name__
+        raise not_a_model(path, f"LiteRT says: {words}") from said

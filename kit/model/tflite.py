@@ -108,60 +108,55 @@ def read_model(path: str | Path) -> Model:
     content = read_content(path)
     Reference(path)  # LiteRT verifies the whole flatbuffer; the Python classes do not
     try:
-        return _model(path, content)
+        raw = schema.ModelT.InitFromPackedBuf(content, 0)
+        if len(raw.subgraphs) != 1:
+            raise ValueError(f"it has {len(raw.subgraphs)} subgraphs; the kit reads one")
+        graph = raw.subgraphs[0]
+        tensors = [_tensor(i, one, raw.buffers) for i, one in enumerate(graph.tensors)]
+        operators = [_operator(one, raw.operatorCodes, tensors) for one in graph.operators]
+        inputs, outputs = _listed(graph.inputs, tensors), _listed(graph.outputs, tensors)
+        return Model(path, tuple(tensors), tuple(operators), inputs, outputs)
     except Exception as error:  # the generated classes raise whatever a wrong offset leads to
         raise not_a_model(path, f"It cannot be read: {error or type(error).__name__}.") from error
 
 
-def _model(path: Path, content: bytes) -> Model:
-    raw = schema.ModelT.InitFromPackedBuf(content, 0)
-    if len(raw.subgraphs) != 1:
-        raise ValueError(f"it has {len(raw.subgraphs)} subgraphs; the kit reads one")
-    graph = raw.subgraphs[0]
-    tensors = tuple(_tensor(i, one, raw.buffers) for i, one in enumerate(graph.tensors))
-    operators = tuple(_operator(one, raw.operatorCodes, tensors) for one in graph.operators)
-    ends = (tuple(tensors[i] for i in indices) for indices in (graph.inputs, graph.outputs))
-    return Model(path, tensors, operators, *ends)
-
-
 def _tensor(index: int, raw: Any, buffers: Any) -> Tensor:
-    dtype = TYPES.get(raw.type, "unknown")
-    shape = tuple(_array(raw.shape, np.int64).tolist())
+    dtype, shape = TYPES.get(raw.type, "unknown"), _array(raw.shape, np.int64).tolist()
     quantization = raw.quantization or schema.QuantizationParametersT()
-    content = _array(buffers[raw.buffer].data, np.uint8)
-    if content.size and raw.sparsity is not None:
+    data = _array(buffers[raw.buffer].data, np.uint8)
+    if data.size and raw.sparsity is not None:
         raise ValueError(
             f"the weights of tensor {index} are sparse; convert without EXPERIMENTAL_SPARSITY"
         )
+    if data.size and dtype in OF_NUMPY:
+        data = data.view(np.dtype(dtype).newbyteorder("<")).reshape(shape)
     return Tensor(
         index,
         _text(raw.name),
-        shape,
+        tuple(shape),
         dtype,
         _array(quantization.scale, np.float32),
         _array(quantization.zeroPoint, np.int64),
         int(quantization.quantizedDimension),
-        _constant(content, dtype, shape) if content.size else None,
+        data if data.size else None,
     )
 
 
-def _constant(content: npt.NDArray[Any], dtype: str, shape: tuple[int, ...]) -> npt.NDArray[Any]:
-    if dtype not in OF_NUMPY:
-        return content
-    return content.view(np.dtype(dtype).newbyteorder("<")).reshape(shape)
-
-
-def _operator(raw: Any, codes: Any, tensors: tuple[Tensor, ...]) -> Operator:
+def _operator(raw: Any, codes: Any, tensors: list[Tensor]) -> Operator:
     code, options = codes[raw.opcodeIndex], raw.builtinOptions
     number = max(code.builtinCode, code.deprecatedBuiltinCode)
     return Operator(
         _text(code.customCode) or OPERATORS.get(number, str(number)),
-        tuple(None if i == -1 else tensors[i] for i in _array(raw.inputs, np.int64)),
-        tuple(tensors[i] for i in _array(raw.outputs, np.int64)),
+        _listed(raw.inputs, [*tensors, None]),  # -1, the last: an optional input that is absent
+        _listed(raw.outputs, tensors),
         ACTIVATIONS.get(getattr(options, "fusedActivationFunction", 0), "unknown"),
         float(getattr(options, "beta", 0.0)),  # as LiteRT: without options it is 0
         type(options).__name__ if options else "",
     )
+
+
+def _listed(indices: Any, tensors: list[Any]) -> tuple[Any, ...]:
+    return tuple(tensors[i] for i in _array(indices, np.int64))
 
 
 def _text(value: bytes | None) -> str:

@@ -81,9 +81,7 @@ scales = st.one_of(
 def test_a_multiplier_rounds_every_sum_as_doubles_do(x, w, y, lowest, count):
     """Python's round-half-even on exact doubles, made half-away, against the kernel's integers."""
     real = x * w / y
-    pair = exact_multiplier(real, (lowest, lowest + count - 1), (-255, 255))
-    assert pair is not None
-    multiplier, shift = pair
+    multiplier, shift = exact_multiplier(real, (lowest, lowest + count - 1), (-255, 255))
     assert 0 <= multiplier < 2**31 and 1 <= shift <= 62
     sums = np.arange(lowest, lowest + count)
     exact = np.abs(sums * real)

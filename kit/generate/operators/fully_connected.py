@@ -24,15 +24,15 @@ def lower(operator: Operator) -> Step:
     weights, bias = _constants(operator)
     assert weights.data is not None
     rows, columns = weights.shape
-    added = np.zeros(rows) if bias is None or bias.data is None else bias.data.ravel()
     make = _int8 if weights.dtype == "int8" else _float32
-    fields, arrays = make(operator, weights, added)
+    fields, arrays = make(operator, weights, bias)
     fields = {"inputs": columns, "outputs": rows} | fields
     arrays = {"weights": weights.data} | arrays
     return Step(f"nn_dense_{weights.dtype}", operator, fields, arrays, rows * columns)
 
 
-def _constants(operator: Operator) -> tuple[Tensor, Tensor | None]:
+def _constants(operator: Operator) -> tuple[Tensor, npt.NDArray[Any]]:
+    """The weights, and a bias for each row, 0 where there is none."""
     x, y = ends(operator)
     weights, bias = (*operator.inputs[1:], None, None)[:2]
     for tensor, what in ((weights, "weights"), (bias, "bias")):
@@ -56,7 +56,7 @@ def _constants(operator: Operator) -> tuple[Tensor, Tensor | None]:
         raise Refusal(f"{rows} rows of weights have {weights.scales.size} scales.")
     if weights.scales.size > 1 and weights.axis != 0:
         raise Refusal(f"the scales of {name_of(weights)} are not those of its rows.")
-    return weights, bias
+    return weights, np.zeros(rows) if bias is None or bias.data is None else bias.data.ravel()
 
 
 def _float32(operator: Operator, _weights: Tensor, bias: npt.NDArray[Any]) -> Parts:
@@ -78,37 +78,24 @@ def _int8(operator: Operator, weights: Tensor, bias: npt.NDArray[Any]) -> Parts:
     # 2.3.0. (Its Prepare multiplies in float32 too; the optimized kernels use that one.)
     scales = [x.scale * float(scale) / y.scale for scale in weights.scales]
     largest = np.abs(bias) + 255 * np.abs(table).sum(axis=1)
-    if max(largest.max(), (largest * np.array(scales)).max()) >= 2**31 - 256:
-        raise _not_exact(y, "LiteRT adds and rounds in 32 bits", largest, scales)
     if len(scales) == 1:
         lowest, highest = lowest.min(keepdims=True), highest.max(keepdims=True)
     minimum, maximum = int8_range(operator.activation, y)
     steps = minimum - y.zero_point, maximum - y.zero_point
-    reach = zip(lowest.tolist(), highest.tolist(), strict=True)
-    pairs = [exact_multiplier(s, sums, steps) for s, sums in zip(scales, reach, strict=True)]
-    found = [pair for pair in pairs if pair is not None]
-    if len(found) < len(pairs):
-        raise _not_exact(y, "a multiplier has 31 bits", largest, scales)
-    fields = {
-        "per_channel": int(len(pairs) > 1),
-        "output_zero_point": y.zero_point,
-        "minimum": minimum,
-        "maximum": maximum,
-    }
-    arrays = {
-        "bias": folded.astype(np.int32),
-        "multiplier": np.array([multiplier for multiplier, _ in found], np.int32),
-        "shift": np.array([shift for _, shift in found], np.uint8),
-    }
-    return fields, arrays
-
-
-def _not_exact(
-    y: Tensor, limit: str, largest: npt.NDArray[np.int64], scales: list[float]
-) -> Refusal:
-    return Refusal(
-        f"the sums of FULLY_CONNECTED {name_of(y)} do not fit: {limit}.",
-        f"They reach {largest.max():,}, times {max(scales):g}.",
-        "Make the layer smaller, train it again with smaller weights and biases, or convert anew: "
-        "the scales do not go together.",
-    )
+    try:
+        if max(largest.max(), (largest * np.array(scales)).max()) >= 2**31 - 256:
+            raise OverflowError("LiteRT adds and rounds in 32 bits")
+        reach = zip(scales, lowest.tolist(), highest.tolist(), strict=True)
+        pairs = [exact_multiplier(scale, (low, high), steps) for scale, low, high in reach]
+    except OverflowError as limit:
+        raise Refusal(
+            f"the sums of FULLY_CONNECTED {name_of(y)} do not fit: {limit}.",
+            f"They reach {largest.max():,}, times {max(scales):g}.",
+            "Make the layer smaller, train it again with smaller weights and biases, or convert "
+            "anew: the scales do not go together.",
+        ) from None
+    multipliers, shifts = zip(*pairs, strict=True)
+    fields = {"per_channel": int(len(pairs) > 1), "output_zero_point": y.zero_point}
+    fields |= {"minimum": minimum, "maximum": maximum}
+    arrays = {"multiplier": np.array(multipliers, np.int32), "shift": np.array(shifts, np.uint8)}
+    return fields, {"bias": folded.astype(np.int32)} | arrays
