@@ -35,94 +35,51 @@ def test_tensors_that_live_together_never_overlap(lives):
             assert apart or not life.overlaps(other)
 
 
-def cropped(reshape):
-    """A dense layer behind a slice of the input: data, not shape arithmetic."""
-    made = Tflite()
-    x, part = made.tensor((1, 8), "int8", 0.1, 7), made.tensor((1, 4), "int8", 0.1, 7)
-    edges = [made.tensor((2,), "int32", data=edge) for edge in ([0, 2], [1, 6], [1, 1])]
-    made.operator("STRIDED_SLICE", [x, *edges], [part])
-    if reshape:
-        target = made.tensor((2,), "int32", data=[1, 4])
-        part, before = made.tensor((1, 4), "int8", 0.1, 7), part
-        made.operator("RESHAPE", [before, target], [part])
-    return made, x, dense(made, part, 3, 4)
-
-
-def computed_bias():
-    """A float layer whose bias is what another makes."""
-    made = Tflite()
-    x, bias, y = (made.tensor((1, 2), "float32") for _ in range(3))
-    w = made.tensor((2, 2), "float32", data=np.eye(2))
-    made.dense(x, w, bias)
-    made.dense(x, w, y, bias)
-    return made, x, y
-
-
-def around_int8():
-    """What the converter makes by default: float32 outside, int8 inside."""
-    made = Tflite()
-    x, stored = made.tensor((1, 4), "float32"), made.tensor((1, 4), "int8", 0.1, 7)
-    made.operator("QUANTIZE", [x], [stored])
-    y, real = dense(made, stored, 3, 4), made.tensor((1, 3), "float32")
-    made.operator("DEQUANTIZE", [y], [real])
-    return made, x, real
-
-
-def of_types(data, weights, **quantized):
-    """A dense layer of these types."""
-    made = Tflite()
-    scale = {"scale": 0.1, "zero_point": 3} if data == "uint8" else {}
-    x, y = (made.tensor((1, 4), data, **scale) for _ in range(2))
-    w = made.tensor((4, 4), weights, **quantized, data=np.ones((4, 4)))
-    made.dense(x, w, y)
-    return made, x, y
-
-
-def shifted_weights():
-    """Weights with a zero point, which int8 of today does not have."""
-    made = Tflite()
-    x, y = made.tensor((1, 4), "int8", 0.1), made.tensor((1, 4), "int8", 0.1)
-    made.dense(x, made.tensor((4, 4), "int8", 0.1, 5, data=np.ones((4, 4))), y)
-    return made, x, y
-
-
-def float16():
-    """Weights that are made float32 on every run."""
-    made = Tflite()
-    x, y, w = (made.tensor(shape, "float32") for shape in ((1, 2), (1, 2), (2, 2)))
-    made.operator("DEQUANTIZE", [made.tensor((2, 2), "float16", data=np.eye(2))], [w])
-    made.dense(x, w, y)
-    return made, x, y
-
-
-def unknown():
-    """An operator for which there is no file."""
-    made = Tflite()
-    x, y = made.tensor((1, 4), "float32"), made.tensor((1, 4), "float32")
-    made.operator("LOGISTIC", [x], [y])
-    return made, x, y
-
-
-REFUSED = {
-    "a slice": (lambda: cropped(False), "it uses STRIDED_SLICE", "FULLY_CONNECTED"),
-    "a slice, reshaped": (lambda: cropped(True), "it uses STRIDED_SLICE", "FULLY_CONNECTED"),
-    "no file": (unknown, "it uses LOGISTIC", "FULLY_CONNECTED, RESHAPE, SOFTMAX"),
-    "a computed bias": (computed_bias, "the bias of a FULLY_CONNECTED are computed", ""),
-    "float outside": (around_int8, "converter's default", "inference_input_type = tf.int8"),
-    "uint8": (lambda: of_types("uint8", "uint8", scale=0.1), "uint8 is how older", "tf.int8"),
-    "weights alone": (lambda: of_types("float32", "int8", scale=0.1), "dynamic-range", "tf.int8"),
-    "float16": (float16, "float16", "tf.int8"),
-    "shifted weights": (shifted_weights, "zero point other than 0", ""),
+TABLE = np.ones((4, 4))
+TENSORS = {  # shape, dtype, scale, zero point, data; capital letters are constants
+    "x": ((1, 4), "int8", 0.1, 7),
+    "l": ((1, 8), "int8", 0.1, 7),
+    "u": ((1, 4), "uint8", 0.1, 3),
+    "r": ((1, 4), "float32"),
+    "w": (TABLE.shape, "float32"),
+    "X": (TABLE.shape, "int8", 0.1, 0, TABLE),
+    "Z": (TABLE.shape, "int8", 0.1, 5, TABLE),
+    "U": (TABLE.shape, "uint8", 0.1, 0, TABLE),
+    "R": (TABLE.shape, "float32", None, 0, TABLE),
+    "H": (TABLE.shape, "float16", None, 0, TABLE),
+    "B": ((2,), "int32", None, 0, [0, 2]),
+    "E": ((2,), "int32", None, 0, [1, 6]),
+    "S": ((2,), "int32", None, 0, [1, 1]),
+    "T": ((2,), "int32", None, 0, [1, 4]),
 }
+SLICE, KNOWN = "it uses STRIDED_SLICE", "FULLY_CONNECTED, RESHAPE, SOFTMAX"
 
 
-@pytest.mark.parametrize("case", REFUSED)
-def test_what_the_engine_cannot_do_is_named_with_its_cure(tmp_path, case):
+@pytest.mark.parametrize(
+    ("tensors", "operators", "words", "cure"),
+    [
+        ("lBESxXx", "STRIDED_SLICE 0123 4, FULLY_CONNECTED 45 6", SLICE, KNOWN),
+        ("lBESxTxXx", "STRIDED_SLICE 0123 4, RESHAPE 45 6, FULLY_CONNECTED 67 8", SLICE, KNOWN),
+        ("rr", "LOGISTIC 0 1", "it uses LOGISTIC", KNOWN),
+        ("rrRr", "FULLY_CONNECTED 02 1, FULLY_CONNECTED 021 3", "the bias of a FULLY", KNOWN),
+        ("rxXxr", "QUANTIZE 0 1, FULLY_CONNECTED 12 3, DEQUANTIZE 3 4", "converter's", "tf.int8"),
+        ("uUu", "FULLY_CONNECTED 01 2", "uint8 is how older", "tf.int8"),
+        ("rXr", "FULLY_CONNECTED 01 2", "dynamic-range", "tf.int8"),
+        ("rHwr", "DEQUANTIZE 1 2, FULLY_CONNECTED 02 3", "float16", "tf.int8"),
+        ("xZx", "FULLY_CONNECTED 01 2", "zero point other than 0", KNOWN),
+    ],
+)
+def test_what_the_engine_cannot_do_is_named_with_its_cure(
+    tmp_path, tensors, operators, words, cure
+):
     """LiteRT runs each of them; the open engine says what is in the way. (That the cure is one is
-    shown by networks.make, which does what it says.)"""
-    build_file, words, cure = REFUSED[case]
-    made, x, y = build_file()
-    path = made.write(tmp_path / "refused.tflite", [x], [y])
+    shown by networks.make, which does what it says.) The first tensor goes in, the last comes out.
+    """
+    made = Tflite()
+    indices = [made.tensor(*TENSORS[name]) for name in tensors]
+    for name, *ends in map(str.split, operators.split(", ")):
+        made.operator(name, *(map(int, end) for end in ends))
+    path = made.write(tmp_path / "refused.tflite", indices[:1], indices[-1:])
     Reference(path)
     with pytest.raises(KitError, match=r"cannot turn refused\.tflite into C") as error:
         generate_network(path, tmp_path / "network")
@@ -184,15 +141,8 @@ def test_a_step_of_two_inputs_or_outputs_overwrites_none(tmp_path, ends):
     model = read_model(made.write(tmp_path / "good.tflite", [x], [dense(made, x, 4, 4)]))
     tensors = {n: replace(model.input, index=90 + i) for i, n in enumerate("abcd")}
     tensors["x"] = model.input
-    steps = [
-        Step(
-            "nn",
-            Operator("ANY", *(tuple(tensors[n] for n in side) for side in end.split())),
-            {},
-            {},
-        )
-        for end in ends
-    ]
+    sides = [[tuple(tensors[n] for n in side) for side in end.split()] for end in ends]
+    steps = [Step("nn", Operator("ANY", *pair), {}, {}) for pair in sides]
     base = {tensor.index: tensor.index for step in steps for tensor in step.operator.outputs}
     model = replace(model, outputs=(steps[-1].output,))
     offsets, _ = place(model, steps, base | {model.input.index: model.input.index})

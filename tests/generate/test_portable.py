@@ -27,10 +27,10 @@ slow = settings(
 )
 
 
-def agrees(path, folder, count=50, seed=1):
-    """A model's C against the reference, to the last bit, on random inputs. The network."""
+def agrees(path, folder, inputs=None, seed=1):
+    """A model's C against the reference, to the last bit, also on random inputs. The network."""
     made = generate_network(path, folder / "network")
-    inputs = random_inputs(path, count, seed)
+    inputs = random_inputs(path, 50, seed) if inputs is None else inputs
     np.testing.assert_array_equal(HostNetwork(made).run(inputs), Reference(path).run(inputs))
     return made
 
@@ -82,10 +82,8 @@ def test_every_layer_equals_the_reference():
     interpreter.set_tensor(interpreter.get_input_details()[0]["index"], one)
     interpreter.invoke()
     ours = HostNetwork(network(EXAMPLE)).layers(one[0])
-    operators = [
-        op for op in read_model(path).operators if op.name in ("FULLY_CONNECTED", "SOFTMAX")
-    ]
-    assert len(ours) == len(operators) == len(network(EXAMPLE).layers)
+    operators = [op for op in read_model(path).operators if op.name != "RESHAPE"]
+    assert len(ours) == len(network(EXAMPLE).layers)
     for values, operator in zip(ours, operators, strict=True):
         reference = interpreter.get_tensor(operator.outputs[0].index)
         np.testing.assert_array_equal(values, reference[0])
@@ -96,9 +94,7 @@ def test_the_softmax_kernel_over_its_whole_range(tmp_path):
     path = make(Spec(10, (10,), None, True, False, True, True, 3.0, 7), tmp_path / "s.tflite")
     rows = [[v] * 10 for v in (-128, 0, 127)]
     rows += [[127 if i == j else -128 for i in range(10)] for j in range(10)]
-    inputs = np.array(rows, np.int8)
-    ours = HostNetwork(generate_network(path, tmp_path / "network")).run(inputs)
-    np.testing.assert_array_equal(ours, Reference(path).run(inputs))
+    agrees(path, tmp_path, np.array(rows, np.int8))
 
 
 def test_generating_twice_gives_the_same_bytes(tmp_path):
@@ -118,12 +114,10 @@ def test_a_name_cannot_break_the_c(tmp_path):
 
 def test_the_c_has_no_heap_and_no_float_in_the_int8_path(tmp_path):
     """The chip's int8 path uses integers only; the machine code shows it."""
-    names = ("dense_int8.c", "dense_int8_cortex_m4.c", "softmax_int8.c")
-    sources = [FIRMWARE / "nn" / name for name in names]
     flags = ["-target", "thumb-freestanding-eabihf", "-mcpu=cortex_m4+vfp4d16sp", "-O2", "-S"]
-    for source in sources:
+    for source in (FIRMWARE / "nn").glob("*_int8*.c"):
         listing = tmp_path / f"{source.stem}.s"
-        run_tool([zig(), "cc", *flags, f"-I{FIRMWARE / 'nn'}", source, "-o", listing], "Compiling")
+        run_tool([zig(), "cc", *flags, source, "-o", listing], "Compiling")
         instructions = listing.read_text()
         assert not re.search(r"^\s+v(mul|add|mla|div|cvt|ldr)\b", instructions, re.MULTILINE)
         assert not re.search(r"\b(malloc|free|__aeabi_f\w+|__aeabi_d\w+)\b", instructions)
@@ -165,16 +159,10 @@ def test_layers_that_share_a_constant_store_it_once(tmp_path):
     assert [layer.weights_bytes for layer in network.layers] == [network.weights_bytes, 0, 0]
 
 
-NAMES = [
-    'quote " and \\ and */ and /* and ??/',
-    "line\none/Übung/ネット;x",
-    "",
-    "a" * 3000 + "/b",
-    "%s %n",
-]
+NAMES = ('"\\ */ /* ??/ %s', "line\none/Übung/ネット;x", "", "a" * 3000 + "/b")
 
 
-@pytest.mark.parametrize("name", NAMES, ids=["marks", "letters", "none", "long", "percent"])
+@pytest.mark.parametrize("name", NAMES, ids=["marks", "letters", "none", "long"])
 @pytest.mark.parametrize("classes", [1, 20])
 def test_any_name_any_number_of_classes_and_any_batch(tmp_path, name, classes):
     """No softmax, other than ten outputs, a batch that is left open, and names of all kinds."""
@@ -191,7 +179,6 @@ def test_any_name_any_number_of_classes_and_any_batch(tmp_path, name, classes):
 def test_every_test_image_has_the_reference_scores(road):
     """Promise 1, on this computer: 10,000 images, ten scores each, no difference."""
     path = road["build"] / "digits_int8.tflite"
-    _, (images, _) = load_mnist()
-    inputs = pixels_to_input(images, read_model(path).input)
+    inputs = pixels_to_input(load_mnist()[1][0], read_model(path).input)
     ours = HostNetwork(road["build"] / "network").run(inputs)
     np.testing.assert_array_equal(ours, Reference(path).run(inputs))
