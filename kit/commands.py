@@ -138,7 +138,7 @@ def _generate(args: Args) -> Told:
 
 def _settings(args: Args) -> dict[str, Any]:
     """What was chosen for ST's tool, whose lines are shown as they come."""
-    chosen = {name: getattr(args, name) for name in ("compression", "optimization", "tool")}
+    chosen = {name: getattr(args, name) for name in ("compression", "optimization", "tool", "mcu")}
     return chosen | ({"watch": _watch} if args.engine == "xcubeai" else {})
 
 
@@ -346,6 +346,7 @@ ENGINE = {
     "--compression": "xcubeai: none, lossless, low, medium or high",
     "--optimization": "xcubeai: time, ram or balanced",
     "--tool": "xcubeai: ST's program or its folder, when not found",
+    "--mcu": f"xcubeai: the chip, as for build; default: {DEFAULT.name}",
 }
 MODE = "xcubeai: on this computer, or on a board with ST's validation program"
 EITHER = "either"

@@ -16,7 +16,6 @@ from stand_in.releases import Release
 
 OURS = "/* Written by the kit's stand-in for ST's tool, for tests. No line of it is ST's. */\n"
 NAMES = ("describe", "start", "error", "input", "run", "output")
-BEGIN, END = "_API_DECLARE_BEGIN\n", "_API_DECLARE_END\n"  # after STAI or AI, as every real file
 OTHER_NAME = """\
 #if defined(STAND_IN_ST_AI_H)
 #define stai_{name}_init(n) stand_in_init(n, __builtin_object_size(n, 0))
@@ -45,31 +44,20 @@ def write(
     with tempfile.TemporaryDirectory() as place:
         made = generate_portable(network.model.path, Path(place) / "made").folder
         texts = {path.name: path.read_text() for path in made.glob("*.[ch]")}
-    make, prefix = (_st_ai, "STAI") if api == "st-ai" else (_legacy, "AI")
-    files = make(release, network)
-    ends = f"\n{prefix}{BEGIN}{prefix}{END}#endif\n"
-    files["network.h"] = files["network.h"].replace("#endif\n", ends)
+    files = (_st_ai if api == "st-ai" else _legacy)(release, network)
     files["network_data.h"] = files.get("network_data.h", "") + texts["network_data.h"]
     files["network.c"] = _computation(texts["network.c"], texts["engine_config.h"])
-    files["network_data.c"] = _data(texts["network_data.c"], api, prefix)
+    head, _, arrays = texts["network_data.c"].partition("\n\n")
+    if api == "legacy":  # it ends in a macro word, as every real one does
+        arrays = f"AI_API_DECLARE_BEGIN\n{arrays}\n\nAI_API_DECLARE_END\n"
+    include = "stai.h" if api == "st-ai" else "ai_platform.h"
+    files["network_data.c"] = f'{head}\n#include "{include}"\n\n{arrays}'
     for file, text in files.items():
+        text = text.replace("AI_NETWORK", f"AI_{name.upper()}").replace('"network', f'"{name}')
         more = OTHER_NAME.format(name=name) if file == "network.h" and name != "network" else ""
         path = folder / file.replace("network", name)
-        path.write_text(OURS + _renamed(text, name) + more, encoding="ascii", newline="\n")
+        path.write_text(OURS + text + more, encoding="ascii", newline="\n")
     return sorted(file.replace("network", name) for file in files)
-
-
-def _data(text: str, api: str, prefix: str) -> str:
-    """The constants; in the legacy API they end in a macro word, as every real file does."""
-    head, _, arrays = text.partition("\n\n")
-    header = "stai.h" if api == "st-ai" else "ai_platform.h"
-    begin, end = (f"{prefix}{BEGIN}", f"\n\n{prefix}{END}") if api == "legacy" else ("", "")
-    return f'{head}\n#include "{header}"\n\n{begin}{arrays}{end}'
-
-
-def _renamed(text: str, name: str) -> str:
-    """C of "network" as that of another name: macros and names of files."""
-    return text.replace("AI_NETWORK", f"AI_{name.upper()}").replace('"network', f'"{name}')
 
 
 def _computation(network: str, config: str) -> str:
@@ -82,90 +70,81 @@ def _computation(network: str, config: str) -> str:
     )
 
 
-def _macros(lines: dict[str, object], guard: str, header: str) -> str:
-    body = "\n".join(f"#define {name} {value}" for name, value in lines.items())
-    return f'#ifndef {guard}\n#define {guard}\n#include "{header}"\n{body}\n#endif\n'
+def _header(guard: str, include: str, macros: str, rest: str = "") -> str:
+    """A header that defines `macros`, a line each."""
+    lines = "".join(f"#define {line}\n" for line in macros.splitlines())
+    return f'#ifndef {guard}\n#define {guard}\n#include "{include}"\n{lines}\n{rest}#endif\n'
 
 
 def _st_ai(release: Release, network: Network) -> dict[str, str]:
     p = "STAI_NETWORK"
-    lines: dict[str, object] = {
-        f"{p}_ORIGIN_MODEL_SIGNATURE": f'"0x{network.md5}"',
-        f"{p}_MODEL_NAME": '"network"',
-        f"{p}_CONTEXT_ALIGNMENT": 8,
-        f"{p}_CONTEXT_SIZE": 64,
-        f"{p}_NODES_NUM": f"({len(network.nodes)})",
-        f"{p}_MACC_NUM": f"({network.macc})",
-        **_st_ai_port("IN", network.model.input),
-        **_st_ai_port("OUT", network.model.output),
-        f"{p}_ACTIVATIONS_NUM": "(1)",
-        f"{p}_ACTIVATIONS_SIZE": f"({network.activations})",
-        f"{p}_ACTIVATIONS_SIZE_BYTES": f"({network.activations})",
-        f"{p}_ACTIVATION_1_SIZE_BYTES": f"({network.activations})",
-        f"{p}_WEIGHTS_SIZE_BYTES": f"({network.weights})",
-    }
-    details = "#ifndef NETWORK_DETAILS_H\n#define NETWORK_DETAILS_H\n#endif\n"
-    return {"network.h": _macros(lines, "STAI_NETWORK_H", "stai.h")} | (
-        {"network_details.h": details} if release.name == "Core 4.0" else {}
-    )
+    macros = f"""\
+{p}_ORIGIN_MODEL_SIGNATURE "0x{network.md5}"
+{p}_MODEL_NAME "network"
+{p}_CONTEXT_ALIGNMENT 8
+{p}_CONTEXT_SIZE 64
+{p}_NODES_NUM ({len(network.nodes)})
+{p}_MACC_NUM ({network.macc})
+{_st_ai_port(f"{p}_IN", network.model.input)}
+{_st_ai_port(f"{p}_OUT", network.model.output)}
+{p}_ACTIVATIONS_NUM (1)
+{p}_ACTIVATIONS_SIZE ({network.activations})
+{p}_ACTIVATIONS_SIZE_BYTES ({network.activations})
+{p}_ACTIVATION_1_SIZE_BYTES ({network.activations})
+{p}_WEIGHTS_SIZE_BYTES ({network.weights})"""
+    words = "STAI_API_DECLARE_BEGIN\nSTAI_API_DECLARE_END\n"
+    files = {"network.h": _header(f"{p}_H", "stai.h", macros, words)}
+    if release.name == "Core 4.0":
+        files["network_details.h"] = _header("NETWORK_DETAILS_H", "stai.h", "")
+    return files
 
 
-def _st_ai_port(way: str, tensor: Tensor) -> dict[str, object]:
-    p = f"STAI_NETWORK_{way}"
-    lines: dict[str, object] = {
-        f"{p}_NUM": "(1)",
-        f"{p}_1_NAME": "(NULL)",
-        f"{p}_1_FORMAT": f"(STAI_FORMAT_{FORMATS[tensor.dtype]})",
-        f"{p}_1_SHAPE": "{" + ",".join(map(str, tensor.shape)) + "}",
-        f"{p}_1_SIZE": f"({tensor.elements})" if way == "IN" else f"(({tensor.elements}))",
-        f"{p}_1_SIZE_BYTES": f"({tensor.bytes})",
-    }
-    if tensor.scale:
-        lines |= {f"{p}_1_SCALE": f"({tensor.scale!r}f)",
-                  f"{p}_1_ZERO_POINT": f"({tensor.zero_point})"}  # fmt: skip
-    return lines
+def _st_ai_port(p: str, tensor: Tensor) -> str:
+    size = f"({tensor.elements})" if p.endswith("_IN") else f"(({tensor.elements}))"
+    linear = f"{p}_1_SCALE ({tensor.scale!r}f)\n{p}_1_ZERO_POINT ({tensor.zero_point})"
+    return f"""\
+{p}_NUM (1)
+{p}_1_NAME (NULL)
+{p}_1_FORMAT (STAI_FORMAT_{FORMATS[tensor.dtype]})
+{p}_1_SHAPE {{{",".join(map(str, tensor.shape))}}}
+{p}_1_SIZE {size}
+{p}_1_SIZE_BYTES ({tensor.bytes})
+{linear if tensor.scale else ""}""".rstrip()
 
 
 def _legacy(release: Release, network: Network) -> dict[str, str]:
-    major, minor, micro = release.config.split(".")
-    version = {"AI_TOOLS_VERSION_MAJOR": major, "AI_TOOLS_VERSION_MINOR": minor,
-               "AI_TOOLS_VERSION_MICRO": micro}  # fmt: skip
-    lines = {
-        "AI_NETWORK_MODEL_NAME": '"network"',
-        "AI_NETWORK_ACTIVATIONS_ALIGNMENT": "(4)",
-        **_legacy_port("IN", network.model.input),
-        **_legacy_port("OUT", network.model.output),
-        "AI_NETWORK_N_NODES": f"({len(network.nodes)})",
-    }
-    if not release.says_formats:
-        lines = {macro: value for macro, value in lines.items() if not macro.endswith("_FORMAT")}
-    params = {
-        "AI_NETWORK_DATA_ACTIVATIONS_SIZE": f"({network.activations})",
-        "AI_NETWORK_DATA_ACTIVATIONS_COUNT": "(1)",
-        "AI_NETWORK_DATA_WEIGHTS_SIZE": f"({network.weights})",
-    }
+    parts = zip(("MAJOR", "MINOR", "MICRO"), release.config.split("."), strict=True)
+    version = "\n".join(f"AI_TOOLS_VERSION_{part} {number}" for part, number in parts)
+    macros = f"""\
+AI_NETWORK_MODEL_NAME "network"
+AI_NETWORK_ACTIVATIONS_ALIGNMENT (4)
+{_legacy_port("AI_NETWORK_IN", network.model.input)}
+{_legacy_port("AI_NETWORK_OUT", network.model.output)}
+AI_NETWORK_N_NODES ({len(network.nodes)})"""
+    if release.name.startswith("7."):
+        macros = re.sub(r"\w+_FORMAT .*\n", "", macros)
+    params = f"""\
+AI_NETWORK_DATA_ACTIVATIONS_SIZE ({network.activations})
+AI_NETWORK_DATA_ACTIVATIONS_COUNT (1)
+AI_NETWORK_DATA_WEIGHTS_SIZE ({network.weights})"""
+    words = "AI_API_DECLARE_BEGIN\nAI_API_DECLARE_END\n"
     files = {
-        "network.h": _macros(lines, "AI_NETWORK_H", "network_config.h"),
-        "network_config.h": _macros(version, "AI_NETWORK_CONFIG_H", "ai_platform.h"),
-        "network_data.h": _macros(params, "NETWORK_DATA_MACROS_H", "network_config.h"),
+        "network.h": _header("AI_NETWORK_H", "network_config.h", macros, words),
+        "network_config.h": _header("AI_NETWORK_CONFIG_H", "ai_platform.h", version),
     }
-    return (
-        files
-        if not release.has_params
-        else files
-        | {
-            "network_data_params.h": _macros(params, "NETWORK_DATA_PARAMS_H", "ai_platform.h"),
-            "network_data_params.c": '#include "network_data_params.h"\n',
-            "network_data.h": '#include "network_data_params.h"\n',
-        }
-    )
+    if release.name == "7.1":  # in which the parameters had no files of their own
+        data = _header("NETWORK_DATA_MACROS_H", "network_config.h", params)
+        return files | {"network_data.h": data}
+    return files | {
+        "network_data_params.h": _header("NETWORK_DATA_PARAMS_H", "ai_platform.h", params),
+        "network_data_params.c": '#include "network_data_params.h"\n',
+        "network_data.h": '#include "network_data_params.h"\n',
+    }
 
 
-def _legacy_port(way: str, tensor: Tensor) -> dict[str, object]:
-    product = " *  ".join(map(str, tensor.shape[1:]))
-    return {
-        f"AI_NETWORK_{way}_NUM": "(1)",
-        f"AI_NETWORK_{way}_1_FORMAT": f"(AI_BUFFER_FORMAT_{LEGACY_FORMATS[tensor.dtype]})",
-        f"AI_NETWORK_{way}_1_SIZE": f"({product})",
-        f"AI_NETWORK_{way}_1_SIZE_BYTES": f"({tensor.bytes})",
-    }
+def _legacy_port(p: str, tensor: Tensor) -> str:
+    return f"""\
+{p}_NUM (1)
+{p}_1_FORMAT (AI_BUFFER_FORMAT_{LEGACY_FORMATS[tensor.dtype]})
+{p}_1_SIZE ({" *  ".join(map(str, tensor.shape[1:]))})
+{p}_1_SIZE_BYTES ({tensor.bytes})"""

@@ -21,63 +21,43 @@ LIB = Path("Middlewares/ST/AI/Lib/GCC/ARMCortexM4")
 OURS = "/* A header of the kit's stand-in for ST's tool, for tests. No line of it is ST's. */\n"
 
 
-def install(root: Path, name: str, **behavior: Any) -> Path:
-    """Put the stand-in for a release into `root`.
-
-    Args:
-        root: the folder of the installation; it is made.
-        name: a key of RELEASES.
-        behavior: what it does wrong; see __main__.py.
-
-    Returns:
-        the program.
-    """
+def install(root: Path, name: str) -> None:
+    """Put the stand-in for a release, a key of RELEASES, into the folder `root`, which is made."""
     release = RELEASES[name]
     folder = root / "Utilities" / PLATFORMS.get(platform.system(), "linux")
-    folder.mkdir(parents=True)
-    behave(root, release=name, **behavior)
-    _headers(root / INC, release.cube, release.banner.partition(" v")[2] if release.is_core else "")
-    _libraries(root / LIB, release.library)
-    return _launcher(folder / release.program, root / BEHAVIOR)
+    for made in (folder, root / INC, root / LIB):
+        made.mkdir(parents=True)
+    behave(root, release=name)
+    # The main headers of both APIs, with the versions that ST's carry.
+    numbers = zip(("MAJOR", "MINOR", "MICRO"), release.config.split("."), strict=True)
+    lines = "".join(f"#define STAI_TOOLS_VERSION_{part} ({number})\n" for part, number in numbers)
+    if int(release.cube.split(".")[0]) >= 10:
+        _header(root / INC / "stai.h", "STAI", lines)
+    _header(root / INC / "ai_platform.h", "AI", "")
+    # The right library, and beside it the one that must not be taken.
+    for library in (release.library, release.library.replace("_GCC", "_GCC_PIC")):
+        (root / LIB / library).write_bytes(archive(compiled("cortex_m4", "eabihf")))
+    _launcher(folder / release.program, root / BEHAVIOR)
 
 
 def behave(root: Path, **behavior: Any) -> None:
-    """Say what an installation does, `release` among it."""
+    """Say what an installation does, `release` among it; see __main__.py."""
     (root / BEHAVIOR).write_text(json.dumps(behavior))
 
 
-def _launcher(path: Path, behavior: Path) -> Path:
+def _launcher(path: Path, behavior: Path) -> None:
     if os.name == "nt":
-        path = path.with_suffix(".cmd")
-        path.write_text(f'@"{sys.executable}" "{PROGRAM}" "{behavior}" %*\n', encoding="mbcs")
-        return path
-    path.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{PROGRAM}" "{behavior}" "$@"\n')
-    path.chmod(0o755)
-    return path
-
-
-def _headers(folder: Path, cube: str, core: str) -> None:
-    """The main headers of both APIs, with the versions that ST's carry."""
-    folder.mkdir(parents=True)
-    versions = zip(("MAJOR", "MINOR", "MICRO"), (core or "0.0.0").split("-")[0].split("."),
-                   strict=True)  # fmt: skip
-    lines = "".join(f"#define STAI_TOOLS_VERSION_{part} ({number})\n" for part, number in versions)
-    if core and int(cube.split(".")[0]) >= 10:
-        _header(folder / "stai.h", "STAI", lines)
-    _header(folder / "ai_platform.h", "AI", "")
+        line = f'@"{sys.executable}" "{PROGRAM}" "{behavior}" %*\n'
+        path.with_suffix(".cmd").write_text(line, encoding="mbcs")
+    else:
+        path.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{PROGRAM}" "{behavior}" "$@"\n')
+        path.chmod(0o755)
 
 
 def _header(path: Path, prefix: str, lines: str) -> None:
     words = "".join(f"#define {prefix}_API_DECLARE_{word}\n" for word in ("BEGIN", "END"))
     guard = path.name.upper().replace(".", "_")
     path.write_text(f"{OURS}#ifndef {guard}\n#define {guard}\n{words}{lines}#endif\n")
-
-
-def _libraries(folder: Path, name: str) -> None:
-    """The right library, and beside it the one that must not be taken."""
-    folder.mkdir(parents=True)
-    for one in (name, name.replace("_GCC", "_GCC_PIC")):
-        (folder / one).write_bytes(archive(compiled("cortex_m4", "eabihf")))
 
 
 def archive(content: bytes) -> bytes:

@@ -5,18 +5,15 @@ softmax; constants are the kernels and four bytes for each bias.
 """
 
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from kit.generate.graph import lower, place
 from kit.generate.step import Step
 from kit.model import Model, Tensor, read_model
 
-SHORT = {"int8": "int8", "float32": "f32"}
 
-
-@dataclass(frozen=True)
-class Node:
+class Node(NamedTuple):
     """One layer in ST's words. Sizes in bytes."""
 
     name: str
@@ -27,8 +24,7 @@ class Node:
     output: Tensor
 
 
-@dataclass(frozen=True)
-class Network:
+class Network(NamedTuple):
     """A model in ST's words; `md5` is that of the file that was given."""
 
     model: Model

@@ -10,7 +10,7 @@ from pathlib import Path
 from kit.errors import KitError
 from kit.generate.result import TensorInfo
 from kit.generate.xcubeai.figures import check_port, dtype_of
-from kit.generate.xcubeai.versions import AGAIN, FOR_F446, OLDEST, Version, numbers
+from kit.generate.xcubeai.versions import AGAIN, FOR_BOARD, OLDEST, Version, numbers
 
 NAMES = "engine_network.h"
 PREFIXES = {"st-ai": "STAI", "legacy": "AI"}
@@ -27,9 +27,10 @@ _NO_CODE = re.compile(r"//[^\n]*|/\*.*?\*/|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\
 
 @dataclass(frozen=True)
 class Code:
-    """Generated C: its folder, its API ("st-ai" or "legacy"), the network's name, and the text of
-    its headers."""
+    """Generated C: which version made it, its folder, its API ("st-ai" or "legacy"), the network's
+    name, and the text of its headers."""
 
+    version: Version
     folder: Path
     api: str
     name: str
@@ -38,7 +39,7 @@ class Code:
     def macro(self, name: str) -> str:
         """What a macro of this network stands for, such as "((10))"; "" where there is none."""
         line = rf"{_DEFINE}{PREFIXES[self.api]}_{self.name}_{name}[ \t]+(\S.*?)[ \t]*$"
-        found = re.search(line, self.headers, re.MULTILINE | re.IGNORECASE)
+        found = re.search(line, self.headers, re.M | re.I)
         return found[1] if found else ""
 
     def number(self, name: str) -> int:
@@ -61,9 +62,7 @@ def headers_in(folder: Path) -> dict[Path, str]:
     headers = filter(Path.is_file, folder.rglob("*.h"))
     for path in sorted(headers, key=lambda path: (len(path.parts), path)):
         wanted = rf"{_DEFINE}(STAI|AI)_{re.escape(path.stem)}_IN_NUM\b"
-        if prefix := re.search(
-            wanted, path.read_text("utf-8", "replace"), re.MULTILINE | re.IGNORECASE
-        ):
+        if prefix := re.search(wanted, path.read_text("utf-8", "replace"), re.M | re.I):
             found[path] = "st-ai" if prefix[1].upper() == "STAI" else "legacy"
     return found
 
@@ -73,8 +72,20 @@ def read_code(
 ) -> Code:
     """The generated C in a folder (for errors, `where`), the outermost of several copies; KitError
     where it is no network, or several, or a file of it or `and_ours` is missing or cut off."""
-    header, api = _only(headers_in(folder), where or folder)
-    name = header.stem
+    headers = headers_in(folder)
+    if not headers:
+        raise KitError(
+            f"There is no network.h of a network in {where or folder}.",
+            "No header there has one of ST's two APIs, under this or another name.",
+            f"{FOR_BOARD} Keep all the files.",
+        )
+    if len(names := sorted({header.stem for header in headers})) > 1:
+        raise KitError(
+            f"{where or folder} holds several networks: {', '.join(names)}.",
+            "The firmware takes one.",
+            "Give it a folder or a zip with the files of one network only.",
+        )
+    name, (header, api) = names[0], next(iter(headers.items()))
     endings = [end for end in ENDINGS[api] if version.cube != OLDEST or "params" not in end]
     files = sorted(filter(Path.is_file, header.parent.glob(f"{name}*.[ch]")))
     sources = {path.name: path.read_text("utf-8", "replace") for path in files}
@@ -93,25 +104,8 @@ def read_code(
             f"{'; '.join(told)}.",
             "Generate (or download) it again, on a disk with space, and keep its files together.",
         )
-    return Code(header.parent, api, name, "\n".join(sources.get(name + end, "") for end in PARTS))
-
-
-def _only(headers: dict[Path, str], where: Path) -> tuple[Path, str]:
-    """The header of the one network."""
-    names = sorted({header.stem for header in headers})
-    if len(names) > 1:
-        raise KitError(
-            f"{where} holds several networks: {', '.join(names)}.",
-            "The firmware takes one.",
-            "Give it a folder or a zip with the files of one network only.",
-        )
-    for header, api in headers.items():
-        return header, api
-    raise KitError(
-        f"There is no network.h of a network in {where}.",
-        "No header there has one of ST's two APIs, under this or another name.",
-        f"{FOR_F446} Keep all the files.",
-    )
+    text = "\n".join(sources.get(name + end, "") for end in PARTS)
+    return Code(version, header.parent, api, name, text)
 
 
 def open_end(text: str) -> str:
@@ -148,8 +142,8 @@ def open_end(text: str) -> str:
     return "" if code.strip() else "it is empty"
 
 
-def check_code(code: Code, version: Version, ports: tuple[TensorInfo, TensorInfo]) -> None:
-    """Raise KitError unless C is of `version`, has the input and output `ports`, and keeps its
+def check_code(code: Code, ports: tuple[TensorInfo, TensorInfo]) -> None:
+    """Raise KitError unless C is of its version, has the input and output `ports`, and keeps its
     activations in one piece."""
     for way, name, tensor in zip(("IN", "OUT"), ("input", "output"), ports, strict=True):
         elements, size = code.number(f"{way}_1_SIZE"), code.number(f"{way}_1_SIZE_BYTES")
@@ -168,10 +162,10 @@ def check_code(code: Code, version: Version, ports: tuple[TensorInfo, TensorInfo
             raise KitError(
                 f"This network splits its activations into {code.number(name)} pools.",
                 "The firmware gives it one: the chip's RAM is in one piece.",
-                f"{FOR_F446} Leave out a file of memory pools.",
+                f"{FOR_BOARD} Leave out a file of memory pools.",
             )
     if code.api == "legacy":
-        version.check_header(code.headers, f"{code.name}_config.h")
+        code.version.check_header(code.headers, f"{code.name}_config.h")
 
 
 def write_names(code: Code, ports: tuple[TensorInfo, TensorInfo], folder: Path) -> None:

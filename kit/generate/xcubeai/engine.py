@@ -18,9 +18,9 @@ from kit.generate.xcubeai.c_code import MAIN_HEADERS, Code, headers_in, read_cod
 from kit.generate.xcubeai.figures import Figures, gather_figures
 from kit.generate.xcubeai.find import find_tool
 from kit.generate.xcubeai.refusals import described_model
-from kit.generate.xcubeai.runtime import check_parts, pick_library, runtime_of, write_note
+from kit.generate.xcubeai.runtime import NOTE, TEXT, check_parts, pick_library, runtime_of
 from kit.generate.xcubeai.tool import Settings, ask_tool, open_job, work_folder
-from kit.generate.xcubeai.versions import CORE
+from kit.generate.xcubeai.versions import BOARDS, CORE
 from kit.model import input_range
 from kit.paths import replacing
 from kit.provenance import digest
@@ -38,15 +38,14 @@ def generate_by_st(path: Path, out: Path, settings: Settings | None = None) -> G
     tool or from a zip it made; after an error, which is a KitError, nothing is written."""
     chosen = settings or Settings()
     if chosen.from_zip:
-        with open_zip(path, Path(chosen.from_zip), chosen) as (figures, code, runtime):
-            return _keep(path, out, chosen, figures, code, runtime)
+        with open_zip(path, Path(chosen.from_zip), chosen) as parts:
+            return _keep(path, out, chosen, *parts)
     with open_job(path, chosen) as job:
         figures = job.run("generate")
         code = read_code(job.output, job.version)
         root = job.tool.root or job.tool.program.parent  # without Middlewares, which is then said
         library = pick_library(root / LIBRARIES, figures.library)
-        runtime = runtime_of(job.version, code.api, root / HEADERS, library)
-        return _keep(path, out, chosen, figures, code, runtime)
+        return _keep(path, out, chosen, figures, code, runtime_of(code, root / HEADERS, library))
 
 
 @contextmanager
@@ -56,27 +55,25 @@ def open_zip(
     """What a zip made of the model at `path` holds, unpacked for as long as the block runs. Raises
     KitError: it is no such zip, made from another model, or cannot follow the settings."""
     model = described_model(path)
-    if settings.compression or settings.optimization or settings.tool:
+    if settings.compression or settings.optimization or settings.tool or settings.mcu:
         raise KitError(
             "A zip is already made.",
-            "--compression, --optimization and --tool cannot change what is in it.",
+            "--compression, --optimization, --mcu and --tool cannot change what is in it.",
             "Choose them in ST Edge AI Developer Cloud, or leave out --from-zip.",
         )
     with work_folder() as work:
         unpack_zip(zip_file, work)
         beside = [header.parent for header in headers_in(work)][:1]
         figures = gather_figures([*beside, work], "generate", model)
-        if (version := figures.version) is None:
+        if figures.version is None:
             raise _not_usable(zip_file, "The report in it does not say a version that is known.")
-        code = read_code(work, version, zip_file)
+        code = read_code(work, figures.version, zip_file)
         headers = sorted(work.rglob(MAIN_HEADERS[code.api]), key=lambda header: len(header.parts))
         if not headers:
             raise _not_usable(zip_file, f"There is no {MAIN_HEADERS[code.api]} in it.")
-        remark = _compared(
-            path, zip_file, code, figures.model_hash if version.tool == CORE else None
-        )
+        remark = _compared(path, zip_file, code, figures.model_hash or "")
         library = pick_library(work, figures.library, zip_file)
-        yield figures, code, runtime_of(version, code.api, headers[0].parent, library, remark)
+        yield figures, code, runtime_of(code, headers[0].parent, library, remark)
 
 
 def unpack_zip(path: Path, folder: Path) -> None:
@@ -88,8 +85,7 @@ def unpack_zip(path: Path, folder: Path) -> None:
             kept = [one for one in members if PurePosixPath(one.filename).suffix.lower() in KEPT]
             if sum(member.file_size for member in kept) > LARGEST:
                 raise ValueError(f"unpacked it would have more than {LARGEST:,} bytes")
-            for member in kept:
-                archive.extract(member, folder)  # which drops "..", drives and a leading slash
+            archive.extractall(folder, kept)  # which drops "..", drives and a leading slash
     except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
         raise _not_usable(path, f"It is damaged or not a zip: {error}.") from error
 
@@ -98,18 +94,21 @@ def _not_usable(path: Path, why: str) -> KitError:
     return KitError(
         f"{path} is not a usable zip of ST Edge AI Developer Cloud.",
         why,
-        "Upload the .tflite there, choose NUCLEO-F446RE, generate, and download the code again.",
+        f"Upload the .tflite there, choose {BOARDS}, generate, and download the code again.",
     )
 
 
-def _compared(path: Path, zip_file: Path, code: Code, model_hash: str | None) -> str:
+def _compared(path: Path, zip_file: Path, code: Code, hash_told: str) -> str:
     """A remark where a zip does not say from which model it was made, "" where it is this one. The
     st-ai API carries the MD5 of the model's file in the C, and from Core 9.0 on the report does.
     (What the older reports have under this name is not that.)"""
-    told = code.macro("ORIGIN_MODEL_SIGNATURE").strip('"') or model_hash or ""
+    told = code.macro("ORIGIN_MODEL_SIGNATURE").strip('"')
+    told = told or (hash_told if code.version.tool == CORE else "")
     if not re.fullmatch(r"0x(?!0+$)[\da-f]{32}", told, re.IGNORECASE):
-        return (f"It was not compared whether {zip_file.name} was made from {path.name}: "
-                "it does not say the MD5 of its model.")  # fmt: skip
+        return (
+            f"It was not compared whether {zip_file.name} was made from {path.name}: it does not "
+            "say the MD5 of its model."
+        )
     own = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
     if told[2:].lower() != own:
         raise KitError(
@@ -141,7 +140,9 @@ def _keep(
         if chosen.from_zip:
             runtime = _move_in(runtime, code.folder, folder)
         write_names(code, ports, folder)
-        write_note(folder, f"{runtime.tool} {runtime.version}")
+        note = TEXT.format(tool=code.version)  # ST's terms, in words; and all is kept out of git
+        (folder / NOTE).write_text(note, encoding="ascii", newline="\n")
+        (folder / ".gitignore").write_text("*\n", encoding="ascii")
         told = ("layers", "weights_bytes", "kernel_flash_bytes", "kernel_ram_bytes")
         Generated(
             folder,

@@ -1,15 +1,14 @@
 """What the tool says about a network, in network_c_info.json (schema 2.0, from Core 1.0 on) and a
 text report (X-CUBE-AI 6.0 to ST Edge AI Core 4.0): read, and compared.
 
-Of the report, lines `label : value`, the row "RT total", the name of the runtime library and the
-table "C-Layers" are read. Lines that are not known are passed over, in any order; two lines that
-contradict each other, and numbers written in another way, are errors.
+Lines of the report that are not known are passed over, in any order; two lines that contradict each
+other, and numbers written in another way, are errors.
 """
 
 import json
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -18,28 +17,23 @@ import numpy as np
 
 from kit.errors import KitError
 from kit.generate.result import Layer, TensorInfo
-from kit.generate.xcubeai.versions import AGAIN, CORE, FOR_F446, Version, version_in
+from kit.generate.xcubeai.versions import AGAIN, CORE, FOR_BOARD, Version, version_in
 from kit.model import Model
 
 SCHEMA = "2.0"
 TAKEN = ("int8", "float32")
 KINDS = {"f": "float", "u": "uint", "s": "int", "i": "int"}
-LABELS = {"macc": "macs", "weights (ro)": "weights_bytes", "activations (rw)": "activations_bytes"}
-COUNT = r"\d{1,3}(?:,\d{3})+|\d+"
+APART = "The tool's description of the network contradicts"
+COUNT = r"(?:\d{1,3}(?:,\d{3})+|\d+)"
 TYPE = r"(?:ai_)?(?:(?:u?int|[usi])(?:8|16|32)|f(?:loat)?(?:16|32)|float)"
-_FORMAT = re.compile(r"(?:^|_)(?:(float|f)(16|32|64)?|(u?int|[usi])(8|16|32|64))$", re.I)
-_LINE = re.compile(r"^[ \t]*(\S[^:|\n]*?)[ \t]*:[ \t]+(\S.*?)[ \t]*$", re.M)
-_SHAPES = [  # int8(1x14), 14 Bytes; older: ai_i8, …, (1, 1, 14)
-    re.compile(rf"\b({TYPE})\(([\dx]+)\)", re.I),
-    re.compile(rf"\b({TYPE})\b.*\(([\d, ]+)\)", re.I),
-]
+_FORMAT = re.compile(r"(?:^|_)(float|f|u?int|[usi])(8|16|32|64)?$", re.I)
+_SHAPE = re.compile(  # int8(1x14), 14 Bytes; older: ai_i8, …, (1, 1, 14)
+    rf"\b(?P<type>{TYPE})(?:\((?P<shape>[\dx]+)\)|\b.*\((?P<older>[\d, ]+)\))", re.I
+)
 _LINEAR = re.compile(  # QLinear(0.19,-8,int8); older: scale=0.19, zero=-8
     r"(?:QLinear\(|\bs(?:cale)?=)([-+.\de]+)(?:,|.*?\bz(?:p|ero(?:_point)?)=)(-?\d+)"
 )
-_TOTAL = re.compile(rf"^\s*RT total\s+({COUNT})\s+[\d.]+%\s+({COUNT})\s+[\d.]+%", re.M)
-_LIBRARY = re.compile(r"^\s*(NetworkRuntime\w+\.a)\s", re.M)
 _ROW = re.compile(rf"^\s*\d+\s+(\S+)\s+\d+\s+(\S+)\s+({COUNT})\s+({COUNT})\s+I:", re.M)
-APART = "The tool's description of the network contradicts"
 
 
 @dataclass(frozen=True)
@@ -83,7 +77,10 @@ def gather_figures(
             f"Neither a report nor *_c_info.json is in {' and '.join(map(str, folders))}.",
             AGAIN,
         )
-    told = _combined(read_description(info), told) if info else told
+    if info:
+        flash = {"layers": told["layers"]} if "layers" in told else {}  # what they take there
+        what = f"{APART} itself: not one run wrote it."
+        told = _merged(what, {"the report": told, "the JSON file": read_description(info)}) | flash
     needed = (field.name for field in fields(Figures) if field.default is MISSING)
     if missing := [name.replace("_", " ") for name in needed if name not in told]:
         raise KitError(
@@ -91,11 +88,16 @@ def gather_figures(
             "The file is cut off, or of a version with another layout.",
             AGAIN,
         )
-    parts = sum(layer.macs for layer in told["layers"])
-    _agree(f"{APART} itself.", "macs", {"the total": told["macs"], "the layers": parts})
+    parts = {"macs": sum(layer.macs for layer in told["layers"])}
+    _merged(f"{APART} itself.", {"the total": told, "the layers": parts})
     if ran and told.get("version", ran).number[:2] != ran.number[:2]:
-        _agree(f"{APART} the tool.", "version", {"the tool": ran, "its files": told["version"]})
-    return Figures(**told | _exact(told, model) if model else told)
+        _merged(f"{APART} the tool.", {"the tool": {"version": ran}, "its files": told})
+    if model:  # a report rounds the scales, or is silent
+        exact = {"input": TensorInfo.of(model.input), "output": TensorInfo.of(model.output)}
+        sides = {"what the tool made": told, model.path.name: exact}
+        advice = "Generate again from this model, or name the model it was made from."
+        told = _merged(f"What the tool made is not {model.path.name}.", sides, advice)
+    return Figures(**told)
 
 
 def _find_file(folders: list[Path], name: str) -> Path | None:
@@ -103,32 +105,17 @@ def _find_file(folders: list[Path], name: str) -> Path | None:
     return next(found, None)
 
 
-def _combined(info: dict[str, Any], report: dict[str, Any]) -> dict[str, Any]:
-    """What both say, once; of the layers, the report says what their weights take in flash."""
-    for name in (field.name for field in fields(Figures) if field.name in info.keys() & report):
-        if name != "model_hash":  # which need not be of the same: see engine.py
-            sides = {"the JSON file": info[name], "the report": report[name]}
-            _agree(f"{APART} itself: not one run wrote it.", name, sides)
-    return report | info | {"layers": report.get("layers", info["layers"])}
-
-
-def _exact(told: dict[str, Any], model: Model) -> dict[str, TensorInfo]:
-    """Input and output of the .tflite: a report rounds the scales or is silent."""
-    exact: dict[str, TensorInfo] = {}
-    for name, tensor in (("input", model.input), ("output", model.output)):
-        own = TensorInfo(tensor.shape, tensor.dtype, tensor.scale, tensor.zero_point, tensor.bytes)
-        exact[name] = own
-        sides = {"what the tool made": told[name], model.path.name: own}
-        advice = "Generate again from this model, or name the model it was made from."
-        _agree(f"What the tool made is not {model.path.name}.", name, sides, advice)
-    return exact
-
-
-def _agree(what: str, name: str, sides: dict[str, Any], next_step: str = AGAIN) -> None:
-    """Raise KitError where two sides say different things of a field of `Figures`."""
-    if not _same(*sides.values()):
-        said = ", ".join(f"{_words(told)} in {side}" for side, told in sides.items())
-        raise KitError(what, f"{name.replace('_', ' ').capitalize()}: {said}.", next_step)
+def _merged(what: str, sides: dict[str, dict[str, Any]], next_step: str = AGAIN) -> dict[str, Any]:
+    """The fields of `Figures` that two sides tell, the second counting; KitError where they say
+    different things of one. (The hash need not be of the same: see engine.py.)"""
+    one, other = sides.values()
+    for name in (
+        field.name for field in fields(Figures) if field.name in one.keys() & other.keys()
+    ):
+        if name != "model_hash" and not _same(one[name], other[name]):
+            said = ", ".join(f"{_words(told[name])} in {side}" for side, told in sides.items())
+            raise KitError(what, f"{name.replace('_', ' ').capitalize()}: {said}.", next_step)
+    return one | other
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -140,17 +127,14 @@ def _same(one: Any, other: Any) -> bool:
         return [layer.macs for layer in one] == [layer.macs for layer in other]
     if not isinstance(one, TensorInfo):
         return bool(one == other)
-    if (
-        one.scale
-        and other.scale
-        and not (
-            math.isclose(one.scale, other.scale, rel_tol=1e-5, abs_tol=6e-10)
-            and one.zero_point == other.zero_point
-        )
-    ):
-        return False
-    alike = [(t.dtype, t.bytes, [size for size in t.shape if size != 1]) for t in (one, other)]
-    return alike[0] == alike[1]
+    alike = [
+        (tensor.dtype, [size for size in tensor.shape if size != 1]) for tensor in (one, other)
+    ]
+    linear = not (one.scale and other.scale) or (
+        math.isclose(one.scale, other.scale, rel_tol=1e-5, abs_tol=6e-10)
+        and one.zero_point == other.zero_point
+    )
+    return alike[0] == alike[1] and linear
 
 
 def _words(told: Any) -> str:
@@ -183,9 +167,8 @@ def read_description(path: Path) -> dict[str, Any]:
 
 def dtype_of(name: str) -> str:
     """The dtype of STAI_FORMAT_S8, ai_i8, f32 and the like; another type keeps its own name."""
-    if not (found := _FORMAT.search(name)):
-        return name
-    return KINDS[(found[1] or found[3])[0].lower()] + (found[2] or found[4] or "32")
+    found = _FORMAT.search(name)
+    return KINDS[found[1][0].lower()] + (found[2] or "32") if found else name
 
 
 def check_port(way: str, dtypes: Sequence[str]) -> None:
@@ -207,6 +190,25 @@ def check_port(way: str, dtypes: Sequence[str]) -> None:
         )
 
 
+def _count(value: Any) -> int:
+    """A whole number of 0 or more; in a report with commas and a unit: "3,508 B (3.43 KiB)"."""
+    if type(value) is int and value >= 0:
+        return value
+    found = re.match(rf"({COUNT})(?![\d.,])", value) if isinstance(value, str) else None
+    if not found:
+        raise ValueError(f"{value!r} does not begin with a whole number")
+    return int(found[1].replace(",", ""))
+
+
+def _tensor(
+    shape: tuple[int, ...], name: str, linear: tuple[float, int], size: int = 0
+) -> TensorInfo:
+    """A tensor of a type of ST's; `size` counts where that is not known."""
+    dtype = dtype_of(name)
+    known = math.prod(shape) * np.dtype(dtype).itemsize if dtype in np.sctypeDict else size
+    return TensorInfo(shape, dtype, *linear, known)
+
+
 def parse_info(text: str) -> dict[str, Any]:
     """The figures in the text of network_c_info.json."""
     content = json.loads(text)
@@ -218,7 +220,7 @@ def parse_info(text: str) -> dict[str, Any]:
             "This network was made for another target.",
             "Its description has no graph that a processor computes, as those for the Neural-ART "
             "accelerator of the STM32N6.",
-            FOR_F446,
+            FOR_BOARD,
         )
     graph, sizes = content["graphs"][0], content["memory_footprint"]
     buffers = {buffer["id"]: buffer for buffer in content["buffers"]}
@@ -245,16 +247,6 @@ def parse_info(text: str) -> dict[str, Any]:
     return told
 
 
-def _count(value: Any) -> int:
-    """A whole number of 0 or more; in a report with commas and a unit: "3,508 B (3.43 KiB)"."""
-    if type(value) is int and value >= 0:
-        return value
-    found = re.match(rf"({COUNT})(?![\d.,])", value) if isinstance(value, str) else None
-    if not found:
-        raise ValueError(f"{value!r} does not begin with a whole number")
-    return int(found[1].replace(",", ""))
-
-
 def _json_tensor(buffer: dict[str, Any]) -> TensorInfo:
     """A buffer; its own size may be more than its values, as some kernels read beyond the end."""
     scales, offsets = buffer["intq"].get("scales"), buffer["intq"].get("offsets")
@@ -275,24 +267,19 @@ def _json_layer(node: dict[str, Any], buffers: dict[int, dict[str, Any]]) -> Lay
     return Layer(str(node["name"]), kind, _count(node["macc"]), weights, None)
 
 
-def _tensor(
-    shape: tuple[int, ...], name: str, linear: tuple[float, int], size: int = 0
-) -> TensorInfo:
-    """A tensor of a type of ST's; `size` counts where that is not known."""
-    dtype = dtype_of(name)
-    known = math.prod(shape) * np.dtype(dtype).itemsize if dtype in np.sctypeDict else size
-    return TensorInfo(shape, dtype, *linear, known)
-
-
 def parse_report(text: str) -> dict[str, Any]:
     """The figures in a report's text. Raises ValueError, and KitError for what is not taken."""
     found: dict[str, Any] = {}
     if version := version_in(text):
         version.check_age()  # before it is read: its layout is another one
         found["version"] = version
-    for name, figure in _told(text):
-        if found.setdefault(name, figure) != figure:
-            raise ValueError(f"{name} is {found[name]} in one line and {figure} in another")
+    text = "\n".join(text.splitlines())
+    text = re.sub(r"\n {10,}(?:: +)?(?=\S)", " ", text)  # so far in, a line continues another
+    for name, (pattern, read) in LINES.items():
+        for line in re.finditer(pattern, text, re.M):
+            figure = read(*line.groups())
+            if found.setdefault(name, figure) != figure:
+                raise ValueError(f"{name} is {found[name]} in one line and {figure} in another")
     if table := re.search(r"C-Layers \((\d+)\)", text):
         rows = _ROW.findall(text[table.end() :])
         if len(rows) != int(table[1]):
@@ -304,31 +291,35 @@ def parse_report(text: str) -> dict[str, Any]:
     return found
 
 
-def _told(text: str) -> Iterator[tuple[str, Any]]:
-    """What lines say, by the fields of `Figures`; one indented by ten or more continues another."""
-    joined = re.sub(r"\n {10,}(?:: +)?(?=\S)", " ", "\n".join(text.splitlines()))
-    for label, value in _LINE.findall(joined):
-        if label in LABELS:
-            yield LABELS[label], _count(value)
-        elif label == "model_hash":
-            yield label, value
-        elif label == "ram (total)" and "=" in value:
-            parts = value.partition("=")[2].split("+")[1:]
-            yield "io_bytes", sum(_count(part.strip()) for part in parts)
-        elif port := re.fullmatch(r"(input|output)( \d+/(\d+))?", label):
-            tensor = _report_tensor(value)
-            check_port(port[1], [tensor.dtype] * int(port[3] or 1))
-            yield port[1], tensor
-    for flash, ram in _TOTAL.findall(text):
-        yield "kernel_flash_bytes", _count(flash)
-        yield "kernel_ram_bytes", _count(ram)
-    yield from (("library", library) for library in _LIBRARY.findall(text))
+def _outside(sizes: str) -> int:
+    """Input and output of "748 + 14 + 5", where they are not within the activations."""
+    return sum(_count(size.strip()) for size in sizes.split("+")[1:])
 
 
-def _report_tensor(text: str) -> TensorInfo:
-    found = next(filter(None, (shape.search(text) for shape in _SHAPES)), None)
+def _report_port(way: str, count: str | None, text: str) -> TensorInfo:
+    found = _SHAPE.search(text)
     if not found:
         raise ValueError(f"{text!r} does not describe a tensor in a known way")
     linear = _LINEAR.search(text)
+    shape = tuple(map(int, re.findall(r"\d+", found["shape"] or found["older"])))
     told = (float(linear[1]), int(linear[2])) if linear else (0.0, 0)
-    return _tensor(tuple(map(int, re.findall(r"\d+", found[2]))), found[1], told)
+    tensor = _tensor(shape, found["type"], told)
+    check_port(way, [tensor.dtype] * int(count or 1))
+    return tensor
+
+
+_LINE = r"^[ \t]*{}[ \t]*:[ \t]+(\S.*?)[ \t]*$"
+_PORT = r"({})(?: \d+/(\d+))?"
+LINES: dict[str, tuple[str, Callable[..., Any]]] = {
+    "macs": (_LINE.format("macc"), _count),
+    "weights_bytes": (_LINE.format(r"weights \(ro\)"), _count),
+    "activations_bytes": (_LINE.format(r"activations \(rw\)"), _count),
+    "io_bytes": (r"^[ \t]*ram \(total\)[ \t]*:[^=\n]+=(.*)", _outside),
+    "input": (_LINE.format(_PORT.format("input")), _report_port),
+    "output": (_LINE.format(_PORT.format("output")), _report_port),
+    "kernel_flash_bytes": (rf"^\s*RT total\s+({COUNT})\s+[\d.]+%\s+{COUNT}\s+[\d.]+%", _count),
+    "kernel_ram_bytes": (rf"^\s*RT total\s+{COUNT}\s+[\d.]+%\s+({COUNT})\s+[\d.]+%", _count),
+    "library": (r"^\s*(NetworkRuntime\w+\.a)\s", str),
+    "model_hash": (_LINE.format("model_hash"), str),
+}
+"""In a report, by the fields of `Figures`: the pattern of a line, and what reads its groups."""

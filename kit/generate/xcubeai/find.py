@@ -55,9 +55,6 @@ class Search:
     tools: tuple[StTool, ...]
     places: dict[str, str]
 
-    def __str__(self) -> str:
-        return "; ".join(f"{place}: {found or 'nothing'}" for place, found in self.places.items())
-
 
 def find_tool(setting: str | Path | None = None) -> StTool:
     """The tool to use: the preferred one, or that at `setting`, a program or an installation.
@@ -66,7 +63,8 @@ def find_tool(setting: str | Path | None = None) -> StTool:
     if search.tools:
         return search.tools[0]
     what = f"There is no tool of ST at {setting}." if setting else "ST's tool was not found."
-    raise KitError(what, f"Looked at {search}.", HOW_TO_GET)
+    places = (f"{place}: {found or 'nothing'}" for place, found in search.places.items())
+    raise KitError(what, f"Looked at {'; '.join(places)}.", HOW_TO_GET)
 
 
 def look(setting: str | Path | None = None) -> Search:

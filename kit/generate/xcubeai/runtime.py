@@ -2,7 +2,6 @@
 what ST's license allows: SLA0044 (X-CUBE-AI up to 10) and SLA0104 (ST Edge AI Core from 2.0 on)
 allow execution on ST's devices only, and no redistribution under open-source terms."""
 
-from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from elftools.elf.elffile import ELFFile
 from kit.errors import KitError
 from kit.generate.result import Generated, Runtime, TensorInfo
 from kit.generate.xcubeai.c_code import MAIN_HEADERS, NAMES, Code, check_code, read_code
-from kit.generate.xcubeai.versions import SAME_ROOT, Version, library_version
+from kit.generate.xcubeai.versions import BOARDS, SAME_ROOT, Version, library_version
 
 ELF = b"\x7fELF"  # how each object in an archive begins
 ATTRIBUTES, TAGS = ".ARM.attributes", ("TAG_CPU_ARCH", "TAG_FP_ARCH", "TAG_ABI_VFP_ARGS")
@@ -41,21 +40,15 @@ def pick_library(folder: Path, measured: str | None, where: Path | None = None) 
     )
 
 
-def runtime_of(version: Version, api: str, include: Path, library: Path, note: str = "") -> Runtime:
-    """Headers and a library as the runtime of what `version` generated with an API."""
-    return Runtime(api, version.tool, version.text, include, library, version.cube, note)
+def runtime_of(code: Code, include: Path, library: Path, remark: str = "") -> Runtime:
+    """Headers and a library as the runtime of generated C."""
+    version = code.version
+    return Runtime(code.api, version.tool, version.text, include, library, version.cube, remark)
 
 
-def check_linkable(made: Generated) -> None:
+def check_linkable(made: Generated, runtime: Runtime) -> None:
     """Check once more, before compiling, what was checked when generating: files may have changed
-    since. Raises KitError, also for a network that this engine did not make."""
-    runtime = made.runtime
-    if runtime is None:
-        raise KitError(
-            f"{made.folder} was not made by X-CUBE-AI.",
-            f"It was made by the {made.engine} engine, and needs no runtime of ST.",
-            "Generate it with --engine xcubeai.",
-        )
+    since. Raises KitError."""
     version = Version(runtime.tool, runtime.version, runtime.cube)
     code = read_code(made.folder, version, and_ours=NAMES)
     if not runtime.library.is_file():
@@ -64,7 +57,7 @@ def check_linkable(made: Generated) -> None:
             f"{made.model} was generated with {version}, whose library it needs.",
             "Install that version again, or generate the network again with the one there is.",
         )
-    check_parts(code, replace(runtime, api=code.api), (made.input, made.output))
+    check_parts(code, runtime, (made.input, made.output))
 
 
 def check_parts(
@@ -72,26 +65,26 @@ def check_parts(
 ) -> None:
     """Raise KitError unless C has the input and output `ports`, and headers and library are there,
     of its version, and for this core; the report may name the library that it `measured`."""
-    version, name = Version(runtime.tool, runtime.version, runtime.cube), runtime.library.name
-    check_code(code, version, ports)
-    header = runtime.include / MAIN_HEADERS[runtime.api]
+    version, name = code.version, runtime.library.name
+    check_code(code, ports)
+    header = runtime.include / MAIN_HEADERS[code.api]
     if not header.is_file():
         raise KitError(
             f"The header {header.name} was not found.",
-            f"The generated C has the {runtime.api} API and needs it from {runtime.include}.",
+            f"The generated C has the {code.api} API and needs it from {runtime.include}.",
             SAME_ROOT,
         )
     carried = library_version(name)
     if measured not in (None, name) or (version.cube and carried not in (None, version.cube)):
         raise version.differs(name)
-    if runtime.api == "st-ai":
+    if code.api == "st-ai":
         text = header.read_text(encoding="utf-8", errors="replace")
         version.check_header(text, header.name, may_be_silent=True)
     if problem := wrong_core(runtime.library):
         raise KitError(
             f"{name} is not for the Cortex-M4 with its FPU.",
             problem,
-            "Take the library of the folder ARMCortexM4, or a zip made for the NUCLEO-F446RE.",
+            f"Take the library of the folder ARMCortexM4, or a zip made for {BOARDS}.",
         )
 
 
@@ -120,12 +113,6 @@ def wrong_core(library: Path) -> str:
     if arch != 13 or fpu > 6:
         return "Its objects are for another core."
     return "" if hard_float == 1 else "It was built without hard float."
-
-
-def write_note(folder: Path, tool: str) -> None:
-    """Put ST's terms, in words, beside what its tool generated, and keep all of it out of git."""
-    (folder / NOTE).write_text(TEXT.format(tool=tool), encoding="ascii", newline="\n")
-    (folder / ".gitignore").write_text("*\n", encoding="ascii")
 
 
 def check_may_run_on(url: str) -> None:

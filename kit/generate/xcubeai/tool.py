@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from kit.boards import DEFAULT, find_mcu
 from kit.errors import KitError
 from kit.generate.step import safe_name
 from kit.generate.xcubeai.figures import Figures, gather_figures
@@ -26,7 +27,7 @@ from kit.programs import Done, Watch, run_program
 
 LIMITS = {"analyze": 600, "generate": 600, "validate": 3600}  # seconds
 SHORT = 120  # seconds for --version and --help: the tool unpacks itself when it starts
-FIRST_ST_AI = (2, 2)  # the first ST Edge AI Core that can generate this API for an STM32F4
+FIRST_ST_AI = (2, 2)  # the first ST Edge AI Core that can generate this API for an STM32
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,10 @@ class Settings:
     """What can be chosen for this engine; None leaves the tool's own choice.
 
     `compression` is none, lossless, low, medium or high, `optimization` time, ram or balanced, as
-    far as the version has them. `tool` is the program or its installation, `from_zip` a zip of ST
-    Edge AI Developer Cloud instead. `watch` is called with each line that the tool prints.
-    `input_range` is what a pixel of 0 and one of 255 are to the network; None: as its input tells.
+    far as the version has them. `mcu` is the chip, by its name in `kit.boards` (None: that of the
+    NUCLEO-F446RE). `tool` is the program or its installation, `from_zip` a zip of ST Edge AI
+    Developer Cloud instead. `watch` is called with each line that the tool prints. `input_range` is
+    what a pixel of 0 and one of 255 are to the network; None: as its input tells.
     """
 
     compression: str | None = None
@@ -45,13 +47,14 @@ class Settings:
     from_zip: str | Path | None = None
     watch: Watch = str
     input_range: Range | None = None
+    mcu: str | None = None
 
 
 @dataclass
 class StJob:
     """A model in a work folder of its own, under a plain name, and the tool that works on it, with
     the options of its version and what they can be set to, where it says that. Commands write into
-    `output` and `workspace`; `printed` is all that the last one printed.
+    `output` and a workspace beside it; `printed` is all that the last one printed.
     """
 
     tool: StTool
@@ -61,61 +64,62 @@ class StJob:
     model: Path
     described: Model | None
     output: Path
-    workspace: Path
     printed: str = ""
 
     def run(self, verb: str, *more: str) -> Figures:
         """Let the tool "analyze", "generate" or "validate", with further options. Raises KitError:
         it fails, says that it failed, or takes too long; or its files do not describe the model."""
-        line = [*self._command(verb), *more]
-        done = _run(line, self.model.parent, LIMITS[verb], self.settings.watch)
+        workspace = self.output.with_name("workspace")
+        kind = "tflite" if self.described else "keras"
+        words: list[str | Path] = [verb, "--model", self.model, "--type", kind, "--name", "network"]
+        words += ["--output", self.output, "--workspace", workspace, *self._chosen(), *more]
+        done = _run(self.tool, words, self.output.parent, LIMITS[verb], self.settings.watch)
         self.printed = done.printed
         check_done(f"{self.version} could not {verb} {self.model.name}.", done, self.model)
-        return gather_figures([self.output, self.workspace], verb, self.described, self.version)
+        return gather_figures([self.output, workspace], verb, self.described, self.version)
 
-    def _command(self, verb: str) -> list[str | Path]:
-        """The command line, with the options that the version has."""
-        kind = "tflite" if self.described else "keras"
-        words: list[str | Path] = [self.tool.program, verb, "--model", self.model, "--type", kind]
-        words += ["--name", "network", "--output", self.output, "--workspace", self.workspace]
-        wanted = {"--target": "stm32f4", "--series": "stm32f4", "--quiet": ""}
+    def _chosen(self) -> Iterator[str]:
+        """The options that not every version has; KitError for a setting that this one lacks."""
+        series = find_mcu(self.settings.mcu or DEFAULT.name).family
+        wanted = {"--target": series, "--series": series, "--quiet": ""}
         if "--no-inputs-allocation" not in self.options:  # then it does not go without saying
             wanted |= {"--allocate-inputs": "", "--allocate-outputs": ""}
         if self.version.number >= FIRST_ST_AI:
             wanted["--c-api"] = "st-ai"
         for name in filter(self.options.__contains__, wanted):
-            words += filter(None, (name, wanted[name]))
-        chosen = {"--compression": self.settings.compression,
-                  "--optimization": self.settings.optimization}  # fmt: skip
-        for option, value in chosen.items():
-            offers = self.options.get(option)
+            yield from filter(None, (name, wanted[name]))
+        for name in ("compression", "optimization"):
+            value, offers = getattr(self.settings, name), self.options.get(f"--{name}")
             if value and (offers is None or (offers and value not in offers)):
                 raise KitError(
-                    f"{self.version} has no {option} {value}.",
+                    f"{self.version} has no --{name} {value}.",
                     f"It offers {', '.join(offers)}." if offers else "It has no such option.",
-                    f"Leave {option} out, or choose what it offers.",
+                    f"Leave --{name} out, or choose what it offers.",
                 )
-            words += [option, value] if value else []
-        return words
+            if value:
+                yield from (f"--{name}", value)
 
 
 @contextmanager
 def open_job(path: Path, settings: Settings) -> Iterator[StJob]:
     """A model made ready; KitError where it is none that is taken, or there is no fitting tool."""
     described, tool = described_model(path), find_tool(settings.tool)
-    version, options = ask_tool(tool)
+    asked = ask_tool(tool)
     with work_folder() as folder:
         copy = folder / f"{safe_name(path.stem) or 'model'}{path.suffix.lower()}"
         shutil.copyfile(path, copy)
-        places = folder / "output", folder / "workspace"
-        yield StJob(tool, version, options, settings, copy, described, *places)
+        yield StJob(tool, *asked, settings, copy, described, folder / "output")
 
 
 @cache
 def ask_tool(tool: StTool) -> tuple[Version, dict[str, tuple[str, ...]]]:
     """The version of a tool and its options, asked once for each state of its file; KitError where
     it does not run, says nothing that is known, or is older than 7.1."""
-    said = _say(tool, "--version")
+    with work_folder() as folder:
+        said, shown = (
+            _run(tool, [option], folder, SHORT).printed.strip()
+            for option in ("--version", "--help")
+        )
     if (version := version_in(said)) is None:
         raise KitError(
             f"{tool.program} does not say a version that is known.",
@@ -123,7 +127,6 @@ def ask_tool(tool: StTool) -> tuple[Version, dict[str, tuple[str, ...]]]:
             "Check that it is ST's stedgeai or stm32ai, and that it starts in a terminal.",
         )
     version.check_age()
-    shown = _say(tool, "--help")
     options: dict[str, tuple[str, ...]] = {}
     for name, choices in re.findall(r"(--[a-z][a-z0-9-]*)(?: \[?([\w-]+(?:\|[\w-]+)+))?", shown):
         options[name] = tuple(choices.split("|")) if choices else options.get(name, ())
@@ -136,26 +139,23 @@ def ask_tool(tool: StTool) -> tuple[Version, dict[str, tuple[str, ...]]]:
     return version, options
 
 
-def _say(tool: StTool, option: str) -> str:
-    with work_folder() as folder:
-        return _run([tool.program, option], folder, SHORT).printed.strip()
-
-
-def _run(line: Sequence[str | Path], folder: Path, seconds: float, watch: Watch = str) -> Done:
+def _run(
+    tool: StTool, words: Sequence[str | Path], folder: Path, seconds: float, watch: Watch = str
+) -> Done:
     """Run the tool without what is meant for this Python: it brings one of its own."""
     ours = {name: text for name, text in os.environ.items() if not name.startswith("PYTHON")}
-    done = run_program(line, seconds, folder, ours, watch)
+    done = run_program([tool.program, *words], seconds, folder, ours, watch)
     if done.trouble.startswith("timed out"):
         raise KitError(
-            f"{Path(line[0]).name} did not end within {seconds:g} seconds, so it was stopped.",
+            f"{tool.program.name} did not end within {seconds:g} seconds, so it was stopped.",
             f"The last it said: {done.printed.strip()[-1500:] or 'nothing'}",
             "Run it once by hand in a terminal: it may ask a question (about statistics, a "
             "license) that has to be answered once. The command was: "
-            f"{subprocess.list2cmdline(map(str, line))}",
+            f"{subprocess.list2cmdline(map(str, [tool.program, *words]))}",
         )
     if done.trouble:
         raise KitError(
-            f"{line[0]} cannot be started.",
+            f"{tool.program} cannot be started.",
             done.trouble,
             "Check that the file is there and may be executed; `kit doctor` shows what was found.",
         )

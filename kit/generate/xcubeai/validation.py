@@ -136,20 +136,17 @@ def as_stored(values: npt.NDArray[Any], tensor: TensorInfo, rows: int) -> npt.ND
     """Outputs as the chip holds them, shape (rows, *tensor.shape[1:]); some versions write the real
     values. KitError where there are not as many, or none of the quantized output's."""
     elements = int(np.prod(tensor.shape[1:]))
-    if values.size != rows * elements:
-        raise _strange(f"It holds {values.size} values; {rows} rows of {elements} were asked for.")
-    values = values.reshape(rows, *tensor.shape[1:])
-    if values.dtype == tensor.dtype or tensor.dtype == "float32":
-        return values.astype(tensor.dtype)
-    steps = values.astype(np.float64) / (tensor.scale or 1.0) + tensor.zero_point
-    stored = np.clip(steps.round(), np.iinfo(tensor.dtype).min, np.iinfo(tensor.dtype).max)
-    if np.abs(steps - stored).max() > 0.01:
-        raise _strange(f"Its values are not multiples of the output's scale {tensor.scale}.")
-    return stored.astype(tensor.dtype)
-
-
-def _strange(why: str) -> KitError:
-    return KitError(
+    why = f"It holds {values.size} values; {rows} rows of {elements} were asked for."
+    if values.size == rows * elements:
+        values = values.reshape(rows, *tensor.shape[1:])
+        if values.dtype == tensor.dtype or tensor.dtype == "float32":
+            return values.astype(tensor.dtype)
+        steps = values.astype(np.float64) / (tensor.scale or 1.0) + tensor.zero_point
+        stored = np.clip(steps.round(), np.iinfo(tensor.dtype).min, np.iinfo(tensor.dtype).max)
+        if np.abs(steps - stored).max() <= 0.01:
+            return stored.astype(tensor.dtype)
+        why = f"Its values are not multiples of the output's scale {tensor.scale}."
+    raise KitError(
         "The outputs that ST's validation wrote cannot be compared.",
         why,
         "Validate again; if it stays so, read the metrics in the tool's own report.",

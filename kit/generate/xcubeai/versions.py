@@ -1,12 +1,13 @@
 """Which version of ST's tool it is, as it says itself, and what follows from the version.
 
 X-CUBE-AI up to 8.1 brings `stm32ai`; from 9.0 on it is `stedgeai`, called ST Edge AI Core, which
-counts its versions anew: Core 1.0 is X-CUBE-AI 9.1, Core 2.2 is 10.2, Core 4.0 is 12.0.
+counts its versions anew (CUBES).
 """
 
 import re
 from dataclasses import dataclass
 
+from kit.boards import MCUS
 from kit.errors import KitError
 
 CORE = "ST Edge AI Core"
@@ -19,11 +20,12 @@ AGAIN = (
     "Generate again into an empty folder, or download the zip again. If it stays so, the kit does "
     "not know this version: use ST Edge AI Core 1.0 to 4.0, or the portable engine."
 )
-FOR_F446 = "Generate for stm32f4; in ST Edge AI Developer Cloud choose NUCLEO-F446RE."
+BOARDS = f"your board or one of its series ({', '.join(mcu.board for mcu in MCUS.values())})"
+FOR_BOARD = f"Generate for your board's chip; in ST Edge AI Developer Cloud choose {BOARDS}."
 SAME_ROOT = (
-    "Install one version whole (its folder holds Utilities and Middlewares), or choose "
-    "NUCLEO-F446RE in ST Edge AI Developer Cloud and download the zip again; and generate again: "
-    "ST promises no compatibility between the files of two versions."
+    f"Install one version whole (its folder holds Utilities and Middlewares), or choose {BOARDS} "
+    "in ST Edge AI Developer Cloud and download the zip again; and generate again: ST promises no "
+    "compatibility between the files of two versions."
 )
 _BANNERS = {
     CORE: re.compile(r"ST ?Edge ?AI ?Core v(\d+(?:\.\d+)+\S*(?: [0-9a-f]{9,})?)"),

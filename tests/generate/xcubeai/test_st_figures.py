@@ -87,7 +87,7 @@ WRONG = [
     ("Core 4.0", info("STAI_FORMAT_U8", "buffers", 0, "format"), "input is uint8"),
     ("Core 4.0", info("STAI_FORMAT_Q7", "buffers", 0, "format"), "input is STAI_FORMAT_Q7"),
     ("Core 4.0", info([0.5], "buffers", 0, "intq", "scales"), ITSELF),
-    ("Core 4.0", {"report": [["v4.0.1", "v3.0.0"]]}, "Version: ST Edge AI Core 4.0.1"),
+    ("Core 4.0", {"report": [["v4.0.1", "v3.0.0"]]}, "Version: ST Edge AI Core 3.0.0"),
     ("8.1", {"report": [["ai_i8", "ai_i16"]]}, "input is int16"),
     ("8.1", {"report": [["v8.1.0", "v6.0.0"], ["C-Layers (3)", "C-Layers (4)"]]}, "too old"),
     ("8.1", {"report": [["v8.1.0", "v7.0.0"]]}, "too old"),

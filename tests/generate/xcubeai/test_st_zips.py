@@ -219,14 +219,14 @@ REFUSED = {
     "uint8 header": (with_header(IN_1_FORMAT="STAI_FORMAT_U8"), "input is uint8"),
     "float header": (with_header(IN_1_FORMAT="STAI_FORMAT_FLOAT32"), "of float32 in 12 bytes"),
     "fewer bytes": (with_header(IN_1_SIZE_BYTES=11), "12 values of int8 in 11 bytes"),
-    "npu": (changed(parts("st-ai"), "graphs", []), "choose NUCLEO-F446RE"),
+    "npu": (changed(parts("st-ai"), "graphs", []), "choose your board"),
     "two inputs": (changed(parts("st-ai"), "graphs", 0, "inputs", [0, 3]), "has 2 inputs"),
     "input elsewhere": (changed(parts("st-ai"), "memory_footprint", "io", [12, 0]),
                         "outside the activations"),
     "two pools": (with_header(ACTIVATIONS_NUM=2), "into 2 pools"),
     "two pools, legacy": (parts("legacy") | {PARAMS[1]: f"#define {COUNT} (2)\n"}, "into 2 pools"),
     "Cortex-M7": (without(parts("st-ai"), LIBRARY["st-ai"])
-                  | {"Lib/NetworkRuntime1200_CM7_GCC.a": None}, "choose NUCLEO-F446RE"),
+                  | {"Lib/NetworkRuntime1200_CM7_GCC.a": None}, "choose your board"),
     "two networks": (parts("st-ai") | renamed(parts("st-ai"), "other"), "networks: network, other"),
     "no network": (without(parts("st-ai"), "network.h"), "no network.h"),
     "6.0": (FIVE | {"network_generate_report.txt":
@@ -312,7 +312,7 @@ def test_macros_in_each_form(text, value):
     lines = (
         f"#define AI_X_SIZE  {text}\n#define AI_X_SIZE_BYTES (1)\n#define AI_X_Y (sizeof(int))\n"
     )
-    code = c_code.Code(Path(), "legacy", "x", lines)
+    code = c_code.Code(None, Path(), "legacy", "x", lines)
     assert code.number("SIZE") == value
     for name in ("Y", "Z"):
         with pytest.raises(KitError, match=f"does not define AI_X_{name}"):
