@@ -38,7 +38,6 @@ class Validated:
     where this version writes none."""
 
     tool: str
-    mode: str
     metrics: tuple[Metrics, ...]
     milliseconds: float | None
     outputs: npt.NDArray[Any] | None
@@ -81,7 +80,7 @@ def validate_by_tool(
             )
         milliseconds = float(duration[1]) if duration else None
         outputs = _outputs(job.output, figures.output, rows)
-        return Validated(str(job.version), mode, metrics, milliseconds, outputs)
+        return Validated(str(job.version), metrics, milliseconds, outputs)
 
 
 def check_mode(mode: str, board: str | None) -> None:

@@ -1,5 +1,7 @@
 """Models, and installations of the stand-in for ST's tool, as the tests of xcubeai have them."""
 
+from functools import cache
+
 import pytest
 from networks import Spec, make
 from stand_in import installation
@@ -50,9 +52,9 @@ def roots(tmp_path_factory):
     """`roots(release)`: one installation of each that a test asks for, in a path with spaces."""
     folder = tmp_path_factory.mktemp("installed here")
 
+    @cache
     def root(name):
-        if not (folder / name).exists():
-            installation.install(folder / name, name)
+        installation.install(folder / name, name)
         return folder / name
 
     return root

@@ -7,8 +7,8 @@ names, and strict where ST's is (tests/stand_in). So both adapters compile, link
 import os
 import re
 import shutil
-import subprocess
 from dataclasses import replace
+from functools import cache
 from importlib import import_module
 
 import numpy as np
@@ -20,8 +20,9 @@ from led import blinks, ticks, watch_led
 from networks import Spec, make, make_course
 from real_board import add_tool, line  # noqa: F401
 from stand_in import installation, runtime
+from stand_in.network import describe
 from stand_in.releases import RELEASES
-from stand_in.use import by_st
+from stand_in.use import by_st, cloud_files
 
 from kit import paths
 from kit.board import Board, LinkError, confirm, flash
@@ -64,12 +65,11 @@ def course(place):
 def roots(place):
     """`roots(name)`: an installation of a release, with a runtime that computes."""
 
+    @cache
     def root(name):
-        folder = place / name
-        if not folder.exists():
-            installation.install(folder, name)
-            runtime.equip(folder, name)
-        return folder
+        installation.install(place / name, name)
+        runtime.equip(place / name, name)
+        return place / name
 
     return root
 
@@ -77,12 +77,7 @@ def roots(place):
 @pytest.fixture(scope="module")
 def networks(roots, model, place):
     """`networks(name)`: what that release made of the model."""
-
-    def network(name):
-        folder = place / f"network of {name}"
-        return load_network(folder) if folder.exists() else by_st(model, folder, roots(name))
-
-    return network
+    return cache(lambda name: by_st(model, place / f"network of {name}", roots(name)))
 
 
 @pytest.fixture
@@ -90,13 +85,12 @@ def own(networks, roots, tmp_path):
     """`own(name)`: a network with an installation that a test may spoil."""
 
     def copy(name):
-        made = networks(name)
-        root = shutil.copytree(roots(name), tmp_path / "installed ö")
+        made, root = networks(name), tmp_path / "installed ö"
+        shutil.copytree(roots(name), root)
         folder = shutil.copytree(made.folder, tmp_path / "network")
-        inside = made.runtime.library.relative_to(roots(name))
-        include = made.runtime.include.relative_to(roots(name))
-        there = replace(made.runtime, library=root / inside, include=root / include)
-        return replace(made, folder=folder, runtime=there)
+        places = {part: root / getattr(made.runtime, part).relative_to(roots(name))
+                  for part in ("library", "include")}  # fmt: skip
+        return replace(made, folder=folder, runtime=replace(made.runtime, **places))
 
     return copy
 
@@ -138,9 +132,8 @@ def reference(path, images):
 @pytest.mark.parametrize("name", APIS)
 def test_a_thousand_images_as_litert(roots, course, place, name):
     """Both adapters: every score of every image, and nearly every digit is read right."""
-    built = build_firmware(
-        by_st(course, place / f"course {name}", roots(name)), place / f"built {name}"
-    )
+    made = by_st(course, place / f"course {name}", roots(name))
+    built = build_firmware(made, place / f"built {name}")
     _, (images, labels) = load_digits()
     scores = asked(built.elf, images[:1000])
     assert (scores == reference(course, images[:1000])).all()
@@ -159,9 +152,8 @@ def test_each_version(networks, model, place, name):
 def test_float32(roots, place, name):
     """Without scales: neither macros nor meta information are there."""
     path = make(replace(SPEC, int8=False), place / "float.tflite")
-    built = build_firmware(
-        by_st(path, place / f"float {name}", roots(name)), place / f"built float {name}"
-    )
+    made = by_st(path, place / f"float {name}", roots(name))
+    built = build_firmware(made, place / f"built float {name}")
     images = load_digits()[1][0][:10]
     assert np.allclose(asked(built.elf, images), reference(path, images), atol=1e-5)
 
@@ -242,45 +234,19 @@ def test_a_build_repeats_byte_for_byte(own, networks, tmp_path):
     assert first.bin.read_bytes() == again.bin.read_bytes() == elsewhere.bin.read_bytes()
 
 
-@pytest.fixture
-def zipped(roots, model, tmp_path):
-    """`zipped(name, **behavior)`: a zip of what a release makes of the model as "mnist"."""
-
-    def pack(name, **behavior):
-        root = roots(name)
-        installation.behave(root, release=name, **behavior)
-        shutil.copyfile(model, tmp_path / "m.tflite")
-        program = next((root / "Utilities").rglob("st*ai*"))
-        target = ["--target", "stm32f4"] if RELEASES[name].is_core else []
-        words = ["generate", "--model", "m.tflite", *target, "--quiet", "--name", "mnist"]
-        run = [program, *words, "--output", "code", "--workspace", "ws"]
-        subprocess.run(run, cwd=tmp_path, check=True, capture_output=True)
-        installation.behave(root, release=name)
-        shutil.copytree(root / installation.INC, tmp_path / "code" / "Inc")
-        shutil.copytree(root / installation.LIB, tmp_path / "code" / "Lib")
-        return shutil.make_archive(str(tmp_path / "code"), "zip", tmp_path / "code")
-
-    return pack
-
-
-PADDED = {
-    name: [[f"{prefix}_MNIST_IN_1_SIZE_BYTES (784)", f"{prefix}_MNIST_IN_1_SIZE_BYTES (785)"]]
-    for name, prefix in zip(APIS, ("STAI", "AI"), strict=True)
-}
-
-
-@pytest.mark.parametrize("name", APIS)
-def test_another_name_and_a_padded_input(zipped, model, tmp_path, name):
+@pytest.mark.parametrize(("name", "prefix"), zip(APIS, ("STAI", "AI"), strict=True))
+def test_another_name_and_a_padded_input(roots, model, tmp_path, name, prefix):
     """A zip of a network that is not called "network", whose input has a byte more than values:
     what is sent and kept is of the size that the values need."""
-    made = generate_network(
-        model, tmp_path / "n", "xcubeai", from_zip=zipped(name, header=PADDED[name])
-    )
+    padded = [f"{prefix}_MNIST_IN_1_SIZE_BYTES (78{number})" for number in "45"]
+    code = tmp_path / "code"
+    cloud_files(code, roots(name), name, describe(model), "mnist", header=[padded])
+    path = shutil.make_archive(str(code), "zip", code)
+    made = by_st(model, tmp_path / "n", from_zip=path)
     assert not (made.folder / "network.c").exists() and made.input.bytes == 784
     images = load_digits()[1][0][:20]
-    assert (
-        asked(build_firmware(made, tmp_path / "built").elf, images) == reference(model, images)
-    ).all()
+    elf = build_firmware(made, tmp_path / "built").elf
+    assert (asked(elf, images) == reference(model, images)).all()
     inputs = pixels_to_input(images, read_model(model).input)
     with Board(URL) as board:
         assert board.hello().input.bytes == board.hello().input.elements == 784
@@ -288,17 +254,11 @@ def test_another_name_and_a_padded_input(zipped, model, tmp_path, name):
         assert (board.watch(0, inputs[:1]) == reference(model, images[:1])).all()
 
 
-def spoiled(made, old, new):
-    """The header by which the adapter knows a network, changed after generating."""
-    header = made.folder / "engine_network.h"
-    assert old in header.read_text()
-    header.write_text(header.read_text().replace(old, new))
-    return made
-
-
 def test_another_type_is_not_built_with_the_st_ai_api(own, tmp_path):
     """Its header says the format."""
-    made = spoiled(own("Core 4.0"), "INPUT_TYPE ENGINE_INT8", "INPUT_TYPE ENGINE_FLOAT32")
+    made = own("Core 4.0")
+    header = made.folder / "engine_network.h"
+    header.write_text(header.read_text().replace("PUT_TYPE ENGINE_INT8", "PUT_TYPE ENGINE_FLOAT32"))
     assert "takes int8 and float32" in refused(made, tmp_path)
 
 
@@ -487,9 +447,8 @@ def test_sts_runtime_never_runs_on_the_virtual_board(networks, model, tmp_path, 
     """It stops with the reason and offers the open engine; the board keeps its program."""
     ours = build_firmware(networks(name), tmp_path / "built").elf
     theirs = of_st(ours, tmp_path)
-    portable = build_firmware(
-        generate_network(model, tmp_path / "open"), tmp_path / "open built"
-    ).elf
+    open_one = generate_network(model, tmp_path / "open")
+    portable = build_firmware(open_one, tmp_path / "open built").elf
     assert [Program(elf).has_st_runtime for elf in (ours, theirs, portable)] == [False, True, False]
     flash(URL, portable)
     with pytest.raises(KitError, match="does not run on the virtual board") as error:

@@ -8,11 +8,10 @@ import pytest
 from kit.errors import KitError
 from kit.generate.xcubeai import find, look
 
-PLACES = {
-    "Windows": ("windows", "stedgeai.exe", "stm32ai.exe"),
-    "Darwin": ("mac", "stedgeai", "stm32ai"),
-    "Linux": ("linux", "stedgeai", "stm32ai"),
-}
+PLACES = {"Windows": "windows", "Darwin": "mac", "Linux": "linux"}
+
+
+OF_WINDOWS = find.HOMES["Windows"]
 
 
 @pytest.fixture
@@ -23,13 +22,14 @@ def computer(tmp_path, monkeypatch):
     class Computer:
         home = tmp_path / "home"
 
-        def put(self, root, system, number=1):
-            """An installation in `root`; number 2 is the older program."""
-            folder = Path(root) / "Utilities" / PLACES[system][0]
+        def put(self, root, system, name="stedgeai", folder=""):
+            """An installation in `root`: its program."""
+            folder = Path(root) / "Utilities" / (folder or PLACES[system])
             folder.mkdir(parents=True)
-            (Path(root) / "Middlewares").mkdir()
-            (folder / PLACES[system][number]).touch()
-            return folder / PLACES[system][number]
+            (Path(root) / "Middlewares").mkdir(exist_ok=True)
+            program = folder / (f"{name}.exe" if system == "Windows" else name)
+            program.touch()
+            return program
 
         def see(self, system, setting=None, **variables):
             monkeypatch.setattr(find, "system", lambda: system)
@@ -62,7 +62,7 @@ def test_the_order_of_preference(computer, tmp_path, system):
         computer.put(of_user / "9.0", system),
         computer.put(packs / "10.2.0", system),
         computer.put(packs / "9.1.0", system),
-        computer.put(packs / "8.1.0", system, 2),
+        computer.put(packs / "8.1.0", system, "stm32ai"),
     ]
     search = computer.see(system, STEDGEAI_CORE_DIR=tmp_path / "named", STM_AI_EXE=wanted[1])
     assert [tool.program for tool in search.tools] == wanted
@@ -88,14 +88,14 @@ PUT = [  # where users and installers have put it
 def test_each_place_where_it_is_put(computer, tmp_path, system, where):
     """Other drives and homes, folders with a version in their names, and the repositories of
     STM32CubeMX: the user's, the computer's, and one that was chosen in it."""
+    assert {"C:/ST", "D:/ST"} < set(OF_WINDOWS)
     places = {name: tmp_path / name for name in ("public", "chosen")}
     program = computer.put(where.format(home=computer.home, drive=tmp_path, **places), system)
     settings = computer.home / ".stm32cubemx/plugins/updater/updater.ini"
     settings.parent.mkdir(parents=True)
     settings.write_text(f"[Path]\nRepositoryPath={places['chosen']}/\n")
-    assert [tool.program for tool in computer.see(system, PUBLIC=places["public"]).tools] == [
-        program
-    ]
+    (tool,) = computer.see(system, PUBLIC=places["public"]).tools
+    assert tool.program == program
 
 
 @pytest.mark.parametrize("inside", ["", "Utilities", "Utilities/linux", "Utilities/linux/stedgeai"])
@@ -107,17 +107,11 @@ def test_what_a_variable_may_point_at(computer, tmp_path, name, inside):
     assert (tool.program, tool.root) == (program, tmp_path / "4.0")
 
 
-def test_the_folders_on_other_drives():
-    """As they are looked at on Windows."""
-    assert {"C:/ST", "D:/ST"} < set(find.HOMES["Windows"])
-
-
 @pytest.mark.parametrize(("machine", "folder"), [("arm64", "macarm"), ("x86_64", "mac")])
 def test_the_program_for_the_processor_of_a_mac(computer, tmp_path, monkeypatch, machine, folder):
     """An installation has both, and that for Apple silicon does not start on an Intel Mac."""
-    computer.put(tmp_path / "4.0", "Darwin")
-    (tmp_path / "4.0/Utilities/macarm").mkdir()
-    (tmp_path / "4.0/Utilities/macarm/stedgeai").touch()
+    for one in ("mac", "macarm"):
+        computer.put(tmp_path / "4.0", "Darwin", folder=one)
     monkeypatch.setattr("platform.machine", lambda: machine)
     assert computer.see("Darwin", tmp_path / "4.0").tools[0].program.parent.name == folder
 

@@ -134,5 +134,6 @@ def test_the_command_line(installed, model, capsys, monkeypatch):
     assert json.loads(capsys.readouterr().out)["comparison"]["mismatches"] == 0
     assert main(words) == 0
     assert "0 of 9 rows differ" in capsys.readouterr().out
-    assert main([*words, "--mode", "target", "--board", "virtual://"]) == 1
-    assert "ST's license" in capsys.readouterr().err
+    assert main([*words, "--mode", "target", "--board", "VIRTUAL://two"]) == 1
+    said = capsys.readouterr().err
+    assert "ST's license" in said and "--engine portable" in said

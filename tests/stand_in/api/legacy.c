@@ -31,10 +31,11 @@ static bool crc_is_off(void)
 
 static void describe(ai_buffer *buffer, ai_buffer_meta_info *info, const engine_tensor *tensor)
 {
+    bool quantized = tensor->type == ENGINE_INT8;
     *info = (ai_buffer_meta_info){tensor->scale, tensor->zero_point};
-    buffer->format = tensor->type == ENGINE_INT8 ? AI_BUFFER_FORMAT_S8 : AI_BUFFER_FORMAT_FLOAT;
+    buffer->format = quantized ? AI_BUFFER_FORMAT_S8 : AI_BUFFER_FORMAT_FLOAT;
     buffer->format |= 1 << 27; /* a flag: it is an input or output */
-    buffer->meta_info = tensor->type == ENGINE_INT8 ? info : NULL;
+    buffer->meta_info = quantized ? info : NULL;
     buffer->size = tensor->elements;
 }
 
@@ -53,6 +54,8 @@ ai_error stand_in_create(ai_handle *network, const ai_handle *activations, const
     take(one.activations);
     describe(&one.input, &one.input_info, &stand_in_describe()->input);
     describe(&one.output, &one.output_info, &stand_in_describe()->output);
+    one.input.data = input_in(one.activations);
+    one.output.data = output_in(one.activations);
     *network = &one;
     return fail(AI_ERROR_NONE, AI_ERROR_CODE_NONE);
 }
@@ -65,35 +68,29 @@ ai_error ai_network_get_error(ai_handle network)
 
 static bool is_ready(ai_handle network)
 {
-    if (network != &one || one.activations == NULL) {
+    bool ready = network == &one && one.activations != NULL;
+    if (!ready) {
         fail(AI_ERROR_INVALID_HANDLE, AI_ERROR_CODE_NETWORK);
-        return false;
     }
-    return true;
+    return ready;
+}
+
+static ai_buffer *get(ai_handle network, ai_u16 *count, ai_buffer *buffer)
+{
+    if (count != NULL) {
+        *count = 1;
+    }
+    return is_ready(network) ? buffer : NULL;
 }
 
 ai_buffer *ai_network_inputs_get(ai_handle network, ai_u16 *count)
 {
-    if (!is_ready(network)) {
-        return NULL;
-    }
-    if (count != NULL) {
-        *count = 1;
-    }
-    one.input.data = input_in(one.activations);
-    return &one.input;
+    return get(network, count, &one.input);
 }
 
 ai_buffer *ai_network_outputs_get(ai_handle network, ai_u16 *count)
 {
-    if (!is_ready(network)) {
-        return NULL;
-    }
-    if (count != NULL) {
-        *count = 1;
-    }
-    one.output.data = output_in(one.activations);
-    return &one.output;
+    return get(network, count, &one.output);
 }
 
 /* How many inputs it has done: 1, or 0 after an error. */
@@ -102,16 +99,15 @@ ai_i32 ai_network_run(ai_handle network, const ai_buffer *input, ai_buffer *outp
     if (!is_ready(network)) {
         return 0;
     }
-    if (input == NULL || output == NULL || input->data == NULL || output->data == NULL) {
-        fail(input == NULL || input->data == NULL ? AI_ERROR_INVALID_INPUT
-                                                  : AI_ERROR_INVALID_OUTPUT,
-             AI_ERROR_CODE_INVALID_PTR);
-        return 0;
-    }
-    if (input->size != stand_in_describe()->input.elements) {
+    if (input == NULL || input->data == NULL) {
+        fail(AI_ERROR_INVALID_INPUT, AI_ERROR_CODE_INVALID_PTR);
+    } else if (output == NULL || output->data == NULL) {
+        fail(AI_ERROR_INVALID_OUTPUT, AI_ERROR_CODE_INVALID_PTR);
+    } else if (input->size != stand_in_describe()->input.elements) {
         fail(AI_ERROR_INVALID_INPUT, AI_ERROR_CODE_INVALID_SIZE);
-        return 0;
+    } else {
+        compute(one.activations);
+        return 1;
     }
-    compute(one.activations);
-    return 1;
+    return 0;
 }

@@ -8,6 +8,13 @@
 #define CONTEXT_ALIGNMENT 8U
 #define READY 0xC0FFEE01U
 
+#define REFUSE_IF(wrong, code)                                                                     \
+    do {                                                                                           \
+        if (wrong) {                                                                               \
+            return STAI_ERROR_##code;                                                              \
+        }                                                                                          \
+    } while (0)
+
 typedef struct {
     uint32_t state; /* READY after init */
     uint8_t *activations;
@@ -31,15 +38,9 @@ stai_return_code stai_runtime_init(void)
 
 stai_return_code stand_in_init(stai_network *network, size_t bytes)
 {
-    if (!runtime_ready) {
-        return STAI_ERROR_STAI_INIT_FAILED;
-    }
-    if (bytes < CONTEXT_BYTES) {
-        return STAI_ERROR_NETWORK_INVALID_CONTEXT_SIZE;
-    }
-    if (!aligned(network, CONTEXT_ALIGNMENT)) {
-        return STAI_ERROR_NETWORK_INVALID_CONTEXT_ALIGNMENT;
-    }
+    REFUSE_IF(!runtime_ready, STAI_INIT_FAILED);
+    REFUSE_IF(bytes < CONTEXT_BYTES, NETWORK_INVALID_CONTEXT_SIZE);
+    REFUSE_IF(!aligned(network, CONTEXT_ALIGNMENT), NETWORK_INVALID_CONTEXT_ALIGNMENT);
     *(context *)(void *)network = (context){.state = READY};
     return STAI_SUCCESS;
 }
@@ -48,18 +49,11 @@ stai_return_code stand_in_set_activations(stai_network *network, const stai_ptr 
                                           stai_size count, size_t bytes)
 {
     context *found = opened(network);
-    if (found == NULL) {
-        return STAI_ERROR_NETWORK_INVALID_CONTEXT_HANDLE;
-    }
-    if (count != 1) {
-        return STAI_ERROR_NETWORK_INVALID_ACTIVATIONS_NUM;
-    }
-    if (buffers[0] == NULL || bytes < stand_in_describe()->arena_bytes) {
-        return STAI_ERROR_NETWORK_INVALID_ACTIVATIONS_PTR;
-    }
-    if (!aligned(buffers[0], ALIGNMENT)) {
-        return STAI_ERROR_INVALID_BUFFER_ALIGNMENT;
-    }
+    REFUSE_IF(found == NULL, NETWORK_INVALID_CONTEXT_HANDLE);
+    REFUSE_IF(count != 1, NETWORK_INVALID_ACTIVATIONS_NUM);
+    REFUSE_IF(buffers[0] == NULL, NETWORK_INVALID_ACTIVATIONS_PTR);
+    REFUSE_IF(bytes < stand_in_describe()->arena_bytes, NETWORK_INVALID_ACTIVATIONS_PTR);
+    REFUSE_IF(!aligned(buffers[0], ALIGNMENT), INVALID_BUFFER_ALIGNMENT);
     found->activations = buffers[0];
     take(found->activations);
     return STAI_SUCCESS;
@@ -68,15 +62,9 @@ stai_return_code stand_in_set_activations(stai_network *network, const stai_ptr 
 stai_return_code stai_network_get_inputs(stai_network *network, stai_ptr *inputs, stai_size *count)
 {
     context *found = opened(network);
-    if (found == NULL) {
-        return STAI_ERROR_NETWORK_INVALID_CONTEXT_HANDLE;
-    }
-    if (found->activations == NULL) {
-        return STAI_ERROR_NETWORK_INVALID_ACTIVATIONS_PTR;
-    }
-    if (*count != 1) {
-        return STAI_ERROR_NETWORK_INVALID_IN_NUM;
-    }
+    REFUSE_IF(found == NULL, NETWORK_INVALID_CONTEXT_HANDLE);
+    REFUSE_IF(found->activations == NULL, NETWORK_INVALID_ACTIVATIONS_PTR);
+    REFUSE_IF(*count != 1, NETWORK_INVALID_IN_NUM);
     inputs[0] = input_in(found->activations);
     found->has_input = true;
     return STAI_SUCCESS;
@@ -86,15 +74,9 @@ stai_return_code stai_network_get_outputs(stai_network *network, stai_ptr *outpu
                                           stai_size *count)
 {
     context *found = opened(network);
-    if (found == NULL) {
-        return STAI_ERROR_NETWORK_INVALID_CONTEXT_HANDLE;
-    }
-    if (found->activations == NULL) {
-        return STAI_ERROR_NETWORK_INVALID_ACTIVATIONS_PTR;
-    }
-    if (*count != 1) {
-        return STAI_ERROR_NETWORK_INVALID_OUT_NUM;
-    }
+    REFUSE_IF(found == NULL, NETWORK_INVALID_CONTEXT_HANDLE);
+    REFUSE_IF(found->activations == NULL, NETWORK_INVALID_ACTIVATIONS_PTR);
+    REFUSE_IF(*count != 1, NETWORK_INVALID_OUT_NUM);
     outputs[0] = output_in(found->activations);
     found->has_output = true;
     return STAI_SUCCESS;
@@ -103,21 +85,11 @@ stai_return_code stai_network_get_outputs(stai_network *network, stai_ptr *outpu
 stai_return_code stai_network_run(stai_network *network, stai_run_mode mode)
 {
     context *found = opened(network);
-    if (found == NULL) {
-        return STAI_ERROR_NETWORK_INVALID_CONTEXT_HANDLE;
-    }
-    if (found->activations == NULL) {
-        return STAI_ERROR_NETWORK_INVALID_ACTIVATIONS_PTR;
-    }
-    if (!found->has_input) {
-        return STAI_ERROR_NETWORK_INVALID_IN_PTR;
-    }
-    if (!found->has_output) {
-        return STAI_ERROR_NETWORK_INVALID_OUT_PTR;
-    }
-    if (mode != STAI_MODE_SYNC) {
-        return STAI_ERROR_NETWORK_INVALID_RUN;
-    }
+    REFUSE_IF(found == NULL, NETWORK_INVALID_CONTEXT_HANDLE);
+    REFUSE_IF(found->activations == NULL, NETWORK_INVALID_ACTIVATIONS_PTR);
+    REFUSE_IF(!found->has_input, NETWORK_INVALID_IN_PTR);
+    REFUSE_IF(!found->has_output, NETWORK_INVALID_OUT_PTR);
+    REFUSE_IF(mode != STAI_MODE_SYNC, NETWORK_INVALID_RUN);
     compute(found->activations);
     return STAI_SUCCESS;
 }
