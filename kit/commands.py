@@ -188,11 +188,8 @@ def _build(args: Args) -> Told:
     flash, ram = made.memory.flash_bytes, made.memory.ram_bytes
     files = {"elf": made.elf, "bin": made.bin, "mcu": mcu.name}
     yield files | {"flash_bytes": flash, "ram_bytes": ram, "remark": made.remark}
-    yield f"{made.elf}\n{made.bin}"
-    yield (
-        f"for the {mcu.board}: flash {flash:,} of {mcu.flash_bytes:,} bytes, "
-        f"RAM {ram:,} of {mcu.ram_bytes:,} bytes"
-    )
+    used = f"flash {flash:,} of {mcu.flash_bytes:,} bytes, RAM {ram:,} of {mcu.ram_bytes:,} bytes"
+    yield f"{made.elf}\n{made.bin}\nfor the {mcu.board}: {used}"
     if made.remark:
         yield f"Note: {made.remark}"
 
