@@ -1,8 +1,8 @@
 """`artifact(name)`: a file of `build/`, made by running its notebook when it is missing or stale.
 
-The notebooks are the program: nothing here trains, converts or compiles. Two processes may find
-the same artifact missing and both make it: artifacts appear whole (`kit.paths.replacing`) and
-repeat exactly, so a lock would save no more than double work.
+The notebooks are the program: nothing here trains, converts or compiles. Two processes may both
+make what is missing: artifacts appear whole (`kit.paths.replacing`) and repeat exactly, so a lock
+would save no more than double work.
 """
 
 import os
@@ -18,9 +18,7 @@ from kit.provenance import digest, made_from, note
 if TYPE_CHECKING:
     from kit.board import Board
 
-MODEL = "digits_int8.tflite"
-"""The model that goes to the board."""
-
+MODEL = "digits_int8.tflite"  # the model that goes to the board
 _MADE = {
     "01-train": ["tutorial.h5", "tutorial.keras", "tutorial.tflite", "digits.keras"],
     "02-quantize": [f"digits_{f}.tflite" for f in ("float32", "float16", "dynamic_range", "int8")],
@@ -133,7 +131,8 @@ def making(target: str | Path) -> Iterator[Path]:
 
 
 def status() -> list[dict[str, str]]:
-    """Each artifact: what it is made from, by which notebook, and whether it is up to date."""
+    """Each artifact: what it is made from, by which notebook, whether it is up to date, and its
+    digest where it is there."""
     return [
         {
             "artifact": name,

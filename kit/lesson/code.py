@@ -22,22 +22,18 @@ class Excerpt:
         return f"`{self.place}`\n```c\n{self.text}\n```"
 
 
-def passage(path: str | Path, first: str, last: str) -> Excerpt:
+def passage(path: Path, first: str, last: str) -> Excerpt:
     """The lines of a C file from the first that begins with `first` to the next with `last`.
-
-    Raises KitError: there is no such passage.
-    """
+    Raises KitError: there is no such passage."""
     pattern = rf"^(?={re.escape(first)}).*?^{re.escape(last)}[^\n]*"
-    return _find(Path(path), pattern, f"passage from {first!r} to {last!r}")
+    return _find(path, pattern, f"passage from {first!r} to {last!r}")
 
 
-def function(path: str | Path, name: str) -> Excerpt:
-    """A function of a C file, from its comment to its closing brace.
-
-    Raises KitError: the file has no function of that name.
-    """
+def function(path: Path, name: str) -> Excerpt:
+    """A function of a C file, from its comment to its closing brace. Raises KitError: the file has
+    no function of that name."""
     pattern = rf"(?:^/\*(?:(?!\*/).)*\*/\n)?^[a-z][^\n;]*\b{re.escape(name)}\([^;{{]*\)\n\{{.*?^\}}"
-    return _find(Path(path), pattern, f"function {name}")
+    return _find(path, pattern, f"function {name}")
 
 
 def _find(path: Path, pattern: str, what: str) -> Excerpt:

@@ -28,21 +28,17 @@ from kit.lesson.outputs import (
 from kit.lesson.results import read_report
 from kit.progress import SWITCH, progress_bar
 
-PATTERN = "[0-9][0-9]-*.ipynb"
-"""The names of the course's notebooks."""
-
-BOARD_LINE = re.compile(r"^BOARD = .*$", re.MULTILINE)
-"""The line of a notebook that a person changes who has a board."""
+PATTERN = "[0-9][0-9]-*.ipynb"  # the names of the course's notebooks
+BOARD_LINE = re.compile(r"^BOARD = .*$", re.MULTILINE)  # which a person changes who has a board
 
 
 def run_notebooks(names: Iterable[str] | None = None, board: str | None = None) -> dict[str, Any]:
     """Execute notebooks in order; what they make, copies of them and their HTML land in `build()`.
 
     `names` are such as "01", "01-train" or "01-train.ipynb"; None is all of them, and a new report.
-    `board` is the URL to write into the line `BOARD = …` of the copies that are executed.
-
-    Returns the paths, as text, of "notebooks" and "html", the copies, and of "artifacts", as far as
-    there are any, and the "report" of `kit.lesson.results`.
+    `board` is the URL to write into the line `BOARD = …` of the copies that are executed. Returns
+    the paths, as text, of "notebooks" and "html", the copies, and of "artifacts", as far as there
+    are any, and the "report" of `kit.lesson.results`.
 
     Raises KitError: a name is unknown, a cell failed, or `board` is given and no notebook asks one.
     """
@@ -66,10 +62,8 @@ def run_notebooks(names: Iterable[str] | None = None, board: str | None = None) 
 
 def refresh_notebooks(names: Iterable[str] | None = None) -> list[Path]:
     """Execute committed notebooks, named as for `run_notebooks`, and store their outputs in a form
-    that does not change; the notebooks whose bytes changed.
-
-    Raises KitError: a name is unknown, or a cell failed; that notebook is left as it was.
-    """
+    that does not change; the notebooks whose bytes changed. Raises KitError: a name is unknown, or
+    a cell failed; that notebook is left as it was."""
     changed = []
     for path in notebooks(names):
         before, committed = read_notebook(path), path.read_bytes()
@@ -82,12 +76,10 @@ def refresh_notebooks(names: Iterable[str] | None = None) -> list[Path]:
 
 def notebooks(names: Iterable[str] | None = None, gone: Iterable[Path] = ()) -> list[Path]:
     """The notebooks of the course, in order, or those that are named; `gone` belong to it, too.
-
-    Raises KitError: a name is unknown.
-    """
+    Raises KitError: a name is unknown."""
     course = sorted({*paths.NOTEBOOKS.glob(PATTERN), *gone})
     known = {name: path for path in course for name in (path.name, path.stem, path.stem[:2])}
-    chosen = {path.name for path in course} if names is None else set(names)
+    chosen = {*known} if names is None else set(names)
     if unknown := chosen - {*known}:
         raise KitError(
             f"There is no notebook called {min(unknown)!r}.",
@@ -130,34 +122,30 @@ def execute_notebook(
     with progress_bar(title or path.stem) as step, kernel(notebook, path, **environment) as client:
         for count, (index, cell) in enumerate(code, 1):
             step(count - 1, len(code))
-            cell.execution_count = count
             try:
-                client.execute_cell(cell, index)
+                client.execute_cell(cell, index, execution_count=count)
             except (CellExecutionError, DeadKernelError) as error:
+                cell.execution_count = count
                 write_notebook(repeatable(notebook), failed)
-                raise _failure(path, cell, error, failed) from error
+                first, why = cell.source.splitlines()[0], str(error)
+                if isinstance(error, CellExecutionError):
+                    why = f"{error.ename}: {error.evalue}"
+                raise KitError(
+                    f"{path.stem}: code cell {count} failed, which begins `{first}`.",
+                    why,
+                    f"Look at {failed}: it holds all outputs up to there. Or run {path.name} in "
+                    "JupyterLab.",
+                ) from error
         step(len(code), len(code))
     write_notebook(repeatable(notebook), copy)
     return notebook
-
-
-def _failure(path: Path, cell: NotebookNode, error: Exception, failed: Path) -> KitError:
-    count, first = cell.execution_count, cell.source.splitlines()[0]
-    return KitError(
-        f"{path.stem}: code cell {count} failed, which begins `{first}`.",
-        f"{error.ename}: {error.evalue}" if isinstance(error, CellExecutionError) else str(error),
-        f"Look at {failed}: it holds all outputs up to there. Or run {path.name} in JupyterLab.",
-    )
 
 
 @contextmanager
 def kernel(notebook: NotebookNode, path: Path, **environment: str) -> Iterator[NotebookClient]:
     """A client that executes cells of a notebook as that of `path`: in its folder, for a program
     and not for a person, by the Python that runs this, whatever kernels the user has installed. It
-    may be used in a notebook's kernel, too.
-
-    Raises KitError: the new kernel does not answer.
-    """
+    may be used in a notebook's kernel, too. Raises KitError: the new kernel does not answer."""
     manager = AsyncKernelManager(
         kernel_name="python3", kernel_spec_manager=KernelSpecManager(kernel_dirs=[])
     )
@@ -181,10 +169,6 @@ def kernel(notebook: NotebookNode, path: Path, **environment: str) -> Iterator[N
             "Allow connections to 127.0.0.1 in the firewall, then try again.",
         ) from error
     finally:  # also after Ctrl-C, at whatever moment
-        run_sync(_end)(client, manager)
-
-
-async def _end(client: NotebookClient, manager: AsyncKernelManager) -> None:
-    await manager.shutdown_kernel(now=True)
-    if client.kc is not None:
-        client.kc.stop_channels()
+        run_sync(manager.shutdown_kernel)(now=True)
+        if client.kc is not None:
+            client.kc.stop_channels()

@@ -9,9 +9,7 @@ from kit.board import Board
 from kit.errors import KitError
 from kit.paths import FIRMWARE, build_folder, replacing
 
-FOLDER = "exercises"
-"""The folder in `build()` where exercises keep what they make."""
-
+FOLDER = "exercises"  # in `build()`, where exercises keep what they make
 LOOK_SECONDS = 1 / 64  # the program looks at its timer 16 times a second
 
 
@@ -27,9 +25,7 @@ def copy_of_firmware(name: str = "firmware") -> Path:
 
 def watch_led(board: Board, seconds: float = 4.0) -> str:
     """What the green light of a virtual board does: its phases, such as "on 0.5 s, off 0.5 s".
-
-    Raises KitError: it is a real board, or the program on it fails.
-    """
+    Raises KitError: it is a real board, or the program on it fails."""
     if not hasattr(board.port, "led"):
         raise KitError(
             f"The light of {board.url} cannot be seen from here.", next_step="Look at the board."
@@ -37,7 +33,7 @@ def watch_led(board: Board, seconds: float = 4.0) -> str:
     seen, end = [], time.monotonic() + seconds
     while time.monotonic() < end:
         board.port.flush()  # lets the program run
-        seen.append(board.port.led)
+        seen.append("on" if board.port.led else "off")
         time.sleep(LOOK_SECONDS)
-    phases = [(lit, len(list(run)) * seconds / len(seen)) for lit, run in groupby(seen)]
-    return ", ".join(f"{'on' if lit else 'off'} {length:.1f} s" for lit, length in phases)
+    phases = [(state, len([*run]) * seconds / len(seen)) for state, run in groupby(seen)]
+    return ", ".join(f"{state} {length:.1f} s" for state, length in phases)

@@ -11,16 +11,13 @@ from PIL import Image
 from kit.errors import KitError
 from kit.paths import replacing
 
-KEPT_METADATA = ("alt", "jupyter", "tags")
-"""Metadata of a cell that belongs to the lesson; `alt` describes the pictures of its output."""
-
+KEPT_METADATA = ("alt", "jupyter", "tags")  # of a cell; `alt` describes the pictures of its output
 WIDGET = "application/vnd.jupyter.widget-view+json"
 PNG = "image/png"
 
 PAGE = """
 {%- extends 'lab/index.html.j2' -%}
 {%- block html_head_js -%}{%- endblock -%}
-{%- block jupyter_widgets -%}{%- endblock -%}
 {%- block html_head_js_mathjax -%}{%- endblock -%}
 {%- block html_head_js_mermaidjs -%}{%- endblock -%}
 {%- block html_head_css -%}
@@ -35,11 +32,8 @@ PAGE = """
 
 
 def repeatable(notebook: NotebookNode) -> NotebookNode:
-    """Remove from an executed notebook what differs between two runs or two machines.
-
-    Keeps sources, cell ids, outputs, `KEPT_METADATA` and the names of kernel and language. Changes
-    the notebook that it is given, and returns it.
-    """
+    """The notebook itself, without what differs between two runs or two machines: it keeps sources,
+    cell ids, outputs, `KEPT_METADATA` and the names of kernel and language."""
     notebook.nbformat_minor = 5
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -61,7 +55,7 @@ def repeatable(notebook: NotebookNode) -> NotebookNode:
 
 def plain_png(encoded: str) -> str:
     """The same pixels (base64 of a PNG) without the texts that libraries add, and smaller."""
-    image = _image(encoded)
+    image: Image.Image = Image.open(io.BytesIO(base64.b64decode(encoded)))
     if image.mode == "RGBA" and image.getchannel("A").getextrema() == (255, 255):
         image = image.convert("RGB")
     plain = io.BytesIO()
@@ -75,17 +69,8 @@ def keep_equal_pictures(after: NotebookNode, before: NotebookNode) -> None:
     for cell in after.cells:
         for new, old in zip(cell.get("outputs", []), earlier.get(cell.get("id"), []), strict=False):
             pictures = [output.get("data", {}).get(PNG) for output in (new, old)]
-            if all(pictures) and _pixels(pictures[0]) == _pixels(pictures[1]):
+            if all(pictures) and len(set(map(plain_png, pictures))) == 1:
                 new.data[PNG] = pictures[1]
-
-
-def _pixels(encoded: str) -> tuple[tuple[int, int], bytes]:
-    image = _image(encoded).convert("RGBA")
-    return image.size, image.tobytes()
-
-
-def _image(encoded: str) -> Image.Image:
-    return Image.open(io.BytesIO(base64.b64decode(encoded)))
 
 
 def as_html(notebook: NotebookNode, path: Path) -> str:

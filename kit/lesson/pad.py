@@ -1,7 +1,7 @@
 """The drawing pad: draw a digit, see it as the network sees it, and read the answer."""
 
 import html
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
@@ -34,12 +34,9 @@ Point = tuple[float, float]
 class DrawingPad:
     """A pad to draw a digit on with mouse, pen or finger, recognized at the end of each stroke.
 
-    Make it the last expression of a cell to show it. Without a browser, `stroke(points)` and
-    `clear()` do what the mouse does.
-
-    `recognize` takes an image as MNIST has them, uint8 (28, 28), and returns the answer: its
-    `digit`, and the `values` of the network's outputs, real numbers. Shares of 1, as a softmax
-    gives them, are shown in percent, others as they are.
+    Make it the last expression of a cell to show it. `stroke(points)` and `clear()` do what the
+    mouse does. `recognize` takes an image as MNIST has them, uint8 (28, 28), and returns its
+    `digit` and the `values` of the network's outputs: shares of 1 are shown in percent.
 
     `picture` is what was drawn, uint8 (280, 280), light on dark; `prepared` the same as MNIST would
     have it, None before a stroke; `answer` what `recognize` returned, None after an error, too;
@@ -47,10 +44,9 @@ class DrawingPad:
     """
 
     def __init__(self, recognize: "Callable[[Pixels], Answer]") -> None:
-        self.recognize = recognize
+        self.recognize, self._classes = recognize, 10
         self.canvas, self.preview = _canvas(SIDE), _canvas(28 * SHOWN)
         self._scores, self._text = ipywidgets.HTML(), ipywidgets.HTML()
-        self._classes = 10
         button = ipywidgets.Button(description="Clear", tooltip="Wipe the pad")
         button.on_click(self.clear)
         columns = [
@@ -70,11 +66,10 @@ class DrawingPad:
     def _repr_mimebundle_(self, **arguments: Any) -> Any:
         return {**self.widget._repr_mimebundle_(**arguments), "text/plain": "DrawingPad"}
 
-    def stroke(self, points: Iterable[Point]) -> None:
+    def stroke(self, points: Sequence[Point]) -> None:
         """Draw a line through `points` (x, y) in pixels of the pad, and recognize the drawing."""
-        first, *others = points
-        self._down(*first)
-        for point in others:
+        self._down(*points[0])
+        for point in points:
             self._move(*point)
         self._up()
 
@@ -127,10 +122,9 @@ class DrawingPad:
             text = self._draw_bars(answer.values, answer.digit)[answer.digit]
             self.answer = answer
             self._say(f"I read a {answer.digit} ({text}).")
-        except KitError as error:
-            self._say(str(error), "alert")
         except Exception as error:
-            self._say(f"{type(error).__name__}: {error}", "alert")
+            kind = "" if isinstance(error, KitError) else f"{type(error).__name__}: "
+            self._say(f"{kind}{error}", "alert")
 
     def _say(self, message: str, role: str = "status") -> None:
         self.message = message
@@ -140,8 +134,7 @@ class DrawingPad:
             self._draw_bars(np.zeros(self._classes))
 
     def _draw_bars(self, values: ArrayLike, best: int | None = None) -> list[str]:
-        """A bar for each class; numbers that are no percentages are drawn from least to most.
-        The numbers in words."""
+        """Bars, from least to most of what is no percentage; the numbers in words."""
         numbers, unit = in_unit(values)
         texts = [f"{number:.0f} %" if unit else f"{number:.3g}" for number in numbers]
         least, most = (0.0, 100.0) if unit else (numbers.min(), numbers.max())

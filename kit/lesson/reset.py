@@ -18,22 +18,17 @@ from kit.lesson.exercises import FOLDER
 from kit.paths import build_folder, replacing
 from kit.provenance import note_of
 
-ORIGINALS = Path(sys.prefix) / "originals" / "notebooks"
-"""The notebooks as the set-up found them, for a folder that git does not know."""
+ORIGINALS = Path(sys.prefix) / "originals" / "notebooks"  # the notebooks as the set-up found them
 
 
 def reset_notebooks(names: Iterable[str] | None = None) -> dict[str, Any]:
     """Put notebooks, named as for `run_notebooks`, back as they came, and remove the artifacts that
-    they make; without names, the report and the virtual boards go, too.
-
-    A notebook that was changed and a network that the learner trained are kept in
-    `build/exercises/kept` first, under a name that is not taken; what else is in `build/exercises`
-    stays.
+    they make; without names, the report and the virtual boards go, too. A notebook that was changed
+    and a network that the learner trained are kept in `build/exercises/kept` first.
 
     Returns the names of the notebooks that were changed, "restored", and of what was made,
-    "removed", and the paths of the copies, "kept".
-
-    Raises KitError: a name is unknown, or there is no original; nothing is changed then.
+    "removed", and the paths of the copies, "kept". Raises KitError: a name is unknown, or there is
+    no original; nothing is changed then.
     """
     build, trained = build_folder(), build_folder() / "digits.keras"
     originals = _originals(names)
@@ -89,8 +84,8 @@ def _weights(network: Path) -> bytes:
 
 def _keep(path: Path) -> Path:
     folder = build_folder() / FOLDER / "kept"
-    free = (folder / f"{path.stem}-{number}{path.suffix}" for number in count(1))
-    kept = next(copy for copy in free if not copy.exists())
+    names = (folder / f"{path.stem}-{number}{path.suffix}" for number in count(1))
+    kept = next(name for name in names if not name.exists())
     with replacing(kept) as copy:
         shutil.copyfile(path, copy)
     return kept

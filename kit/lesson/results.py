@@ -39,10 +39,8 @@ def _plain(value: Any) -> Any:
 
 
 def read_report() -> Report:
-    """The report so far; empty when no notebook has written to it.
-
-    Raises KitError: the file is not a report.
-    """
+    """The report so far; empty when no notebook has written to it. Raises KitError: the file is
+    not a report."""
     path = build_folder() / "report.json"
     try:
         return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
@@ -63,5 +61,6 @@ def report_table(figures: Report) -> Table:
         for section, values in figures.items()
         for name, value in values.items()
     ]
-    caption = "What the notebooks arrived at"
-    return Table(["", "figure", "value"], rows, [False, False, True], caption)
+    return Table(
+        ["", "figure", "value"], rows, [False, False, True], "What the notebooks arrived at"
+    )

@@ -20,12 +20,10 @@ LARGEST = 50_000_000  # pixels of the largest picture read
 def read_image(path: str | Path, prepare: bool = False) -> Pixels:
     """The image in a picture or .npy file, as uint8 of shape (28, 28); 0 = paper, 255 = ink.
 
-    PNG, JPEG, BMP, GIF, TIFF and WebP are read, whatever the file is called: gray (up to 16 bits
-    and float), colored, with a palette or 1-bit, turned as its EXIF orientation says, and of
-    several pictures the first. Transparency is laid over white, or over black where all that is
-    seen is light. Of a .npy file, axes of length 1 are left out. With `prepare` any picture is made
-    like MNIST by `like_mnist`.
-
+    Any of `FORMATS` is read, whatever the file is called: gray (up to 16 bits and float), colored,
+    with a palette or 1-bit, turned as its EXIF orientation says, and of several pictures the first.
+    Transparency is laid over white, or over black where all that is seen is light. Of a .npy file,
+    axes of length 1 are left out. With `prepare` any picture is made like MNIST by `like_mnist`.
     Raises KitError: missing, unreadable, too large, or (without `prepare`) not 28 x 28 of uint8.
     """
     path = Path(path)
@@ -94,5 +92,4 @@ def _eight_bits(pixels: NDArray[Any]) -> Pixels:
     usual = [65535.0] if pixels.dtype == np.uint16 else [1.0, 255.0, 65535.0]
     if low == 0:
         high = min((limit for limit in usual if limit >= high), default=high)
-    result: Pixels = np.rint((levels - low) * (255 / max(high - low, 1e-9))).astype(np.uint8)
-    return result
+    return np.rint(np.interp(levels, (low, high), (0, 255))).astype(np.uint8)

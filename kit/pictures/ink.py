@@ -1,10 +1,9 @@
 """The ink of one digit found in a picture: without shadow, desk, frame, ruled lines and specks.
 
-Of a clean drawing, one digit on paper of one level, everything stays as it is. The steps are the
-usual ones of document analysis: the paper is what a morphological opening leaves (the top-hat
-transform; R. Gonzalez, R. Woods, "Digital Image Processing", 9.6), lines are erased where their
-runs are short, as staff lines are in scores (C. Dalitz et al., "A Comparative Study of Staff
-Removal Algorithms", 2008, "LineTrack"), and connected components tell the digit from the rest.
+Paper is what a morphological opening leaves (R. Gonzalez, R. Woods, "Digital Image Processing",
+9.6); lines are erased where their runs are short, as staff lines are in scores (C. Dalitz et al.,
+"A Comparative Study of Staff Removal Algorithms", 2008); connected parts tell the digit from the
+rest.
 """
 
 from typing import Any, Literal, get_args
@@ -19,7 +18,6 @@ from kit.errors import KitError, one_of
 
 Levels = NDArray[np.floating[Any]]
 Mask = NDArray[np.bool_]
-Numbers = NDArray[np.int64]
 Polarity = Literal["auto", "light-on-dark", "dark-on-light"]
 
 LARGE = 560  # a picture with a longer side is scaled down first; lengths below are of that side
@@ -32,6 +30,7 @@ WIDE = 0.35  # what holds a square of this side is paper, desk or shadow, and no
 SPAN = 0.85  # of the picture's width or height: a straight line as long is the paper's
 SLOPES = np.linspace(-0.06, 0.06, 49)  # of such lines, in rows per column: up to 3.4 degrees
 STRIPS = 16  # within one of so many strips of the picture, a sloping line is level
+MIDDLES = (np.arange(STRIPS) + 0.5) / STRIPS  # of these strips, in widths of the picture
 THICK = 0.03  # what is thicker is no line
 
 # Lengths of the digit's larger side.
@@ -48,10 +47,9 @@ def find_ink(picture: Pixels, polarity: Polarity = "auto") -> Pixels:
 
     Takes uint8 of shape (height, width), each at least 1, and gives that shape; with "auto" and a
     side longer than 560, divided by a whole number. "light-on-dark" and "dark-on-light" are for
-    drawings on paper of one level, where all ink is the digit's; "auto" is for any picture: ink is
-    what stands out from its surroundings the more strongly, and one digit is told from all else.
-
-    Raises KitError: nothing is drawn, or what is drawn cannot be told to be one digit.
+    drawings on paper of one level, where all ink is the digit's; with "auto", ink is what stands
+    out from its surroundings the more strongly, and one digit is told from all else. Raises
+    KitError: nothing is drawn, or what is drawn cannot be told to be one digit.
     """
     one_of(polarity, get_args(Polarity))
     auto = polarity == "auto"
@@ -141,7 +139,7 @@ def _without_lines(ink: Levels) -> Levels:
 def _erase_lines(ink: Levels) -> int:
     """Erase, in place, the nearly horizontal lines of the slope that most have; their number."""
     drawn = _drawn(ink, FAINT)
-    is_line = _line_pixels(drawn)
+    is_line = _lines(drawn)
     columns, _ = ndimage.label(drawn, [[0, 1, 0]] * 3)
     runs = np.bincount(columns.ravel())[columns] * drawn  # how long each pixel's vertical run is
     lengths = runs[is_line & drawn]
@@ -154,41 +152,36 @@ def _erase_lines(ink: Levels) -> int:
     return int(count)
 
 
-def _line_pixels(drawn: Mask) -> Mask:
+def _lines(drawn: Mask) -> Mask:
     """Where lines of the best slope run, one pixel thin or more; all False if there is none."""
     height, width = drawn.shape
-    columns = np.arange(width) - width // 2
-    starts = np.unique(np.linspace(0, width, STRIPS, endpoint=False).astype(int))
-    sizes = np.diff(starts, append=width)
-    middles = np.add.reduceat(columns, starts) / sizes
-    covered = np.add.reduceat(grow(drawn.astype(np.uint8), 3).T.astype(np.float32), starts)
-    covered /= sizes[:, None]
-    at = np.arange(height) + _rint(SLOPES[:, None, None] * middles[:, None])  # slope, strip, row
-    inside = (at >= 0) & (at < height)
-    share = covered[np.arange(len(starts))[:, None], at.clip(0, height - 1)] * inside
-    share = share.sum(axis=1) / np.maximum(inside.sum(axis=1), len(starts) / 2)
+    thick = Image.fromarray(grow(drawn * np.uint8(255), 3))
+    strips = np.asarray(thick.resize((STRIPS, height), Image.Resampling.BOX)) / 255
+    slides = SLOPES[:, None, None] * (MIDDLES * width - width // 2)
+    inside = _slide(np.ones_like(strips), slides).sum(axis=2)
+    share = _slide(strips, slides).sum(axis=2) / np.maximum(inside, STRIPS / 2)  # slope, row
     spans = share > SPAN
     best = np.where(spans, share**2, 0).sum(axis=1).argmax()
-    at = np.arange(height)[:, None] - _rint(SLOPES[best] * columns)
-    result: Mask = spans[best][at.clip(0, height - 1)] & (at >= 0) & (at < height)
-    return result
+    level = np.broadcast_to(spans[best][:, None], drawn.shape)
+    return _slide(level, -SLOPES[best] * (np.arange(width) - width // 2))
 
 
-def _rint(values: NDArray[Any]) -> Numbers:
-    rounded: Numbers = np.rint(values).astype(np.int64)
-    return rounded
+def _slide(picture: NDArray[Any], rows: Levels) -> NDArray[Any]:
+    """The picture with each column moved up by so many `rows`; 0 comes from outside."""
+    height, width = picture.shape
+    at = np.arange(height)[:, None] + np.rint(rows).astype(int)
+    inside = (at >= 0) & (at < height)
+    slid: NDArray[Any] = inside * picture[at.clip(0, height - 1), np.arange(width)]
+    return slid
 
 
 def _digit(drawn: Mask) -> Mask:
-    """Where the digit is, with some margin: the tallest part and what belongs to it.
-
-    Left out are a frame, what touches the edge of the picture beside a digit that does not, and
-    specks. Of each part the first row and column are known, those after the last, and their
-    difference: its height and width.
-    """
-    _, _, sizes = _parts(drawn, drawn)[1]
-    wider = grow(drawn.astype(np.uint8), 1 + 2 * round(JOINED * sizes.max() / 2)) > 0
-    labels, (first, last, sizes) = _parts(wider, drawn)
+    """Where the digit is, with some margin: the tallest part and what belongs to it. Left out are
+    a frame, what touches the edge of the picture beside a digit that does not, and specks."""
+    _, first, last = _parts(drawn, drawn)
+    wider = grow(drawn.astype(np.uint8), 1 + 2 * round(JOINED * (last - first).max() / 2)) > 0
+    labels, first, last = _parts(wider, drawn)
+    sizes = last - first
     height = sizes[:, 0]
     around = ((first[:, None] < first) & (last < last[:, None])).all(axis=2)
     kept = ~(around & (height >= FRAMED * height[:, None])).any(axis=1)  # no frames
@@ -207,14 +200,13 @@ def _digit(drawn: Mask) -> Mask:
     return np.isin(labels, np.flatnonzero(kept) + 1)
 
 
-def _parts(connected: Mask, drawn: Mask) -> tuple[Numbers, tuple[Numbers, Numbers, Numbers]]:
-    """Connected components (of 8 neighbors): the number of each pixel's, from 1, and what of them
-    is drawn: first row and column of each, those after the last, height and width."""
+def _parts(connected: Mask, drawn: Mask) -> list[NDArray[Any]]:
+    """Connected parts (of 8 neighbors): the number of each pixel's, from 1; and of what is drawn
+    of each part, the first row and column and those after the last."""
     labels, _ = ndimage.label(connected, np.ones((3, 3)))
     boxes = ndimage.find_objects(np.where(drawn, labels, 0))
-    first = np.array([[side.start for side in box] for box in boxes])
-    last = np.array([[side.stop for side in box] for box in boxes])
-    return labels, (first, last, last - first)
+    ends = np.array([[(side.start, side.stop) for side in box] for box in boxes])
+    return [labels, *np.moveaxis(ends, 2, 0)]
 
 
 def _several(why: str) -> KitError:

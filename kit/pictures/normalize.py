@@ -1,11 +1,9 @@
 """A picture of a digit made into an image like those of MNIST, or refused.
 
-How MNIST was made, in the words of its authors (Y. LeCun, C. Cortes, C. Burges, "The MNIST database
-of handwritten digits", http://yann.lecun.com/exdb/mnist/): the originals "were size normalized to
-fit in a 20x20 pixel box while preserving their aspect ratio. The resulting images contain grey
-levels as a result of the anti-aliasing technique used by the normalization algorithm. the images
-were centered in a 28x28 image by computing the center of mass of the pixels, and translating the
-image so as to position this point at the center of the 28x28 field."
+MNIST's originals "were size normalized to fit in a 20x20 pixel box while preserving their aspect
+ratio [...] the images were centered in a 28x28 image by computing the center of mass of the pixels,
+and translating the image so as to position this point at the center of the 28x28 field"
+(Y. LeCun, C. Cortes, C. Burges, http://yann.lecun.com/exdb/mnist/).
 """
 
 import math
@@ -32,19 +30,13 @@ FINE = 8  # strokes are widened on a grid this many times finer than MNIST's
 def like_mnist(picture: Pixels, polarity: Polarity = "auto") -> Pixels:
     """A picture of one digit, prepared as MNIST's were: see the top of this file.
 
-    First `find_ink` tells the digit from all else; then it is scaled and centered, and strokes much
-    thinner than MNIST's are widened. An image that is as MNIST's are comes back as it is.
+    `picture` is uint8 of shape (height, width), of any size; the image uint8 of shape (28, 28),
+    light on 0, the digit 20 pixels large, its center of mass in the middle, strokes much thinner
+    than MNIST's widened. `polarity` is "light-on-dark" or "dark-on-light" for a drawing, all of
+    which is the digit, or "auto" for any picture, in which the digit is told from all else. An
+    image that is as MNIST's are comes back as it is.
 
-    Args:
-        picture: uint8 of shape (height, width), any size.
-        polarity: "light-on-dark" or "dark-on-light" for a drawing, all of which is the digit;
-            "auto" for any picture.
-
-    Returns:
-        uint8 of shape (28, 28), light on 0, 20 pixels large, its center of mass in the middle.
-
-    Raises:
-        KitError: not a 2-D uint8 array, or not one digit is drawn on it.
+    Raises KitError: not a 2-D uint8 array, or not one digit is drawn on it.
     """
     check_picture(picture)
     if polarity != "dark-on-light" and _is_like_mnist(picture):
@@ -101,20 +93,15 @@ def _widen(ink: Pixels) -> Pixels:
     pixel = max(ink.shape) / (BOX * FINE)  # of the finer grid, in those of the picture
     if stroke_width(ink) < 2 * pixel:  # would fade when scaled down
         ink = grow(ink, math.ceil(pixel))
-    fine = np.where(_scale(ink, BOX * FINE) > 80, 255, 0).astype(np.uint8)
+    fine = (_scale(ink, BOX * FINE) > 80) * np.uint8(255)
     radius = max(0, round((STROKE * FINE - stroke_width(fine)) / 2))
-    rows, columns = np.indices((2 * radius + 1, 2 * radius + 1)) - radius
-    pen = rows**2 + columns**2 <= radius**2
-    return _crop(ndimage.maximum_filter(np.pad(fine, radius), footprint=pen))
+    away = ndimage.distance_transform_edt(np.pad(fine, radius) == 0)
+    return _crop((away <= radius) * np.uint8(255))
 
 
 def _center(digit: Pixels) -> Pixels:
     """The digit in a 28 x 28 image, moved by whole pixels until its center of mass is in the
     middle, but never beyond the edge."""
-    image = np.zeros((SIDE, SIDE), np.uint8)
-    top, left = (
-        min(max(0, round(CENTER - center)), SIDE - side)
-        for center, side in zip(ndimage.center_of_mass(digit), digit.shape, strict=True)
-    )
-    image[top : top + digit.shape[0], left : left + digit.shape[1]] = digit
-    return image
+    room = np.subtract(SIDE, digit.shape)
+    before = np.rint(np.subtract(CENTER, ndimage.center_of_mass(digit))).astype(int).clip(0, room)
+    return np.pad(digit, np.stack([before, room - before], axis=1))

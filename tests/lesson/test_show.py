@@ -15,7 +15,6 @@ from kit.compile import Region
 from kit.generate.xcubeai import Trial
 from kit.lesson import show
 from kit.lesson.show import picture
-from kit.lesson.show.steps import STAGES
 
 MODELS = [
     {"name": "float32", "bytes": 476_332, "accuracy": 0.9747, "agreement": 1.0, "fits": True},
@@ -44,7 +43,7 @@ FIGURES = {
     "empty memory": lambda: show.memory_map([]),
     "failures": lambda: show.failures(MISTAKES),
     "profile": lambda: show.profile(profile(estimated=True)),
-    "road": lambda: show.road("generate"),
+    "road": lambda: show.road(),
     "ways": show.ways,
 }
 
@@ -174,16 +173,6 @@ def test_memory_map_adds_up_and_is_to_scale():
     stack = ram.patches[1]
     assert (stack.get_x(), stack.get_x() + stack.get_width()) == (124, 128)
     assert "stack\n0x2001F000" in texts(figure)
-
-
-def test_road_highlights_one_stage_and_knows_all():
-    """A typing error in a notebook does not silently highlight nothing."""
-    for stage in STAGES:
-        figure = show.road(stage)
-        bold = [t.get_text() for t in figure.axes[0].texts if t.get_fontweight() == "bold"]
-        assert bold == [stage]
-    with pytest.raises(ValueError, match="no stage 'deploy'"):
-        show.road("deploy")
 
 
 def test_the_colors_are_okabe_and_itos():

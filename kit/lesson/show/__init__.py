@@ -3,10 +3,10 @@
 A figure that is the last expression of a cell shows with a description in words, its alt text.
 """
 
-from kit.lesson.show.answers import confusion, failures, images, scores
+from kit.lesson.show.answers import confusion, images, scores
 from kit.lesson.show.costs import engines, memory_map, profile, trials
 from kit.lesson.show.steps import road, ways
-from kit.lesson.show.training import comparison, history, weights
+from kit.lesson.show.training import comparison, failures, history, weights
 from kit.tables import table
 
 __all__ = ["comparison", "confusion", "engines", "failures", "history", "images", "memory_map",

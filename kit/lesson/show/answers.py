@@ -3,24 +3,19 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kit.lesson.show.picture import BLUE, GRAY, GREEN, ORANGE, PALE, RED, Picture, draw_limit
+from kit.lesson.show.picture import BLUE, GRAY, GREEN, PALE, RED, Picture
 from kit.model import are_shares
-from kit.tables import Rows
-
-WHITE = {"facecolor": "white", "edgecolor": "none", "pad": 1, "alpha": 0.85}  # behind a text
 
 
-def images(
-    pixels: ArrayLike, labels: ArrayLike | None = None, title: str = "", columns: int = 10
-) -> Picture:
-    """Digits in rows of up to `columns`, each with its label, a number or a word, above it.
+def images(pixels: ArrayLike, labels: ArrayLike | None = None, title: str = "") -> Picture:
+    """Digits in rows of up to ten, each with its label, a number or a word, above it.
 
     `pixels` have the shape (n, 28, 28) or (28, 28), 0 = paper; any dtype, each shown in its own
     range.
     """
     pictures = np.asarray(pixels)
     pictures = pictures.reshape(-1, *pictures.shape[-2:])
-    count, across = len(pictures), min(columns, len(pictures))
+    count, across = len(pictures), min(10, len(pictures))
     down = -(-count // across)
     names = [] if labels is None else [str(label) for label in np.atleast_1d(np.asarray(labels))]
     alt = f"{count} handwritten digit{'s' if count > 1 else ''}"
@@ -38,12 +33,8 @@ def images(
 
 
 def in_unit(values: ArrayLike) -> tuple[NDArray[np.float64], str]:
-    """Scores for the eye: percentages and "%" where they are shares of 1, as a softmax gives them;
-    else the numbers themselves and no unit.
-
-    `values` have the shape (classes,): int8 as a softmax gives them (scale 1/256, zero point
-    -128), or real numbers.
-    """
+    """Scores for the eye, shape (classes,): percentages and "%" where they are shares of 1, int8
+    (scale 1/256, zero point -128) or real, as a softmax gives them; else as they are and ""."""
     stored = np.asarray(values).reshape(-1)
     numbers = stored.astype(np.float64)
     shares = (numbers + 128) / 256 if stored.dtype.kind in "iu" else numbers
@@ -60,14 +51,14 @@ def scores(values: ArrayLike, title: str = "Scores", expected: int | None = None
     axes = figure.chart("digit", f"score ({unit})" if unit else "output of the network")
     bars = axes.bar(range(len(numbers)), numbers, color=[PALE] * len(numbers), edgecolor=GRAY)
     bars[best].set(facecolor=BLUE, edgecolor=BLUE)
-    axes.bar_label(bars, [f"{value:.1f}" for value in numbers], fontsize=9)
-    axes.set(xticks=range(len(numbers)))
+    axes.bar_label(bars, fmt="%.1f", fontsize=9)
+    axes.set_xticks(range(len(numbers)))
     if unit:
         axes.set(ylim=(0, 112), yticks=range(0, 101, 25))
     if expected is not None:
         label = axes.get_xticklabels()[expected]
-        label.set(fontweight="bold", color="white")
-        label.set_bbox({"facecolor": GREEN if expected == best else RED, "edgecolor": "none"})
+        color = GREEN if expected == best else RED
+        label.set(fontweight="bold", color="white", bbox={"facecolor": color, "edgecolor": "none"})
         axes.set_xlabel(f"digit (expected: {expected})")
     return figure
 
@@ -78,34 +69,14 @@ def confusion(labels: ArrayLike, predicted: ArrayLike, title: str = "Confusion")
     np.add.at(counts, (np.asarray(labels), np.asarray(predicted)), 1)
     alt = "A 10 by 10 grid: how often each digit was read as each digit."
     figure = Picture(6.2, 5.6, title, alt)
-    axes = figure.add_subplot()
+    axes = figure.add_subplot(aspect="equal")
     shades = np.log1p(counts)
-    axes.imshow(shades, cmap="Blues")
+    axes.pcolormesh(range(10), range(10), shades, cmap="Blues", edgecolors=PALE, linewidth=0.5)
     for (row, column), count in np.ndenumerate(counts):
         if count:
             color = "white" if shades[row, column] > shades.max() * 0.6 else "black"
             axes.text(column, row, f"{count}", ha="center", va="center", color=color, fontsize=9)
     axes.set(xticks=range(10), yticks=range(10), xlabel="read as", ylabel="digit drawn")
-    axes.set_xticks(np.arange(-0.5, 10), minor=True)
-    axes.set_yticks(np.arange(-0.5, 10), minor=True)
-    axes.grid(which="minor", color=PALE, linewidth=0.5)
-    axes.tick_params(which="both", length=0)
-    return figure
-
-
-def failures(rows: Rows, title: str = "Three famous mistakes") -> Picture:
-    """Accuracy of mistakes, and of doing it right, as horizontal bars; the best is highlighted.
-
-    `rows` have a name and an accuracy (0 to 1).
-    """
-    names = [str(row["name"]) for row in rows]
-    percent = [100 * row["accuracy"] for row in rows]
-    alt = f"Bars of the accuracy of: {', '.join(names)}."
-    figure = Picture(8, 0.5 * len(rows) + 1.3, title, alt)
-    axes = figure.chart("test images read correctly (%)")
-    colors = [BLUE if value == max(percent) else ORANGE for value in percent]
-    bars = axes.barh(names, percent, color=colors, height=0.6)
-    draw_limit(axes, 10, "guessing: 10 %")
-    axes.bar_label(bars, [f"{value:.1f} %" for value in percent], padding=3, bbox=WHITE)
-    axes.set(xlim=(0, 112), xticks=range(0, 101, 20), ylim=(len(rows) - 0.4, -0.75))
+    axes.tick_params(length=0)
+    axes.invert_yaxis()
     return figure

@@ -6,6 +6,8 @@ tell apart; nothing is said by color alone.
 
 import base64
 import io
+from collections.abc import Sequence
+from typing import Any
 
 from IPython.display import display
 from matplotlib.axes import Axes
@@ -15,14 +17,14 @@ ORANGE, SKY, GREEN, YELLOW = "#E69F00", "#56B4E9", "#009E73", "#F0E442"
 BLUE, RED, PURPLE, GRAY = "#0072B2", "#D55E00", "#CC79A7", "#9A9A9A"
 PALE = "#E8E8E8"
 CYCLE = [BLUE, ORANGE, GREEN, PURPLE, SKY, RED, YELLOW, GRAY]
+WHITE = {"facecolor": "white", "edgecolor": "none", "pad": 1, "alpha": 0.85}  # behind a text
 
 
 class Picture(Figure):
     """A figure of so many inches whose label describes it; `set_label` gives a better description.
 
     A cell whose last expression it is shows an image/png with the label as alt text in its
-    metadata (as `IPython.display.Image` has it) and as its plain text, so that the output is the
-    same on every machine as far as it is compared.
+    metadata, and as its plain text, which is the same on every machine.
     """
 
     def __init__(self, width: float, height: float, title: str, alt: str) -> None:
@@ -50,7 +52,18 @@ class Picture(Figure):
         display(data, metadata=metadata, raw=True)  # type: ignore[no-untyped-call]
 
 
+def draw_bars(
+    axes: Axes, names: Sequence[str], values: Sequence[float], texts: Sequence[str], color: Any
+) -> None:
+    """A horizontal bar for each name, from the top down, with a text at its end."""
+    rows = range(len(names))
+    bars = axes.barh(rows, values, height=0.6, color=color)
+    axes.bar_label(bars, texts, padding=3, bbox=WHITE)
+    axes.set_yticks(rows, names)
+    axes.set_ylim(len(names) - 0.4, -0.75)
+
+
 def draw_limit(axes: Axes, value: float, name: str) -> None:
     """A broken line upwards at `value`, with its name."""
-    axes.axvline(value, color="black", linestyle="--", linewidth=1.2, zorder=3)
+    axes.axvline(value, color="black", linestyle="--", linewidth=1.2)
     axes.annotate(name, (value, -0.75), (4, -2), textcoords="offset points", va="top")

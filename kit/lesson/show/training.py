@@ -1,4 +1,4 @@
-"""What training and quantization do to a network."""
+"""What training, quantization and mistakes do to a network."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from kit.boards import DEFAULT
-from kit.lesson.show.picture import BLUE, ORANGE, RED, Picture, draw_limit
+from kit.lesson.show.picture import BLUE, ORANGE, RED, Picture, draw_bars, draw_limit
 from kit.tables import Rows
 
 KB = 1024
@@ -42,7 +42,7 @@ def comparison(rows: Rows, title: str = "What quantization saves and costs") -> 
     """
     names = [str(row["name"]) for row in rows]
     alt = (
-        f"File sizes of {', '.join(names)} as bars, with a line at the 512 KB of flash; "
+        f"File sizes of {', '.join(names)} as bars, with a line at the {FLASH_KB} KB of flash; "
         "beside them the accuracy of each and its agreement with float."
     )
     figure = Picture(10, 0.55 * len(rows) + 1.7, title, alt)
@@ -64,27 +64,22 @@ def comparison(rows: Rows, title: str = "What quantization saves and costs") -> 
 
 def _draw_sizes(axes: Axes, names: list[str], rows: Rows) -> None:
     sizes = [row["bytes"] / KB for row in rows]
-    axes.barh(names, sizes, color=[BLUE if row["fits"] else RED for row in rows], height=0.6)
+    texts = [
+        f"{size:,.0f} KB" + ("" if row["fits"] else ", does not fit")
+        for size, row in zip(sizes, rows, strict=True)
+    ]
     draw_limit(axes, FLASH_KB, f"{FLASH_KB} KB of flash")
-    for name, size, row in zip(names, sizes, rows, strict=True):
-        inside = size > FLASH_KB / 2  # else the text would cross the limit's line
-        side, color = ("right", "white") if inside else ("left", "black")
-        text = f" {size:,.0f} KB" + (" " if row["fits"] else ", does not fit ")
-        axes.annotate(text, (size, name), ha=side, va="center", color=color)
-    room = 1.25 if all(row["fits"] for row in rows) else 1.6
-    axes.set(xlim=(0, room * max([FLASH_KB, *sizes])), ylim=(len(rows) - 0.4, -0.75))
+    draw_bars(axes, names, sizes, texts, [BLUE if row["fits"] else RED for row in rows])
+    axes.set_xlim(0, 1.6 * max([FLASH_KB, *sizes]))
 
 
 def weights(
-    before: ArrayLike,
-    after: ArrayLike,
-    title: str = "Weights before and after quantization",
-    names: tuple[str, str] = ("before: real numbers", "after: int8"),
+    before: ArrayLike, after: ArrayLike, title: str = "Weights before and after quantization"
 ) -> Picture:
     """Histograms of a layer's weights side by side: any shapes; integers get a bin each value."""
-    alt = f"Two histograms of weights side by side, {names[0]} and {names[1]}."
+    charts = (before, BLUE, "before: real numbers"), (after, ORANGE, "after: int8")
+    alt = "Two histograms of weights side by side, before: real numbers and after: int8."
     figure = Picture(9, 3, title, alt)
-    charts = (before, BLUE, names[0]), (after, ORANGE, names[1])
     for number, (values, color, name) in enumerate(charts, 1):
         flat = np.asarray(values).reshape(-1)
         whole = flat.dtype.kind in "iu"
@@ -94,4 +89,19 @@ def weights(
         axes.hist(flat, bins=edges.tolist() if whole else 100, color=color)
         axes.xaxis.set_major_locator(MaxNLocator(7))
         axes.set_title(name, fontsize=10)
+    return figure
+
+
+def failures(rows: Rows, title: str = "Three famous mistakes") -> Picture:
+    """Accuracy (0 to 1) of mistakes, and of doing it right, each row with its name, as horizontal
+    bars; the best is highlighted."""
+    names, percent = [row["name"] for row in rows], [100 * row["accuracy"] for row in rows]
+    figure = Picture(
+        8, 0.5 * len(rows) + 1.3, title, f"Bars of the accuracy of: {', '.join(names)}."
+    )
+    axes = figure.chart("test images read correctly (%)")
+    colors = [BLUE if value == max(percent) else ORANGE for value in percent]
+    draw_bars(axes, names, percent, [f"{value:.1f} %" for value in percent], colors)
+    draw_limit(axes, 10, "guessing: 10 %")
+    axes.set(xlim=(0, 112), xticks=range(0, 101, 20))
     return figure
