@@ -1,5 +1,6 @@
 """Small courses to run instead of the road: notebooks about flour, bread and toast."""
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -42,6 +43,13 @@ def small_course(place: Path):
         patch.setattr(artifacts, "_taken", {})
         patch.setattr(execute, "MAKERS", MAKERS)
         patch.setenv("KIT_BUILD", str(place / "build"))
+        yield folder
+
+
+@pytest.fixture
+def course(tmp_path: Path) -> Iterator[Path]:
+    """A small course of one test's own."""
+    with small_course(tmp_path) as folder:
         yield folder
 
 

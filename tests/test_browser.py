@@ -7,9 +7,8 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import nbformat
@@ -31,6 +30,8 @@ LAB_OPTIONS = [
     "--ServerApp.allow_root=True",
     "--ServerApp.disable_check_xsrf=True",  # so that stop() may ask it to shut down
 ]
+PLACES = ["IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR",
+          "JUPYTERLAB_WORKSPACES_DIR"]  # fmt: skip
 SEVEN = [(70, 60), (210, 60), (120, 230)]
 ONE = [(140, 40), (140, 240)]
 THREE = [(90, 60), (150, 40), (190, 80), (180, 120), (130, 135), (185, 155), (200, 205),
@@ -59,11 +60,9 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium o
 def lab(folder: Path, *options: str):
     """`kit lab` with settings and log in `folder`, apart from the user's: its URL."""
     home = folder / ".home"
-    env = {name: str(home / name.lower()) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR")}
-    env |= {"JUPYTERLAB_SETTINGS_DIR": str(home / "settings"), "IPYTHONDIR": str(home / "ipython")}
-    env |= {"JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces")}
+    env = {name: str(home / name.lower()) for name in PLACES}
     env["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    settings = home / "settings" / "@jupyterlab" / "notebook-extension"
+    settings = home / "jupyterlab_settings_dir" / "@jupyterlab" / "notebook-extension"
     settings.mkdir(parents=True)  # cells out of sight are in the page, too:
     (settings / "tracker.jupyterlab-settings").write_text('{"windowingMode": "none"}')
     with socket.socket() as probe:
@@ -83,14 +82,11 @@ def lab(folder: Path, *options: str):
 
 
 def wait_until_ready(server, url, log):
-    for _ in range(240):
-        if server.poll() is not None:
-            break
-        try:
-            urllib.request.urlopen(f"{url}/api", timeout=5).close()
-            return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.25)
+    until = time.monotonic() + 60
+    while server.poll() is None and time.monotonic() < until:
+        with suppress(OSError):
+            return urllib.request.urlopen(f"{url}/api", timeout=5).close()
+        time.sleep(0.25)
     raise AssertionError(f"JupyterLab does not start:\n{log.read_text()[-3000:]}")
 
 
@@ -131,8 +127,8 @@ def draw_in(notebook: Path, drawings, folder: Path, screenshot: str | None = Non
     before each but the first. It answers after each stroke, so the answer to a drawing of several
     may be that to the first of them.
     """
-    (folder / "notebooks").mkdir()
-    shutil.copy(notebook, folder / "notebooks" / notebook.name)
+    (folder / "notebooks").mkdir(parents=True)
+    shutil.copy(notebook, folder / "notebooks")
     with lab(folder, f"--ServerApp.root_dir={folder}") as url, browser_page() as page:
         page.goto(f"{url}/lab/tree/notebooks/{notebook.name}?reset", timeout=60_000)
         # Before the kernel is connected "Run All Cells" asks which one to take, or runs nothing.
@@ -181,21 +177,14 @@ def test_the_course_opens_and_its_links_lead_to_notebooks_and_code(tmp_path):
         page.locator(".jp-FileEditor").get_by_text("nn_dense_int8(").first.wait_for(timeout=30_000)
 
 
-@pytest.fixture
-def pad_notebook(tmp_path):
+@pytest.mark.deep
+def test_drawing_with_the_mouse_shows_the_answer(tmp_path):
+    """From mouse events in the browser to the answer in the page, twice, with Clear between."""
     path = tmp_path / "pad.ipynb"
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     cells = [*(new_markdown_cell("# Long\n\nway down") for _ in range(30)), new_code_cell(PAD)]
     nbformat.write(new_notebook(cells=cells, metadata=kernel), path)
-    return path
-
-
-@pytest.mark.deep
-def test_drawing_with_the_mouse_shows_the_answer(pad_notebook, tmp_path):
-    """From mouse events in the browser to the answer in the page, twice, with Clear between."""
-    folder = tmp_path / "a lesson"
-    folder.mkdir()
-    answers = draw_in(pad_notebook, [[SEVEN], [ONE]], folder)
+    answers = draw_in(path, [[SEVEN], [ONE]], tmp_path / "a lesson")
     assert answers == ["I read a 7 (89 %).", "I read a 1 (89 %)."]
 
 

@@ -8,18 +8,20 @@ purpose: a check that cannot fail protects nothing.
 import copy
 import re
 from itertools import pairwise
-from pathlib import Path
 from statistics import median
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-ROOT = Path(__file__).resolve().parent.parent
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+from kit.lesson.execute import notebooks
+from kit.lesson.outputs import repeatable
+from kit.paths import ROOT
+
+NOTEBOOKS = notebooks()
 NAMES = ["00-start", "01-train", "02-quantize", "03-generate", "04-flash", "05-recognize"]
 
-TAGS = {"nbval-ignore-output"}
+IGNORE = "nbval-ignore-output"
 """The only way out of comparing outputs, for widgets and for what differs between machines."""
 
 IGNORED_AT_MOST = 3  # cells with that tag in a notebook
@@ -30,10 +32,7 @@ MACHINE = re.compile(
 )
 """Folders of one machine and addresses in the memory of one process (the chip's have 8 digits)."""
 
-METADATA = {
-    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-    "language_info": {"name": "python"},
-}
+METADATA = repeatable(new_notebook()).metadata
 
 
 def code_cells(notebook):
@@ -61,9 +60,9 @@ def state_problems(notebook):
     if notebook.metadata != METADATA or kept - {"tags", "alt", "jupyter"}:
         yield "its metadata is not what `kit refresh` writes"
     for number, cell in enumerate(notebook.cells):
-        for output in cell.get("outputs", []):
-            if output.output_type == "error" or output.get("name") == "stderr":
-                yield f"cell {number} shows an error or a warning"
+        outputs = cell.get("outputs", [])
+        if any(each.output_type == "error" or each.get("name") == "stderr" for each in outputs):
+            yield f"cell {number} shows an error or a warning"
         for found in sorted({found for text in texts(cell) for found in MACHINE.findall(text)}):
             yield f"cell {number} shows something of one machine: {found}"
 
@@ -71,9 +70,9 @@ def state_problems(notebook):
 def tag_problems(notebook):
     """Few ways out of comparing outputs, and in sight; sentences instead of assertions."""
     tags = [tag for cell in notebook.cells for tag in cell.metadata.get("tags", [])]
-    if set(tags) - TAGS:
-        yield f"tags that are not listed: {sorted(set(tags) - TAGS)}"
-    if tags.count("nbval-ignore-output") > IGNORED_AT_MOST:
+    if set(tags) - {IGNORE}:
+        yield f"tags that are not listed: {sorted(set(tags))}"
+    if tags.count(IGNORE) > IGNORED_AT_MOST:
         yield f"more than {IGNORED_AT_MOST} cells are not compared"
     for number, cell in enumerate(notebook.cells):
         if "NBVAL_" in cell.source:
@@ -87,13 +86,9 @@ def reading_problems(notebook):
     first, last = notebook.cells[0], notebook.cells[-1]
     if first.cell_type != "markdown" or not first.source.startswith("# "):
         yield "it does not begin with a title"
-    for what, pattern in {
-        "what you will do": r"you will",
-        "the minutes it takes": r"\d+ minutes",
-        "what you need": r"you need",
-    }.items():
+    for pattern in (r"you will", r"\d+ minutes", r"you need"):
         if not re.search(pattern, first.source, re.IGNORECASE):
-            yield f"its first cell does not say {what}"
+            yield f"its first cell does not say {pattern!r}"
     if last.cell_type != "markdown" or "you now have" not in last.source.lower():
         yield "its last cell does not say what you now have"
     kinds = [cell.cell_type for cell in notebook.cells]
@@ -107,8 +102,9 @@ def reading_problems(notebook):
             yield f"cell {number} has {lines(cell)} lines"
         for output in cell.get("outputs", []):
             metadata = output.get("metadata", {})
-            described = metadata.get("image/png", {}).get("alt") or metadata.get("alt")
-            if "image/png" in output.get("data", {}) and not described:
+            if "image/png" in output.get("data", {}) and not metadata.get("image/png", {}).get(
+                "alt"
+            ):
                 yield f'the figure of cell {number} has no alt text (metadata "alt")'
 
 
@@ -150,12 +146,10 @@ def test_code_cells_are_small():
 
 def good():
     """A small notebook with nothing to complain about: five cells, two of them code."""
-    opening = "# Mill\n\nYou will mill flour, in about 5 minutes. You need nothing."
-    figure = new_output(
-        "display_data", {"image/png": "AAAA"}, metadata={"image/png": {"alt": "a mill"}}
-    )
+    alt = {"image/png": {"alt": "a mill"}}
+    figure = new_output("display_data", {"image/png": "AAAA"}, metadata=alt)
     cells = [
-        new_markdown_cell(opening),
+        new_markdown_cell("# Mill\n\nYou will mill flour, in about 5 minutes. You need nothing."),
         new_code_cell("hex(0x08000000)", execution_count=1),
         new_markdown_cell("![a mill](mill.png) and a figure:"),
         new_code_cell("plot()", execution_count=2, outputs=[figure]),
@@ -191,14 +185,14 @@ BROKEN = {
     "error": (on(1, outputs=[ERROR]), "error"),
     "skip": (on(1, metadata={"tags": ["nbval-skip"]}), "not listed"),
     "unknown tag": (on(1, metadata={"tags": ["nbval-ignore-outputs"]}), "not listed"),
-    "too much ignored": (on(1, metadata={"tags": ["nbval-ignore-output"] * 4}), "more than 3"),
+    "too much ignored": (on(1, metadata={"tags": [IGNORE] * 4}), "more than 3"),
     "comment": (on(1, source="# NBVAL_SKIP\n1"), "steers nbval"),
     "assert": (on(3, source="if True:\n    assert accuracy > 0.9"), "asserts"),
     "no title": (opening("# Mill", "Mill"), "title"),
     "code first": (lambda n: n.cells.insert(0, n.cells.pop(1)), "title"),
-    "no plan": (opening("You will", "We shall"), "what you will do"),
+    "no plan": (opening("You will", "We shall"), "you will"),
     "no minutes": (opening("5 minutes", "a while"), "minutes"),
-    "no needs": (opening("You need nothing.", ""), "what you need"),
+    "no needs": (opening("You need nothing.", ""), "you need"),
     "no ending": (on(-1, source="Goodbye."), "now have"),
     "long cell": (on(1, source="1\n" * 26), "26 lines"),
     "empty cell": (on(1, source=" \n"), "0 lines"),

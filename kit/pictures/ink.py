@@ -156,22 +156,22 @@ def _lines(drawn: Mask) -> Mask:
     """Where lines of the best slope run, one pixel thin or more; all False if there is none."""
     height, width = drawn.shape
     thick = Image.fromarray(grow(drawn * np.uint8(255), 3))
-    strips = np.asarray(thick.resize((STRIPS, height), Image.Resampling.BOX)) / 255
-    slides = SLOPES[:, None, None] * (MIDDLES * width - width // 2)
-    inside = _slide(np.ones_like(strips), slides).sum(axis=2)
-    share = _slide(strips, slides).sum(axis=2) / np.maximum(inside, STRIPS / 2)  # slope, row
+    strips = np.asarray(thick.resize((STRIPS, height), Image.Resampling.BOX)).T
+    slides = SLOPES[:, None] * (MIDDLES * width - width // 2)  # slope, strip
+    inside = _slide(np.ones_like(strips), slides).sum(axis=1)
+    share = _slide(strips, slides).sum(axis=1) / 255 / np.maximum(inside, STRIPS / 2)  # slope, row
     spans = share > SPAN
     best = np.where(spans, share**2, 0).sum(axis=1).argmax()
-    level = np.broadcast_to(spans[best][:, None], drawn.shape)
-    return _slide(level, -SLOPES[best] * (np.arange(width) - width // 2))
+    level = np.broadcast_to(spans[best], (width, height))
+    return _slide(level, -SLOPES[best] * (np.arange(width) - width // 2)).T
 
 
-def _slide(picture: NDArray[Any], rows: Levels) -> NDArray[Any]:
-    """The picture with each column moved up by so many `rows`; 0 comes from outside."""
-    height, width = picture.shape
-    at = np.arange(height)[:, None] + np.rint(rows).astype(int)
+def _slide(columns: NDArray[Any], rows: Levels) -> NDArray[Any]:
+    """Columns of a picture, each moved up by its number of `rows`; 0 comes from outside."""
+    count, height = columns.shape
+    at = np.arange(height) + np.rint(rows)[..., None].astype(int)
     inside = (at >= 0) & (at < height)
-    slid: NDArray[Any] = inside * picture[at.clip(0, height - 1), np.arange(width)]
+    slid: NDArray[Any] = inside * columns[np.arange(count)[:, None], at.clip(0, height - 1)]
     return slid
 
 

@@ -4,18 +4,12 @@ board with another model is told. On a small course about flour, bread and toast
 from types import SimpleNamespace
 
 import pytest
-from courses import BAKE, MILL, SETUP, TOAST, code_cells, shown, small_course, write
+from courses import BAKE, MILL, SETUP, TOAST, code_cells, shown, write
 
 from kit import paths
 from kit.errors import KitError
 from kit.lesson import artifacts, execute
 from kit.provenance import digest, made_from
-
-
-@pytest.fixture
-def course(tmp_path):
-    with small_course(tmp_path) as folder:
-        yield folder
 
 
 def make(name, text):

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest.mock import Mock
 
 import nbformat
 import psutil
@@ -32,12 +33,6 @@ from kit.progress import progress_bar
 with progress_bar('making') as step: step(1, 2)"""
 
 
-@pytest.fixture
-def course(tmp_path):
-    with small_course(tmp_path) as folder:
-        yield folder
-
-
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
     """A course of two notebooks, and what `run_notebooks` said of it."""
@@ -52,8 +47,8 @@ def ran(tmp_path_factory):
         slider = "import ipywidgets\nipywidgets.IntSlider()"
         add = "from kit.lesson.results import report\nreport('mill', grains=3)"
         mill = write(folder, "00-mill", SETUP, MILL, WHERE, BAR, slider, add, FIGURE)
-        Image.new("RGB", (2, 2)).save(folder / "picture.png")
         notebook = nbformat.read(mill, 4)
+        Image.new("RGB", (2, 2)).save(folder / "picture.png")
         notebook.cells[0].source = "# Title\n![a square](picture.png) and $x^2$"
         notebook.cells[-1].metadata["alt"] = 'a "rising" line'
         nbformat.write(notebook, mill)
@@ -127,10 +122,7 @@ def test_a_kernel_that_dies_is_an_error_and_not_a_hang(course):
 
 def test_a_kernel_that_does_not_answer_is_an_error_in_words(course, monkeypatch):
     """A firewall that blocks 127.0.0.1, told apart from a failing cell."""
-
-    def refuse(client):
-        raise RuntimeError("Kernel didn't respond in 60 seconds")
-
+    refuse = Mock(side_effect=RuntimeError("Kernel didn't respond in 60 seconds"))
     monkeypatch.setattr("nbclient.NotebookClient.start_new_kernel_client", refuse)
     write(course, "00-mill", "1")
     with pytest.raises(KitError, match=r"00-mill was not started[^§]*60 seconds[^§]*firewall"):
@@ -168,20 +160,18 @@ def asleep(course, tmp_path):
     """Runs `source`, which runs a notebook that sleeps: the process, and the id of the sleeper."""
     flag = tmp_path / "asleep"
     write(course, "00-mill", SLEEP.format(str(flag)))
-    started = []
+    with contextlib.ExitStack() as stack:
 
-    def start(source):
-        setup = SETUP.replace("Path.cwd()", f"Path({str(course)!r})")
-        code = f"import sys; sys.argv = ['x']\n{setup}\n{source}"
-        process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
-        started.append(process)
-        wait_until(lambda: flag.exists() and flag.read_text())
-        return process, int(flag.read_text())
+        def start(source):
+            setup = SETUP.replace("Path.cwd()", f"Path({str(course)!r})")
+            code = f"import sys; sys.argv = ['x']\n{setup}\n{source}"
+            process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
+            stack.enter_context(process)
+            stack.callback(process.kill)
+            wait_until(lambda: flag.exists() and flag.read_text())
+            return process, int(flag.read_text())
 
-    yield start
-    for process in started:
-        process.kill()
-        process.wait()
+        yield start
 
 
 def wait_until(condition):

@@ -9,6 +9,7 @@ import ast
 import re
 import shutil
 from contextlib import ExitStack
+from functools import lru_cache
 from types import SimpleNamespace
 
 import nbformat
@@ -39,13 +40,17 @@ def change(file, old, new):
     file.write_text(text.replace(old, new))"""
 
 
+def exercises_of(notebook):
+    return next(cell.source for cell in notebook.cells if "## Try it" in cell.source)
+
+
 class Lesson:
     """A notebook in a kernel: its cells when they are needed, and a student's own."""
 
     def __init__(self, name, build, stack):
         (path,) = notebooks([name])
         self.notebook = nbformat.read(path, 4)
-        self.exercises = next(c.source for c in self.notebook.cells if "## Try it" in c.source)
+        self.exercises = exercises_of(self.notebook)
         self._done = set()
         own = {"KIT_BUILD": str(build), artifacts.CHAIN: ""}  # a person runs it
         self._client = stack.enter_context(kernel(self.notebook, path, **own))
@@ -54,10 +59,9 @@ class Lesson:
 
     def needs(self, *ids):
         """Run these cells of the notebook, in this order, unless they were."""
-        for one in ids:
-            if one not in self._done:
-                self.do(self.source(one))
-                self._done.add(one)
+        for one in [each for each in ids if each not in self._done]:
+            self.do(self.source(one))
+            self._done.add(one)
 
     def source(self, one):
         return next(cell.source for cell in self.notebook.cells if cell.id == one)
@@ -88,10 +92,9 @@ class Lesson:
 def build(road, tmp_path_factory):
     """What the road made, for this file alone."""
     folder = tmp_path_factory.mktemp("exercises")
-    for name in artifacts.MAKERS:
-        made = road["build"] / name
+    for made in (road["build"] / name for name in artifacts.MAKERS):
         copy = shutil.copytree if made.is_dir() else shutil.copyfile
-        copy(made, folder / name)
+        copy(made, folder / made.name)
         if note_of(made).exists():
             shutil.copy(note_of(made), folder)
     return folder
@@ -100,15 +103,12 @@ def build(road, tmp_path_factory):
 @pytest.fixture(scope="module")
 def opened(build):
     """opened("03"): that notebook; the kernel of the one before is gone then."""
-    lessons = {}
     with ExitStack() as stack:
 
+        @lru_cache(maxsize=1)
         def open_one(name):
-            if name not in lessons:
-                stack.close()
-                lessons.clear()
-                lessons[name] = Lesson(name, build, stack)
-            return lessons[name]
+            stack.close()
+            return Lesson(name, build, stack)
 
         yield open_one
 
@@ -127,8 +127,7 @@ def test_every_exercise_is_performed():
     """By a test of this file that is named after it."""
     found = []
     for path in notebooks()[1:]:
-        text = next(c.source for c in nbformat.read(path, 4).cells if "## Try it" in c.source)
-        numbers = re.findall(r"^(\d+)\. ", text, re.MULTILINE)
+        numbers = re.findall(r"^(\d+)\. ", exercises_of(nbformat.read(path, 4)), re.MULTILINE)
         found += [f"test_{path.stem[:2]}_{number}" for number in numbers]
     tests = [name.rsplit("_", 1)[0] for name in globals() if re.match(r"test_\d\d_\d_", name)]
     assert sorted(tests) == found and len(found) == 17
@@ -148,13 +147,9 @@ def test_the_light_of_a_real_board_is_for_the_eyes():
         watch_led(SimpleNamespace(port=object(), url="COM5"))
 
 
-# --- 01-train ------------------------------------------------------------------------------------
-
 FIT = """\
 def read_by(network, epochs):
-    network.compile(
-        optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"]
-    )
+    network.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     network.fit(x_train / 255, y_train, epochs=epochs, verbose=0)
     return network.evaluate(x_test / 255, y_test, verbose=0)[1]"""
 
@@ -200,8 +195,6 @@ def test_01_3_mine(lesson, opened, build, monkeypatch):
         artifacts.artifact("firmware.elf")
     assert states() == {"fresh"}
 
-
-# --- 02-quantize ---------------------------------------------------------------------------------
 
 FEW = """\
 def other_images():
@@ -252,8 +245,6 @@ def test_02_3_differing(lesson):
     assert 1 <= lesson.value("len(changed)") <= 50
 
 
-# --- 03-generate ---------------------------------------------------------------------------------
-
 FLOAT = """\
 float32 = kit.generate_network(kit.artifact("digits_float32.tflite"),
                        kit.build_folder() / "exercises" / "float32")"""
@@ -296,9 +287,6 @@ def test_03_3_dynamic(lesson):
                           'kit.build_folder() / "exercises" / "dynamic")')  # fmt: skip
     assert "int8" in said and "Next: " in said
     assert not lesson.value('(kit.build_folder() / "exercises" / "dynamic").exists()')
-
-
-# --- 04-flash ------------------------------------------------------------------------------------
 
 
 def run_copy(flash, name, file, old, new, then):
@@ -349,9 +337,6 @@ def test_04_4_crash(lesson):
     assert "0x90000000" in said and "serve" in said and "main.c" in said
 
 
-# --- 05-recognize --------------------------------------------------------------------------------
-
-
 @pytest.mark.deep
 def test_05_1_wrong(lesson):
     """About one in forty."""
@@ -377,8 +362,8 @@ def test_05_2_pad(lesson):
 @pytest.mark.deep
 def test_05_3_inverted(lesson):
     """Worse than all three mistakes together: the wrap had turned much of it back."""
-    lesson.do("tutorial = Reference(kit.artifact('tutorial.tflite'))")
     lesson.do("""\
+tutorial = Reference(kit.artifact('tutorial.tflite'))
 def right(images):
     return float(np.mean(tutorial.run(images.astype(np.float32)).argmax(axis=1) == y_test))""")
     both, all_three = lesson.value("right(255 - x_test), right((255 - x_test).astype(np.int8))")

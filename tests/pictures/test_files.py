@@ -41,21 +41,19 @@ def test_a_format_is_told_by_its_content(kind, tmp_path):
     assert np.abs(prepared.astype(int) - like_mnist(SEVEN)).mean() < 5
 
 
-@pytest.mark.parametrize(
-    "image",
-    [
-        Image.fromarray(SEVEN.astype(np.uint16) * 257),
-        Image.fromarray(SEVEN.astype(np.int32) * 257),
-        Image.fromarray(SEVEN.astype(np.float32) / 255),
-        Image.fromarray(SEVEN.astype(np.float32)),
-        Image.fromarray(SEVEN).convert("CMYK"),
-        Image.fromarray(SEVEN).convert("1"),
-    ],
-    ids=["16 bits", "32 bits", "float to 1", "float to 255", "CMYK", "1 bit"],
-)
-def test_any_depth_gives_the_same_pixels(image, tmp_path):
-    """16 bits per pixel, floats, print colors."""
-    image.save(tmp_path / "a.tif")
+DEPTHS = {
+    "16 bits": Image.fromarray(SEVEN.astype(np.uint16) * 257),
+    "32 bits": Image.fromarray(SEVEN.astype(np.int32) * 257),
+    "float to 1": Image.fromarray(SEVEN.astype(np.float32) / 255),
+    "float to 255": Image.fromarray(SEVEN.astype(np.float32)),
+    "print colors": Image.fromarray(SEVEN).convert("CMYK"),
+    "1 bit": Image.fromarray(SEVEN).convert("1"),
+}
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_any_depth_gives_the_same_pixels(depth, tmp_path):
+    DEPTHS[depth].save(tmp_path / "a.tif")
     prepared = read_image(tmp_path / "a.tif", prepare=True)
     assert np.abs(prepared.astype(int) - like_mnist(SEVEN)).max() <= 1
 
@@ -79,9 +77,8 @@ def truncated(path):
 def promising(path):
     """An .npy file that promises 10**12 pixels and holds 784."""
     np.save(path, np.zeros((28, 28), np.uint8))
-    path.write_bytes(
-        path.read_bytes().replace(b"(28, 28), }            ", b"(1000000, 1000000), }  ")
-    )
+    header = b"(28, 28), }            ", b"(1000000, 1000000), }  "
+    path.write_bytes(path.read_bytes().replace(*header))
 
 
 @pytest.mark.parametrize(

@@ -47,10 +47,8 @@ def across(cover, rng):
 
 def frame(cover, rng):
     thick, inset = rng.integers(1, 6), rng.integers(0, 15)
-    cover = np.pad(cover, inset + thick + 4)
-    hollow = np.zeros_like(cover[2 * inset :, 2 * inset :])
-    line = np.pad(hollow[2 * thick :, 2 * thick :], thick, constant_values=rng.uniform(0.4, 1))
-    return photo(np.maximum(cover, np.pad(line, inset)), rng)
+    line = np.pad(np.zeros_like(np.pad(cover, 4)), thick, constant_values=rng.uniform(0.4, 1))
+    return photo(np.pad(np.maximum(np.pad(cover, thick + 4), line), inset), rng)
 
 
 def desk(cover, rng):
@@ -156,9 +154,6 @@ def test_a_kind_of_picture_is_read(kind, read, tmp_path):
     assert np.sum(read(pictures) == labels) >= 0.9 * COUNT
 
 
-# --- Drawings, parts, neighbors
-
-
 @pytest.mark.parametrize("side", [100, 280, 480, 600, 1000, 2400])
 def test_the_thinnest_pen_is_read_at_any_size(side, read):
     """A pen of one pixel neither vanishes when the picture is scaled down nor ends in an error."""
@@ -168,11 +163,10 @@ def test_the_thinnest_pen_is_read_at_any_size(side, read):
 
 def two(gap):
     """A 3 beside a 4, with so many pixels of paper between, 200 pixels tall."""
-    left, right = (np.asarray(drawing(digit, 250, 18)) for digit in (3, 4))
-    left, right = (part[:, np.flatnonzero((part < 128).any(axis=0))] for part in (left, right))
-    return np.pad(
-        np.hstack([left, np.full((250, gap), 255, np.uint8), right]), 30, constant_values=255
-    )
+    left, right = (drawing(digit, 250, 18) for digit in (3, 4))
+    left, right = (part[:, (part < 128).any(axis=0)] for part in (left, right))
+    paper = np.full((250, gap), 255, np.uint8)
+    return np.pad(np.hstack([left, paper, right]), 30, constant_values=255)
 
 
 @pytest.mark.parametrize("picture", [two(15), two(90), np.vstack([drawing(3, 250, 18)] * 2)])
