@@ -1,9 +1,11 @@
 #include "frame.h"
 
 #include "board.h"
+#include "requests.h"
 
-#define COBS_LONGEST_BLOCK                                                                         \
-    0xFFU /* the code of a block of 254 bytes, after which no zero is meant */
+/* COBS: each block is a code, its length, and bytes without a zero; between blocks a zero is meant,
+ * but not after one of the longest. */
+#define LONGEST_BLOCK 0xFFU
 #define CRC_START 0xFFFFFFFFU
 
 static uint32_t crc_with(uint32_t crc, uint8_t byte)
@@ -34,63 +36,56 @@ uint32_t frame_u32(const uint8_t *bytes)
            ((uint32_t)bytes[3] << 24);
 }
 
-/* COBS: each block is its length plus one, and bytes without a zero; between blocks is a zero.
- * Returns how many bytes come out, or 0 when a block is cut off. */
-static uint32_t decode(uint8_t *bytes, uint32_t length)
+static void keep(frame_receiver *r, uint8_t byte)
 {
-    uint32_t from = 0, to = 0;
-    while (from < length) {
-        const uint32_t code = bytes[from];
-        const uint32_t end = from + code;
-        if (end > length) {
-            return 0;
-        }
-        for (from++; from < end; from++) {
-            bytes[to++] = bytes[from];
-        }
-        if (code != COBS_LONGEST_BLOCK && from < length) {
-            bytes[to++] = 0;
-        }
+    if (r->length < r->longest) {
+        r->bytes[r->length] = byte;
     }
-    return to;
+    r->length++; /* more than the longest: too long */
 }
 
-static frame_status finish(const frame_receiver *r, frame *received)
+static void decode(frame_receiver *r, uint8_t byte)
 {
-    if (r->length > FRAME_ROOM(r->longest)) {
-        return FRAME_TOO_LONG;
+    if (r->block_left > 0) {
+        r->block_left--;
+        keep(r, byte);
+        return;
     }
-    const uint32_t length = decode(r->bytes, r->length);
-    if (length < FRAME_EXTRA_BYTES || length > r->longest) {
-        return length > r->longest ? FRAME_TOO_LONG : FRAME_CORRUPTED;
+    if (r->code != 0 && r->code != LONGEST_BLOCK) {
+        keep(r, 0);
     }
-    received->type = r->bytes[0];
-    received->sequence = r->bytes[1];
-    received->payload = r->bytes + 2;
-    received->length = length - FRAME_EXTRA_BYTES;
-    const uint8_t *crc = received->payload + received->length;
-    return frame_crc(r->bytes, length - 4) == frame_u32(crc) ? FRAME_GOOD : FRAME_CORRUPTED;
+    r->code = byte;
+    r->block_left = byte - 1U;
 }
 
-frame_status frame_receive(frame_receiver *r, uint8_t byte, frame *received)
+static frame finish(const frame_receiver *r)
 {
-    if (byte == 0) {
-        const frame_status status = r->length == 0 ? FRAME_NONE : finish(r, received);
-        r->length = 0;
-        return status;
+    if (r->length > r->longest) {
+        return (frame){.error = ERROR_TOO_LONG};
     }
-    const uint32_t room = FRAME_ROOM(r->longest);
-    if (r->length < room) {
-        r->bytes[r->length++] = byte;
-    } else {
-        r->length = room + 1; /* too long */
+    const uint32_t checked = r->length - 4;
+    if (r->length < FRAME_EXTRA_BYTES || r->block_left > 0 ||
+        frame_crc(r->bytes, checked) != frame_u32(r->bytes + checked)) {
+        return (frame){.error = ERROR_CORRUPTED};
     }
-    return FRAME_NONE;
+    return (frame){0, r->bytes[0], r->bytes[1], r->bytes + 2, r->length - FRAME_EXTRA_BYTES};
+}
+
+bool frame_receive(frame_receiver *r, uint8_t byte, frame *received)
+{
+    if (byte != 0) {
+        decode(r, byte);
+        return false;
+    }
+    const bool is_empty = r->code == 0;
+    *received = finish(r);
+    *r = (frame_receiver){.bytes = r->bytes, .longest = r->longest};
+    return !is_empty;
 }
 
 /* The frame that is being sent: a block of it is kept until its length is known. */
 static struct {
-    uint8_t block[COBS_LONGEST_BLOCK - 1];
+    uint8_t block[LONGEST_BLOCK - 1];
     uint32_t length;
     uint32_t crc;
     uint8_t sequence;
@@ -119,19 +114,18 @@ void put_u8(uint32_t value)
     }
 }
 
-void put_u32(uint32_t value)
-{
-    for (uint32_t shift = 0; shift < 32; shift += 8) {
-        put_u8(value >> shift);
-    }
-}
-
+/* As they lie in memory: numbers have the low byte first there too. */
 void put_bytes(const void *bytes, uint32_t count)
 {
     const uint8_t *from = bytes;
     for (uint32_t i = 0; i < count; i++) {
         put_u8(from[i]);
     }
+}
+
+void put_u32(uint32_t value)
+{
+    put_bytes(&value, sizeof value);
 }
 
 void frame_begin(uint32_t type, uint8_t sequence)

@@ -1,33 +1,31 @@
 /* Frames on the serial line: COBS, a type, a sequence number, a payload, a CRC-32.
  * firmware/README.md has the page that defines them. */
-#ifndef FRAME_H
-#define FRAME_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #define FRAME_EXTRA_BYTES 6U /* type, sequence number and CRC, beside the payload */
-/* Room for a frame of so many bytes: COBS adds one, and one for each 254. */
-#define FRAME_ROOM(bytes) ((bytes) + 1U + (bytes) / 254U)
 
-typedef enum { FRAME_NONE, FRAME_GOOD, FRAME_CORRUPTED, FRAME_TOO_LONG } frame_status;
-
-/* Collects a frame byte by byte, and decodes it in place. */
+/* Decodes a frame byte by byte. */
 typedef struct {
-    uint8_t *bytes;   /* FRAME_ROOM(longest) */
-    uint32_t longest; /* frame that is taken */
-    uint32_t length;  /* so far, as it came */
+    uint8_t *bytes;   /* of the frame, as far as they fit */
+    uint32_t longest; /* for so many there is room */
+    uint32_t length;
+    uint32_t block_left; /* bytes that the COBS block still has */
+    uint8_t code;        /* of that block; 0: there was none */
 } frame_receiver;
 
-/* What came out with FRAME_GOOD; points into the receiver's buffer until the next byte. */
 typedef struct {
+    uint32_t error; /* 0; or ERROR_CORRUPTED or ERROR_TOO_LONG, and all the rest is 0 */
     uint8_t type;
     uint8_t sequence;
-    const uint8_t *payload;
+    const uint8_t *payload; /* in the receiver's buffer, until the next byte */
     uint32_t length;
 } frame;
 
-frame_status frame_receive(frame_receiver *receiver, uint8_t byte, frame *received);
+/* True when the byte ends a frame, good or not; an empty one does not count. */
+bool frame_receive(frame_receiver *receiver, uint8_t byte, frame *received);
 uint32_t frame_u32(const uint8_t *bytes); /* four bytes of a payload, low byte first */
 
 /* Sends a frame piece by piece, of any length. */
@@ -40,5 +38,3 @@ uint8_t frame_last_sequence(void); /* of the frame that was begun last */
 
 /* CRC-32/ISO-HDLC, the one of Ethernet (IEEE 802.3): polynomial 0x04C11DB7, from the low bit. */
 uint32_t frame_crc(const uint8_t *bytes, uint32_t length);
-
-#endif

@@ -5,10 +5,10 @@
 #define SECOND BOARD_TICKS_PER_SECOND
 #define FLICKERS SECOND /* blinks of two ticks each: for two seconds */
 
-static bool lit, answering;
-static uint32_t changes_left; /* of the answer */
-static uint32_t ticks_each;   /* how long each of them lasts */
+static bool lit;
 static uint32_t ticks_left = SECOND / 2;
+static uint32_t changes_left; /* of an answer, the one back to signs of life included */
+static uint32_t ticks_each;   /* how long each of them lasts */
 
 static void set(bool on)
 {
@@ -20,8 +20,7 @@ static void set(bool on)
 static void begin(uint32_t blinks, uint32_t ticks)
 {
     set(false);
-    answering = true;
-    changes_left = 2 * blinks;
+    changes_left = 2 * blinks + 1;
     ticks_each = ticks;
     ticks_left = SECOND;
 }
@@ -38,7 +37,7 @@ void light_trouble(void)
 
 void light_request(void)
 {
-    if (!answering) {
+    if (changes_left == 0) {
         set(!lit);
         ticks_left = SECOND / 2;
     }
@@ -49,12 +48,12 @@ void light_tick(void)
     if (--ticks_left > 0) {
         return;
     }
+    set(!lit);
     if (changes_left > 0) {
         changes_left--;
-        ticks_left = changes_left > 0 ? ticks_each : SECOND;
-    } else {
-        answering = false;
-        ticks_left = SECOND / 2;
     }
-    set(!lit);
+    ticks_left = changes_left == 0 ? SECOND / 2 : SECOND;
+    if (changes_left > 1) {
+        ticks_left = ticks_each;
+    }
 }

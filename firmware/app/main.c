@@ -13,18 +13,8 @@ const char build_id[] = BUILD_ID;
 #define LONGEST_PAYLOAD (ENGINE_INPUT_BYTES < 3U ? 4U : 1U + ENGINE_INPUT_BYTES)
 #define LONGEST_REQUEST (FRAME_EXTRA_BYTES + LONGEST_PAYLOAD)
 
-static uint8_t request_buffer[FRAME_ROOM(LONGEST_REQUEST)];
+static uint8_t request_buffer[LONGEST_REQUEST];
 static frame_receiver receiver = {.bytes = request_buffer, .longest = LONGEST_REQUEST};
-
-static void serve_line(uint8_t byte)
-{
-    frame request;
-    const frame_status status = frame_receive(&receiver, byte, &request);
-    if (status != FRAME_NONE) {
-        light_request();
-        requests_answer(status, &request);
-    }
-}
 
 /* Looked at 16 times a second, so a contact that bounces counts once. A request that comes in while
  * the network runs may lose bytes; the host asks again. */
@@ -44,8 +34,12 @@ static void serve_button(void)
 static void serve(void)
 {
     uint8_t byte;
+    frame request;
     if (board_receive(&byte)) {
-        serve_line(byte);
+        if (frame_receive(&receiver, byte, &request)) {
+            light_request();
+            requests_answer(&request);
+        }
     } else if (board_tick()) {
         light_tick();
         serve_button();

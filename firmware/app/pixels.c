@@ -31,16 +31,14 @@ void pixels_start(void)
     }
 }
 
-bool pixels_are_understood(void)
+bool pixels_to_input(const uint8_t *pixels)
 {
-    const float *range = engine_describe()->input_range;
-    return range[0] < range[1] || range[0] > range[1];
-}
-
-void pixels_to_input(const uint8_t *pixels)
-{
+    const engine_description *network = engine_describe();
+    const bool is_int8 = network->input.type == ENGINE_INT8;
     void *input = engine_input();
-    const bool is_int8 = engine_describe()->input.type == ENGINE_INT8;
+    if (network->input_range[0] == network->input_range[1]) {
+        return false;
+    }
     for (uint32_t i = 0; i < ENGINE_INPUT_ELEMENTS; i++) {
         if (is_int8) {
             ((int8_t *)input)[i] = int8_of_pixel[pixels[i]];
@@ -48,4 +46,5 @@ void pixels_to_input(const uint8_t *pixels)
             ((float *)input)[i] = real_of(pixels[i]);
         }
     }
+    return true;
 }

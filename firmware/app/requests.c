@@ -10,7 +10,7 @@
 #define LONGEST_TEXT 48U
 
 static engine_status engine_state;
-static uint32_t cycles_of_layer[ENGINE_LAYERS], layers_measured;
+static uint32_t cycles_of_layer[ENGINE_LAYERS];
 static uint32_t baud_after_reply; /* 0: as it is */
 static bool reset_after_reply;
 static uint32_t damaged_frames;
@@ -30,17 +30,37 @@ static void put_tensor(const engine_tensor *tensor)
     put_u8(tensor->type);
     put_u32(tensor->elements);
     put_u32(tensor->bytes);
-    put_bytes(&tensor->scale, sizeof tensor->scale); /* IEEE 754, little-endian as the core */
+    put_bytes(&tensor->scale, sizeof tensor->scale);
     put_u32((uint32_t)tensor->zero_point);
 }
-
-/* The services. Each begins its reply when nothing can fail any more, and returns 0; or it begins
- * none and returns what is wrong, a request_error. */
 
 static void begin_reply(const frame *request)
 {
     frame_begin(request->type | REPLY, request->sequence);
 }
+
+/* Observers of a run of the network; `context` is the request. */
+
+static void note_cycles(void *context, uint32_t layer, const void *output)
+{
+    (void)context;
+    (void)output;
+    cycles_of_layer[layer] = board_cycles();
+    board_cycles_start(); /* for the next layer, from zero */
+}
+
+/* Sends while the network stands still: the next layers may reuse the memory of this output. */
+static void put_watched(void *context, uint32_t layer, const void *output)
+{
+    const frame *request = context;
+    if (layer == request->payload[0]) {
+        begin_reply(request);
+        put_bytes(output, engine_describe()->layers[layer].output.bytes);
+    }
+}
+
+/* The services. Each begins its reply when nothing can fail any more, and returns 0; or it begins
+ * none and returns what is wrong, a request_error. */
 
 static uint32_t hello(const frame *request)
 {
@@ -78,66 +98,20 @@ static uint32_t describe_layer(const frame *request)
     return 0;
 }
 
-static uint32_t run(engine_observer observer, void *context)
+static uint32_t give_output(const frame *request)
 {
-    engine_state = engine_run(observer, context);
-    return engine_state == ENGINE_OK ? 0 : ERROR_ENGINE;
-}
-
-static uint32_t run_and_put_output(const frame *request)
-{
-    if (run(NULL, NULL) != 0) {
-        return ERROR_ENGINE;
-    }
     begin_reply(request);
-    put_bytes(engine_output(), ENGINE_OUTPUT_BYTES);
-    return 0;
-}
-
-static void note_cycles(void *context, uint32_t layer, const void *output)
-{
-    (void)context;
-    (void)layer;
-    (void)output;
-    const uint32_t cycles = board_cycles();
-    cycles_of_layer[layers_measured++] = cycles;
-    board_cycles_start(); /* for the next layer, from zero */
-}
-
-static uint32_t measure(const frame *request)
-{
-    layers_measured = 0;
-    board_cycles_start();
-    const uint32_t error = run(note_cycles, NULL);
-    board_cycles_stop();
-    if (error != 0) {
-        return error;
-    }
-    begin_reply(request);
-    for (uint32_t layer = 0; layer < ENGINE_LAYERS; layer++) {
-        put_u32(cycles_of_layer[layer]);
+    if (request->type == REQUEST_MEASURE) {
+        put_bytes(cycles_of_layer, sizeof cycles_of_layer);
     }
     put_bytes(engine_output(), ENGINE_OUTPUT_BYTES);
     return 0;
 }
 
-/* Sent while the network stands still: the next layers may reuse the memory of this output. */
-static void put_output(void *context, uint32_t layer, const void *output)
-{
-    const frame *request = context;
-    if (layer == request->payload[0]) {
-        begin_reply(request);
-        put_bytes(output, engine_describe()->layers[layer].output.bytes);
-    }
-}
-
+/* The reply is that of put_watched(), if there is such a layer. */
 static uint32_t watch(const frame *request)
 {
-    frame watched = *request;
-    if (request->payload[0] >= ENGINE_LAYERS) {
-        return ERROR_NO_SUCH_LAYER;
-    }
-    return run(put_output, &watched);
+    return request->payload[0] < ENGINE_LAYERS ? 0 : ERROR_NO_SUCH_LAYER;
 }
 
 static uint32_t reset(const frame *request)
@@ -190,31 +164,45 @@ static uint32_t checksum(const frame *request)
     return 0;
 }
 
-static const struct {
-    uint32_t length;   /* of the payload */
-    bool runs_network; /* its input is the payload, or the end of it */
-    bool takes_pixels; /* instead, one byte for each */
+/* A request, and what is done for it: the network runs, if it wants that, and then it is answered.
+ * The input of the run is the payload, or the end of it. */
+typedef struct {
+    uint32_t length; /* of the payload */
+    enum { NO_RUN, ON_PIXELS, ON_INPUT } run;
+    engine_observer observer;
     uint32_t (*answer)(const frame *request);
-} services[] = {
-    [REQUEST_HELLO] = {0, false, false, hello},
-    [REQUEST_LAYER] = {1, false, false, describe_layer},
-    [REQUEST_RECOGNIZE] = {ENGINE_INPUT_ELEMENTS, true, true, run_and_put_output},
-    [REQUEST_RUN] = {ENGINE_INPUT_BYTES, true, false, run_and_put_output},
-    [REQUEST_MEASURE] = {ENGINE_INPUT_ELEMENTS, true, true, measure},
-    [REQUEST_WATCH] = {1 + ENGINE_INPUT_BYTES, true, false, watch},
-    [REQUEST_RESET] = {0, false, false, reset},
-    [REQUEST_BAUD] = {4, false, false, change_baud},
-    [REQUEST_STATUS] = {0, false, false, report_status},
-    [REQUEST_CHECKSUM] = {0, false, false, checksum},
+} service;
+
+static const service services[] = {
+    [REQUEST_HELLO] = {0, NO_RUN, NULL, hello},
+    [REQUEST_LAYER] = {1, NO_RUN, NULL, describe_layer},
+    [REQUEST_RECOGNIZE] = {ENGINE_INPUT_ELEMENTS, ON_PIXELS, NULL, give_output},
+    [REQUEST_RUN] = {ENGINE_INPUT_BYTES, ON_INPUT, NULL, give_output},
+    [REQUEST_MEASURE] = {ENGINE_INPUT_ELEMENTS, ON_PIXELS, note_cycles, give_output},
+    [REQUEST_WATCH] = {1 + ENGINE_INPUT_BYTES, ON_INPUT, put_watched, watch},
+    [REQUEST_RESET] = {0, NO_RUN, NULL, reset},
+    [REQUEST_BAUD] = {4, NO_RUN, NULL, change_baud},
+    [REQUEST_STATUS] = {0, NO_RUN, NULL, report_status},
+    [REQUEST_CHECKSUM] = {0, NO_RUN, NULL, checksum},
 };
 
-static void take_input(const frame *request)
+static uint32_t run(const service *wanted, const frame *request)
 {
-    const uint8_t *bytes = request->payload + request->length - ENGINE_INPUT_BYTES;
+    frame observed = *request;
     uint8_t *input = engine_input();
-    for (uint32_t i = 0; i < ENGINE_INPUT_BYTES; i++) {
-        input[i] = bytes[i];
+    if (input == NULL) {
+        return ERROR_ENGINE;
     }
+    if (wanted->run == ON_PIXELS && !pixels_to_input(request->payload)) {
+        return ERROR_PIXELS;
+    }
+    for (uint32_t i = 0; wanted->run == ON_INPUT && i < ENGINE_INPUT_BYTES; i++) {
+        input[i] = request->payload[request->length - ENGINE_INPUT_BYTES + i];
+    }
+    board_cycles_start();
+    engine_state = engine_run(wanted->observer, &observed);
+    board_cycles_stop();
+    return engine_state == ENGINE_OK ? 0 : ERROR_ENGINE;
 }
 
 /* Answers a request, or returns what is wrong with it. */
@@ -224,39 +212,21 @@ static uint32_t serve(const frame *request)
     if (type >= sizeof services / sizeof *services || services[type].answer == NULL) {
         return ERROR_UNKNOWN_REQUEST;
     }
-    if (request->length != services[type].length) {
+    const service *wanted = &services[type];
+    if (request->length != wanted->length) {
         return ERROR_WRONG_LENGTH;
     }
-    if (services[type].runs_network && engine_input() == NULL) {
-        return ERROR_ENGINE;
-    }
-    if (services[type].takes_pixels && !pixels_are_understood()) {
-        return ERROR_PIXELS;
-    }
-    if (services[type].takes_pixels) {
-        pixels_to_input(request->payload);
-    } else if (services[type].runs_network) {
-        take_input(request);
-    }
-    return services[type].answer(request);
+    const uint32_t error = wanted->run == NO_RUN ? 0 : run(wanted, request);
+    return error != 0 ? error : wanted->answer(request);
 }
 
-static void fail(const frame *request, uint32_t error)
+static void refuse(const frame *request, uint32_t error)
 {
     frame_begin(REPLY_ERROR, request->sequence);
     put_u8(request->type);
     put_u8(error);
     put_u8(engine_state);
     put_u32(engine_error());
-}
-
-/* What could not be read: at a fast rate the line may be the reason, so the safe one comes back. */
-static void fail_unreadable(frame_status status)
-{
-    const frame unreadable = {0};
-    damaged_frames++;
-    baud_after_reply = BOARD_BAUD;
-    fail(&unreadable, status == FRAME_TOO_LONG ? ERROR_TOO_LONG : ERROR_CORRUPTED);
 }
 
 void requests_start(void)
@@ -267,16 +237,14 @@ void requests_start(void)
     }
 }
 
-void requests_answer(frame_status status, const frame *request)
+void requests_answer(const frame *request)
 {
-    baud_after_reply = 0;
-    if (status != FRAME_GOOD) {
-        fail_unreadable(status);
-    } else {
-        const uint32_t error = serve(request);
-        if (error != 0) {
-            fail(request, error);
-        }
+    const bool damaged = request->error != 0;
+    damaged_frames += damaged;
+    baud_after_reply = damaged ? BOARD_BAUD : 0; /* a fast rate may be the reason */
+    const uint32_t error = damaged ? request->error : serve(request);
+    if (error != 0) {
+        refuse(request, error);
     }
     frame_end();
     if (baud_after_reply != 0) {

@@ -1,12 +1,7 @@
 /* What a host can ask, and the answers. firmware/README.md has the page that defines them. */
-#ifndef REQUESTS_H
-#define REQUESTS_H
+#pragma once
 
 #include "frame.h"
-
-#ifndef BUILD_ID
-#define BUILD_ID "unknown"
-#endif
 
 #define PROTOCOL_VERSION 3U
 
@@ -38,9 +33,8 @@ typedef enum {
     ERROR_PIXELS = 8, /* what a pixel is to the network is not known; RUN works */
 } request_error;
 
-extern const char build_id[]; /* a digest of all that was compiled: main.c */
+#define BUILD_ID_LENGTH 16U
+extern const char build_id[BUILD_ID_LENGTH + 1]; /* a digest of all that was compiled: main.c */
 
 void requests_start(void);
-void requests_answer(frame_status status, const frame *request); /* status is not FRAME_NONE */
-
-#endif
+void requests_answer(const frame *request); /* also one that could not be read */

@@ -62,14 +62,11 @@ static float score(uint32_t number)
 bool sample_recognize(uint32_t *digit)
 {
     uint8_t pixels[PIXELS];
-    if (ENGINE_INPUT_ELEMENTS != PIXELS || engine_input() == NULL || !pixels_are_understood()) {
-        return false;
-    }
     for (uint32_t i = 0; i < PIXELS; i++) {
         pixels[i] = gray(picture[i / SIDE][i % SIDE]);
     }
-    pixels_to_input(pixels);
-    if (engine_run(NULL, NULL) != ENGINE_OK) {
+    if (ENGINE_INPUT_ELEMENTS != PIXELS || engine_input() == NULL || !pixels_to_input(pixels) ||
+        engine_run(NULL, NULL) != ENGINE_OK) {
         return false;
     }
     *digit = 0;

@@ -1,6 +1,5 @@
 /* What an application can ask of the board, and the one thing that the board asks of it. */
-#ifndef BOARD_H
-#define BOARD_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -61,13 +60,11 @@ void board_cycles_stop(void);
 
 /* What the core says about a fault or an unexpected exception. */
 typedef struct {
-    uint32_t exception;               /* 3 HardFault and so on: PM0214 table 17 */
-    uint32_t cfsr, hfsr, mmfar, bfar; /* fault status: PM0214 section 4.4 */
-    uint32_t stacked[8];              /* r0 r1 r2 r3 r12 lr pc xpsr; zeros when the stack is lost */
+    uint32_t exception;  /* 3 HardFault and so on: PM0214 table 17 */
+    uint32_t status[4];  /* CFSR HFSR MMFAR BFAR: PM0214 section 4.4 */
+    uint32_t stacked[8]; /* r0 r1 r2 r3 r12 lr pc xpsr; zeros when the stack is lost */
 } board_crash;
 
 /* The application defines it: what to do instead of silence. It must not return, has 1 KB of stack,
  * and cannot trust any variable. */
 void board_crashed(const board_crash *crash) __attribute__((noreturn));
-
-#endif

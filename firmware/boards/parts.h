@@ -1,6 +1,5 @@
 /* What the files of the board support ask of each other; an application asks board.h. */
-#ifndef PARTS_H
-#define PARTS_H
+#pragma once
 
 #include "board.h"
 
@@ -18,14 +17,10 @@ void clock_describe(board_status *status);
 void serial_describe(board_status *status);
 void stack_describe(board_status *status); /* cortex_m/startup.c */
 
-/* power.c of each family */
-void pll_configure(uint32_t source, uint32_t source_hz);
-void power_start(void);
-bool power_boost(void); /* while the PLL starts; false when it does not become ready */
-void power_unboost(void);
+/* pll.c of each family: the PLL, and the power that its speed wants; false when that fails */
+bool pll_start(uint32_t source, uint32_t source_hz);
+void pll_stop(void);
 
 /* cortex_m/ */
 void time_start(void);  /* after the clock */
 void fault_entry(void); /* where every exception leads */
-
-#endif

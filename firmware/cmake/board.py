@@ -4,6 +4,12 @@ import sys
 import tomllib
 from pathlib import Path
 
+CORTEX_M4 = {
+    "GNU": "-mcpu=cortex-m4 -mfpu=fpv4-sp-d16 -mfloat-abi=hard",
+    "Clang": "-mcpu=cortex_m4+vfp4d16sp",
+}
+"""The core's name and FPU for each compiler; a table `flags` of a chip says others."""
+
 
 def write(toml: Path, folder: Path) -> None:
     """The C, linker and CMake parts of a board's facts, each into a file of `folder`."""
@@ -11,17 +17,16 @@ def write(toml: Path, folder: Path) -> None:
     chip, made = board["chip"], f"from {toml.parent.name}/{toml.name}"
     numbers = [f"#define CHIP_{name.upper()} {value}U" for name, value in board["clock"].items()]
     named = [f'#define CHIP_NAME "{chip["name"]}"', *numbers]
-    header = f"/* {board['board']}: {made} */\n#ifndef CHIP_H\n#define CHIP_H\n"
-    _write(folder / "chip.h", [header, *named, "\n#endif"])
+    _write(folder / "chip.h", [f"/* {board['board']}: {made} */", "#pragma once", "", *named])
     places = [
         f"    {m['name'].upper()} ({rights}) : ORIGIN = {m['start']:#x}, LENGTH = {m['size']}"
         for kind, rights in (("flash", "rx"), ("ram", "rwx"))
         for m in board["memories"][kind]
     ]
     _write(folder / "memory.ld", [f"/* {made} */", "MEMORY", "{", *places, "}"])
-    flags = {"GNU": chip["gcc"].split(), "Clang": chip["zig"].split()}  # by CMake's names for them
-    facts = [f"set(CHIP_FLAGS_{name} {' '.join(words)})" for name, words in flags.items()]
-    _write(folder / "chip.cmake", [f"set(CHIP_FAMILY {chip['family']})", *facts])
+    known = chip.get("flags", CORTEX_M4)
+    flags = [f"set(CHIP_FLAGS_{compiler} {words})" for compiler, words in known.items()]
+    _write(folder / "chip.cmake", [f"set(CHIP_FAMILY {chip['family']})", *flags])
 
 
 def _write(path: Path, lines: list[str]) -> None:

@@ -5,8 +5,7 @@
  * the network it asks engine_describe().
  *
  * Each engine brings its own implementation and an engine_config.h with its sizes. */
-#ifndef ENGINE_H
-#define ENGINE_H
+#pragma once
 
 #include <stdint.h>
 
@@ -69,5 +68,3 @@ uint32_t engine_error(void);
 #define ENGINE_ERROR_TENSORS ENGINE_ERROR(0xFF, 1)
 /* The runtime's input or output is of another type than the network was generated with. */
 #define ENGINE_ERROR_TYPES ENGINE_ERROR(0xFF, 2)
-
-#endif

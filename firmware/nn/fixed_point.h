@@ -1,6 +1,5 @@
 /* Real numbers as integers, as LiteRT's reference kernels and gemmlowp define them. */
-#ifndef FIXED_POINT_H
-#define FIXED_POINT_H
+#pragma once
 
 #include <stdint.h>
 
@@ -41,5 +40,3 @@ static inline int32_t nn_saturating_rounding_doubling_high_multiply(int32_t a, i
     const int64_t nudge = product >= 0 ? (1 << 30) : 1 - (1 << 30);
     return (int32_t)((product + nudge) / ((int64_t)1 << 31));
 }
-
-#endif

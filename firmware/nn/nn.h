@@ -2,8 +2,7 @@
  *
  * int8 arithmetic is LiteRT's reference kernels, bit for bit. Nothing here knows about a network:
  * the generator emits one parameter struct and one call for each operator. */
-#ifndef NN_H
-#define NN_H
+#pragma once
 
 #include <stdint.h>
 
@@ -59,5 +58,3 @@ typedef struct {
 } nn_softmax_float32_params;
 
 void nn_softmax_float32(const nn_softmax_float32_params *p, const float *input, float *output);
-
-#endif

@@ -9,16 +9,6 @@
 
 #define multiply nn_saturating_rounding_doubling_high_multiply
 
-/* value * 2^exponent, saturated. */
-static int32_t saturating_shift_left(int32_t value, uint32_t exponent)
-{
-    const int64_t wide = (int64_t)value * ((int64_t)1 << exponent);
-    if (wide > INT32_MAX) {
-        return INT32_MAX;
-    }
-    return wide < INT32_MIN ? INT32_MIN : (int32_t)wide;
-}
-
 /* exp(a) for a in [-1/4, 0), Q0 to Q0: a Taylor series around -1/8. */
 static int32_t exp_between_minus_quarter_and_zero(int32_t a)
 {
@@ -43,18 +33,27 @@ static int32_t exp_of_negative(int32_t a)
         int32_t factor; /* exp(-2^(bit - 26)), Q0 */
     } steps[] = {{24, 1672461947}, {25, 1302514674}, {26, 790015084}, {27, 290630308},
                  {28, 39332535},   {29, 720401},     {30, 242}};
-    const uint32_t fraction_bits = 31 - DIFFERENCE_INTEGER_BITS;
-    const int32_t quarter = 1 << (fraction_bits - 2);
+    const int32_t quarter = 1 << (31 - DIFFERENCE_INTEGER_BITS - 2);
     const int32_t fraction = (a & (quarter - 1)) - quarter;
     const int32_t remainder = fraction - a;
-    int32_t result = exp_between_minus_quarter_and_zero(
-        saturating_shift_left(fraction, DIFFERENCE_INTEGER_BITS));
+    int32_t result = exp_between_minus_quarter_and_zero(fraction * (1 << DIFFERENCE_INTEGER_BITS));
     for (uint32_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
         if (remainder & (1 << steps[i].bit)) {
             result = multiply(result, steps[i].factor);
         }
     }
     return a == 0 ? INT32_MAX : result;
+}
+
+/* exp((value - maximum) * scale), Q0. */
+static int32_t exp_of(const nn_softmax_int8_params *p, int32_t value, int32_t maximum)
+{
+    const int32_t difference = value - maximum;
+    if (difference < p->minimum_difference) {
+        return 0;
+    }
+    const int32_t shifted = (int32_t)((uint32_t)difference << p->left_shift);
+    return exp_of_negative(multiply(shifted, p->multiplier));
 }
 
 /* 1 / (1 + x) for x in [0, 1), Q0 to Q0: Newton-Raphson on the half denominator, in Q2. */
@@ -66,58 +65,28 @@ static int32_t one_over_one_plus(int32_t x)
     int32_t y = constant_48_over_17 + multiply(half_denominator, constant_minus_32_over_17);
     for (uint32_t i = 0; i < 3; i++) {
         const int32_t one_minus_product = (1 << 29) - multiply(half_denominator, y);
-        y += saturating_shift_left(multiply(y, one_minus_product), 2);
+        y += multiply(y, one_minus_product) * 4;
     }
-    return saturating_shift_left(y, 1);
-}
-
-static int32_t largest(const int8_t *values, uint32_t count)
-{
-    int32_t maximum = INT8_MIN;
-    for (uint32_t i = 0; i < count; i++) {
-        maximum = values[i] > maximum ? values[i] : maximum;
-    }
-    return maximum;
-}
-
-/* exp(difference * scale), Q0. */
-static int32_t exp_of_difference(const nn_softmax_int8_params *p, int32_t difference)
-{
-    const int32_t shifted = (int32_t)((uint32_t)difference << p->left_shift);
-    return exp_of_negative(multiply(shifted, p->multiplier));
-}
-
-static int32_t sum_of_exps(const nn_softmax_int8_params *p, const int8_t *input, int32_t maximum)
-{
-    int32_t sum = 0;
-    for (uint32_t i = 0; i < p->elements; i++) {
-        const int32_t difference = input[i] - maximum;
-        if (difference >= p->minimum_difference) {
-            sum += nn_rounding_divide_by_power_of_two(exp_of_difference(p, difference),
-                                                      SUM_INTEGER_BITS);
-        }
-    }
-    return sum;
+    return y < 1 << 30 ? y * 2 : INT32_MAX; /* 1 is one step more than Q0 has */
 }
 
 void nn_softmax_int8(const nn_softmax_int8_params *p, const int8_t *input, int8_t *output)
 {
-    const int32_t maximum = largest(input, p->elements);
-    const int32_t sum = sum_of_exps(p, input, maximum);
-    const uint32_t headroom = (uint32_t)__builtin_clz((uint32_t)sum); /* sum > 0: exp(0) is in it */
-    /* sum = 2^bits_over_one * (1 + x), with x in [0, 1) */
+    int32_t maximum = INT8_MIN, sum = 0;
+    for (uint32_t i = 0; i < p->elements; i++) {
+        maximum = input[i] > maximum ? input[i] : maximum;
+    }
+    for (uint32_t i = 0; i < p->elements; i++) {
+        sum += nn_rounding_divide_by_power_of_two(exp_of(p, input[i], maximum), SUM_INTEGER_BITS);
+    }
+    /* sum = 2^bits_over_one * (1 + x), with x in [0, 1); it is not 0: exp(0) is in it */
+    const uint32_t headroom = (uint32_t)__builtin_clz((uint32_t)sum);
     const uint32_t bits_over_one = SUM_INTEGER_BITS - headroom;
     const int32_t x = (int32_t)(((uint32_t)sum << headroom) - ((uint32_t)1 << 31));
     const int32_t scale = one_over_one_plus(x);
-
     for (uint32_t i = 0; i < p->elements; i++) {
-        const int32_t difference = input[i] - maximum;
-        int32_t share = 0;
-        if (difference >= p->minimum_difference) {
-            share = nn_rounding_divide_by_power_of_two(
-                multiply(scale, exp_of_difference(p, difference)),
-                bits_over_one + 31 - OUTPUT_BITS);
-        }
+        const int32_t share = nn_rounding_divide_by_power_of_two(
+            multiply(scale, exp_of(p, input[i], maximum)), bits_over_one + 31 - OUTPUT_BITS);
         output[i] = (int8_t)nn_clamp(share + INT8_MIN, INT8_MIN, INT8_MAX);
     }
 }

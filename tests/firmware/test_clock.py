@@ -25,7 +25,7 @@ SPEC = Spec(784, (12, 10), "relu", True, True, True, True, 0.05, 3)
 HSERDY, PLLRDY, SWS, ODRDY, ODSWRDY = 1 << 17, 1 << 25, 0b1100, 1 << 16, 1 << 17
 PRESCALER = """
 #include "clock.c"
-#include "power.c"
+#include "pll.c"
 uint32_t code_of(uint32_t divider);
 uint32_t code_of(uint32_t divider) { return prescaler(divider); }
 """

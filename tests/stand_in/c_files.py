@@ -63,7 +63,7 @@ def write(
 def _computation(network: str, config: str) -> str:
     """The open engine's network.c, with its own sizes and other names, in need of no engine.h."""
     engine = (FIRMWARE / "engine" / "engine.h").read_text(encoding="utf-8")
-    inside = re.sub(r'#include "engine_config.h".*', "", engine)
+    inside = re.sub(r'#include "engine_config.h".*|#pragma once', "", engine)
     renamed = "".join(f"#define engine_{name} stand_in_{name}\n" for name in NAMES)
     return f'#include "network.h"\n{config}{renamed}{inside}' + network.replace(
         '#include "engine.h"\n', ""

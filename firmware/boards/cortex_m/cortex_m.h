@@ -1,8 +1,7 @@
 /* The registers of the core that this board support uses, and what to do with any register.
  * Names are those of PM0214, the programming manual of the Cortex-M4; ARMv7-M = ARMv7-M
  * Architecture Reference Manual. */
-#ifndef CORTEX_M_H
-#define CORTEX_M_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -57,5 +56,3 @@ static inline bool becomes(const volatile uint32_t *reg, uint32_t mask, uint32_t
 #define DWT_CTRL REGISTER(0xE0001000U)
 #define DWT_CTRL_CYCCNTENA (1U << 0)
 #define DWT_CYCCNT REGISTER(0xE0001004U)
-
-#endif

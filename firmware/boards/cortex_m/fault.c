@@ -6,8 +6,6 @@
 #include "cortex_m.h"
 #include "parts.h"
 
-#define STACKED_WORDS 8U /* ARMv7-M section B1.5.6: what the core pushes */
-
 extern const uint32_t ram_start[], stack_top[]; /* from sections.ld */
 
 void fault_report(const uint32_t *stack, uint32_t exception);
@@ -25,38 +23,25 @@ __attribute__((naked)) void fault_entry(void)
                    ".ltorg");
 }
 
-static void copy_stacked(uint32_t *to, const uint32_t *stack)
+/* What the core pushed before it came here (ARMv7-M section B1.5.6), where that is in RAM. */
+static void copy_stacked(uint32_t to[8], const uint32_t *stack)
 {
     const bool aligned = (uintptr_t)stack % sizeof *stack == 0;
-    if (aligned && stack >= ram_start && stack + STACKED_WORDS <= stack_top) {
-        for (uint32_t i = 0; i < STACKED_WORDS; i++) {
-            to[i] = stack[i];
-        }
-    }
-}
-
-/* A fault so early that there is no serial port yet. */
-static void start_what_is_missing(void)
-{
-    if (!serial_started()) {
-        pins_start();
-        serial_start();
-        time_start();
+    for (uint32_t i = 0; aligned && stack >= ram_start && stack + 8 <= stack_top && i < 8; i++) {
+        to[i] = stack[i];
     }
 }
 
 __attribute__((used)) void fault_report(const uint32_t *stack, uint32_t exception)
 {
     FPU_FPCCR &= ~FPU_FPCCR_LSPACT; /* else the old stack might be written to for the FPU's sake */
-    board_crash crash = {
-        .exception = exception,
-        .cfsr = SCB_CFSR,
-        .hfsr = SCB_HFSR,
-        .mmfar = SCB_MMFAR,
-        .bfar = SCB_BFAR,
-    };
+    board_crash crash = {exception, {SCB_CFSR, SCB_HFSR, SCB_MMFAR, SCB_BFAR}, {0}};
     copy_stacked(crash.stacked, stack);
-    serial_forget(); /* its counts may be overwritten */
-    start_what_is_missing();
+    serial_forget();         /* its counts may be overwritten */
+    if (!serial_started()) { /* a fault so early that there is no serial port yet */
+        pins_start();
+        serial_start();
+        time_start();
+    }
     board_crashed(&crash);
 }

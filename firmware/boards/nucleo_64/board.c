@@ -8,18 +8,11 @@ extern const uint8_t image_start[], image_end[]; /* from sections.ld */
 const char board_mcu[] = CHIP_NAME;
 static uint32_t reset_cause;
 
-/* The flags add up over resets until they are removed (RM0390 section 6.3.21). */
-static void note_reset_cause(void)
-{
-    reset_cause = RCC_CSR >> 24;
-    RCC_CSR |= RCC_CSR_RMVF;
-}
-
-/* The clock comes first: entering over-drive wants the other peripherals off. */
 void board_start(void)
 {
-    clock_start();
-    note_reset_cause();
+    clock_start(); /* first: entering over-drive wants the peripherals off */
+    reset_cause = RCC_CSR >> 24;
+    RCC_CSR |= RCC_CSR_RMVF; /* else the flags add up over resets (RM0390 section 6.3.21) */
     pins_start();
     serial_start();
     time_start();

@@ -1,9 +1,6 @@
 /* From the clock after a reset to the chip's full speed, or to 16 MHz if anything does not become
  * ready.
- *
- *   HSE 8 MHz (from the ST-LINK) / M \
- *                                     > PLL's input * N = VCO, / P or R = core and AHB, / divider =
- * APBs HSI 16 MHz                   / M /
+ * firmware/README.md draws the way of the clock.
  *
  * The order is that of RM0390 section 5.1.4 (entering over-drive mode) and 3.4.1 (wait states). */
 #include "chip.h"
@@ -14,16 +11,21 @@
 #define HSE_HZ 8000000U /* the ST-LINK's MCO output: UM1724 section 6.7.1 */
 #define FLASH_CACHES (FLASH_ACR_PRFTEN | FLASH_ACR_ICEN | FLASH_ACR_DCEN)
 
+static void stop_hse(void)
+{
+    RCC_CR &= ~RCC_CR_HSEON;
+    RCC_CR &= ~RCC_CR_HSEBYP;
+}
+
 static bool start_hse(void)
 {
     RCC_CR |= RCC_CR_HSEBYP; /* a clock signal, not a crystal; to be chosen before HSEON */
     RCC_CR |= RCC_CR_HSEON;
-    if (becomes(&RCC_CR, RCC_CR_HSERDY, 1)) {
-        return true;
+    const bool started = becomes(&RCC_CR, RCC_CR_HSERDY, 1);
+    if (!started) {
+        stop_hse();
     }
-    RCC_CR &= ~RCC_CR_HSEON;
-    RCC_CR &= ~RCC_CR_HSEBYP;
-    return false;
+    return started;
 }
 
 /* The flash needs wait states at this speed; the caches of the ART accelerator hide most. */
@@ -37,11 +39,7 @@ static bool set_flash_wait_states(uint32_t count)
  * section 6.3.3). */
 static uint32_t prescaler(uint32_t divider)
 {
-    uint32_t code = 3U;
-    for (; divider > 1; divider /= 2) {
-        code++;
-    }
-    return code > 3U ? code : 0U;
+    return divider == 1 ? 0 : 3U + (uint32_t)__builtin_ctz(divider);
 }
 
 static void set_bus_dividers(uint32_t apb1, uint32_t apb2)
@@ -58,9 +56,8 @@ static bool switch_to(uint32_t source)
 
 static bool run_on_pll(bool from_hse)
 {
-    pll_configure(from_hse ? PLLSRC_HSE : PLLSRC_HSI, from_hse ? HSE_HZ : HSI_HZ);
-    RCC_CR |= RCC_CR_PLLON;
-    if (!power_boost() || !set_flash_wait_states(CHIP_FLASH_WAIT_STATES)) {
+    const bool started = from_hse ? pll_start(PLLSRC_HSE, HSE_HZ) : pll_start(PLLSRC_HSI, HSI_HZ);
+    if (!started || !set_flash_wait_states(CHIP_FLASH_WAIT_STATES)) {
         return false;
     }
     set_bus_dividers(CHIP_CORE_HZ / CHIP_APB1_HZ, CHIP_CORE_HZ / CHIP_APB2_HZ);
@@ -73,15 +70,12 @@ static void run_on_hsi(void)
     switch_to(SW_HSI);
     set_bus_dividers(1, 1);
     FLASH_ACR = 0;
-    power_unboost();
-    RCC_CR &= ~RCC_CR_PLLON;
-    RCC_CR &= ~RCC_CR_HSEON;
-    RCC_CR &= ~RCC_CR_HSEBYP;
+    pll_stop();
+    stop_hse();
 }
 
 void clock_start(void)
 {
-    power_start();
     RCC_CR |= RCC_CR_HSION; /* after a reset it is on, or the MSI instead */
     becomes(&RCC_CR, RCC_CR_HSIRDY, 1);
     if (!run_on_pll(start_hse())) {
@@ -108,10 +102,8 @@ uint32_t clock_apb1_hz(void)
 void clock_describe(board_status *status)
 {
     const bool from_hse = get_field(&RCC_PLLCFGR, RCC_PLLCFGR_PLLSRC) == PLLSRC_HSE;
-    status->clock_source = from_hse ? BOARD_CLOCK_PLL_HSE : BOARD_CLOCK_PLL_HSI;
-    if (!on_pll()) {
-        status->clock_source = BOARD_CLOCK_HSI;
-    }
+    const board_clock_source pll = from_hse ? BOARD_CLOCK_PLL_HSE : BOARD_CLOCK_PLL_HSI;
+    status->clock_source = on_pll() ? pll : BOARD_CLOCK_HSI;
     status->core_hz = clock_core_hz();
     status->apb1_hz = clock_apb1_hz();
     status->flash_wait_states = get_field(&FLASH_ACR, FLASH_ACR_LATENCY);

@@ -5,8 +5,7 @@
  * PERIPHERAL_REGISTER_FIELD the bits of a field, in place. (Where the SVD splits a field into bits,
  * PLLM0 to PLLM5, it is one field here, PLLM.) Registers that are called otherwise from family to
  * family have one more name, which family.h gives them: USART2_STATUS, USART2_ENR, GPIO_ENR. */
-#ifndef REGISTERS_H
-#define REGISTERS_H
+#pragma once
 
 #include "cortex_m.h"
 #include "family.h"
@@ -34,5 +33,3 @@
 #define USART2_STATUS_TXE (1U << 7)
 #define USART2_CR1_RE (1U << 2)
 #define USART2_CR1_TE (1U << 3)
-
-#endif

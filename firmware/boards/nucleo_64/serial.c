@@ -13,23 +13,18 @@ static uint32_t overruns, line_errors;
 static uint8_t store[STORE_BYTES];
 static uint32_t stored, taken; /* how many ever were */
 
-/* The clock cycles of a bit, which is what BRR holds (RM0390 section 25.4.4). */
-static uint32_t bit_cycles(uint32_t baud)
+/* The clock cycles of a bit at a rate, which is what BRR holds (RM0390 section 25.4.4); and as well
+ * the rate of so many cycles a bit. */
+static uint32_t clock_divided_by(uint32_t number)
 {
-    return (clock_apb1_hz() + baud / 2) / baud;
-}
-
-/* The rate of so many cycles a bit. */
-static uint32_t baud_of(uint32_t cycles)
-{
-    return (clock_apb1_hz() + cycles / 2) / cycles;
+    return (clock_apb1_hz() + number / 2) / number;
 }
 
 void serial_start(void)
 {
     USART2_ENR |= USART2_ENR_USART2EN;
     (void)USART2_ENR; /* the read waits until the clock is on (STM32F446 errata, 2.2.7) */
-    USART2_BRR = bit_cycles(BOARD_BAUD);
+    USART2_BRR = clock_divided_by(BOARD_BAUD);
     USART2_CR1 = USART2_CR1_UE | USART2_CR1_TE | USART2_CR1_RE;
 }
 
@@ -40,7 +35,7 @@ bool serial_started(void)
 
 void serial_describe(board_status *status)
 {
-    status->baud = baud_of(USART2_BRR);
+    status->baud = clock_divided_by(USART2_BRR);
     status->overruns = overruns;
     status->line_errors = line_errors;
 }
@@ -65,7 +60,7 @@ static void note_errors(uint32_t status)
     overruns += (status & USART2_STATUS_ORE) != 0;
     line_errors += (status & (USART2_STATUS_FE | USART2_STATUS_NF)) != 0;
     CLEAR_ERRORS(status & LINE_ERRORS);
-    USART2_BRR = bit_cycles(BOARD_BAUD);
+    USART2_BRR = clock_divided_by(BOARD_BAUD);
 }
 
 /* The status; a byte that has come is put aside. */
@@ -115,19 +110,20 @@ void board_flush(void)
 
 uint32_t board_baud_possible(uint32_t wanted)
 {
-    const uint32_t cycles = wanted == 0 ? 0 : bit_cycles(wanted);
+    const uint32_t cycles = wanted == 0 ? 0 : clock_divided_by(wanted);
     if (cycles < SHORTEST_BIT || cycles > UINT16_MAX) {
         return 0;
     }
-    const uint32_t actual = baud_of(cycles);
+    const uint32_t actual = clock_divided_by(cycles);
     const uint32_t error = actual > wanted ? actual - wanted : wanted - actual;
     return error <= wanted / 50 ? actual : 0;
 }
 
 void board_set_baud(uint32_t baud)
 {
-    if (USART2_BRR != bit_cycles(baud)) {
+    const uint32_t cycles = clock_divided_by(baud);
+    if (USART2_BRR != cycles) {
         board_flush();
-        USART2_BRR = bit_cycles(baud);
+        USART2_BRR = cycles;
     }
 }

@@ -1,7 +1,6 @@
 /* The STM32F446, F401 and F411. Sections are those of RM0390, RM0368 and RM0383, their reference
  * manuals, in this order; one where all agree. */
-#ifndef FAMILY_H
-#define FAMILY_H
+#pragma once
 
 /* Reset and clock control, section 6.3 */
 #define RCC_CR REGISTER(0x40023800U)
@@ -58,5 +57,3 @@ enum { PLLSRC_HSI = 0, PLLSRC_HSE = 1, SW_HSI = 0, SW_PLL = 2 };
 /* Device id, sections 33.6.1, 23.6.1 and 23.6.1 */
 #define DBG_DBGMCU_IDCODE REGISTER(0xE0042000U)
 #define DEVICE_ID DBG_DBGMCU_IDCODE
-
-#endif

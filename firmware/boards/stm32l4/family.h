@@ -1,6 +1,5 @@
 /* The STM32L476. Sections are those of RM0351, its reference manual. */
-#ifndef FAMILY_H
-#define FAMILY_H
+#pragma once
 
 /* Reset and clock control, section 6.4 */
 #define RCC_CR REGISTER(0x40021000U)
@@ -50,5 +49,3 @@ enum { PLLSRC_HSI = 2, PLLSRC_HSE = 3, SW_HSI = 1, SW_PLL = 3 };
 /* Device id, section 48.6.1 */
 #define DBGMCU_IDCODE REGISTER(0xE0042000U)
 #define DEVICE_ID DBGMCU_IDCODE
-
-#endif

@@ -20,8 +20,7 @@
 #include "adapter.h"
 
 static ai_handle network = AI_HANDLE_NULL;
-static ai_buffer *input;
-static ai_buffer *output;
+static ai_buffer *input, *output;
 
 static bool good(ai_error said)
 {
@@ -55,8 +54,7 @@ static bool is_of_type(const ai_buffer *buffer, const engine_tensor *tensor)
 
 static bool find_tensors(void)
 {
-    ai_u16 inputs = 0;
-    ai_u16 outputs = 0;
+    ai_u16 inputs = 0, outputs = 0;
     input = ai_network_inputs_get(network, &inputs);
     output = ai_network_outputs_get(network, &outputs);
     if (input == NULL || output == NULL) {
@@ -69,39 +67,28 @@ static bool find_tensors(void)
         error = ENGINE_ERROR_TYPES;
         return false;
     }
-    return are_usable(input->data, output->data);
+    return use_tensors(input->data, output->data);
 }
 
 engine_status engine_start(void)
 {
-    asked_to_start = true;
     board_crc_start(); /* up to 8.x the runtime refuses to start without */
-    started = create() && find_tensors();
-    return started ? ENGINE_OK : ENGINE_FAILED;
-}
-
-void *engine_input(void)
-{
-    return started ? input->data : NULL;
-}
-
-const void *engine_output(void)
-{
-    return output->data;
+    state = create() && find_tensors() ? ENGINE_OK : ENGINE_FAILED;
+    return state;
 }
 
 /* The runtime answers with how many inputs it has done. */
 engine_status engine_run(engine_observer observer, void *context)
 {
-    if (!started) {
-        return asked_to_start ? ENGINE_FAILED : ENGINE_NOT_STARTED;
+    if (state != ENGINE_OK) {
+        return state;
     }
     if (ai_network_run(network, input, output) != 1) {
         good(ai_network_get_error(network));
         return ENGINE_FAILED;
     }
     if (observer != NULL) {
-        observer(context, 0, output->data);
+        observer(context, 0, output_data);
     }
     return ENGINE_OK;
 }

@@ -38,9 +38,6 @@ _Static_assert(STAI_NETWORK_IN_1_FORMAT == FORMAT_OF(NETWORK_INPUT_TYPE) &&
 /* The macro of stai.h declares an array: one byte, `stai_network x;`, would be too little. */
 STAI_NETWORK_CONTEXT_DECLARE(engine_context, STAI_NETWORK_CONTEXT_SIZE)
 
-static stai_ptr input;
-static stai_ptr output;
-
 static bool good(stai_return_code code)
 {
     error = (uint32_t)code;
@@ -57,42 +54,33 @@ static bool use_activations(void)
 /* Where they are is known once the activations are. */
 static bool find_tensors(void)
 {
+    stai_ptr input = NULL, output = NULL;
     stai_size inputs = STAI_NETWORK_IN_NUM;
     stai_size outputs = STAI_NETWORK_OUT_NUM;
     return good(stai_network_get_inputs(engine_context, &input, &inputs)) &&
            good(stai_network_get_outputs(engine_context, &output, &outputs)) &&
-           are_usable(input, output);
+           use_tensors(input, output);
 }
 
 engine_status engine_start(void)
 {
-    asked_to_start = true;
     board_crc_start();
-    started = good(stai_runtime_init()) && good(stai_network_init(engine_context)) &&
-              use_activations() && find_tensors();
-    return started ? ENGINE_OK : ENGINE_FAILED;
-}
-
-void *engine_input(void)
-{
-    return started ? input : NULL;
-}
-
-const void *engine_output(void)
-{
-    return output;
+    const bool started = good(stai_runtime_init()) && good(stai_network_init(engine_context)) &&
+                         use_activations() && find_tensors();
+    state = started ? ENGINE_OK : ENGINE_FAILED;
+    return state;
 }
 
 engine_status engine_run(engine_observer observer, void *context)
 {
-    if (!started) {
-        return asked_to_start ? ENGINE_FAILED : ENGINE_NOT_STARTED;
+    if (state != ENGINE_OK) {
+        return state;
     }
     if (!good(stai_network_run(engine_context, STAI_MODE_SYNC))) {
         return ENGINE_FAILED;
     }
     if (observer != NULL) {
-        observer(context, 0, output);
+        observer(context, 0, output_data);
     }
     return ENGINE_OK;
 }

@@ -20,8 +20,8 @@ _Static_assert(INPUT_BUFFER_BYTES >= ENGINE_INPUT_BYTES &&
 
 static _Alignas(32) uint8_t activations[ACTIVATIONS_BYTES]; /* input and output lie in it */
 static uint32_t error;                                      /* the last one, in ST's numbers */
-static bool asked_to_start;
-static bool started;
+static engine_status state = ENGINE_NOT_STARTED;
+static void *input_data, *output_data; /* once it has started */
 
 static CONSTANT engine_layer whole_network = {"network", "NETWORK", NETWORK_MACS, OUTPUT_TENSOR};
 
@@ -44,13 +44,25 @@ static bool has_scale(const engine_tensor *tensor)
     return tensor->type == ENGINE_FLOAT32 || tensor->scale > 0.0F;
 }
 
-/* Input and output are there, and int8 ones have a scale. */
-static bool are_usable(const void *input, const void *output)
+/* False when input or output is not there, or is int8 without a scale. */
+static bool use_tensors(void *input, void *output)
 {
     const bool usable = input != NULL && output != NULL && has_scale(&description.input) &&
                         has_scale(&description.output);
     error = usable ? 0 : ENGINE_ERROR_TENSORS;
+    input_data = input;
+    output_data = output;
     return usable;
+}
+
+void *engine_input(void)
+{
+    return state == ENGINE_OK ? input_data : NULL;
+}
+
+const void *engine_output(void)
+{
+    return output_data;
 }
 
 const engine_description *engine_describe(void)

@@ -1,6 +1,5 @@
 /* Sizes in bytes, from what ST's tool generated with either of its APIs. */
-#ifndef ENGINE_CONFIG_H
-#define ENGINE_CONFIG_H
+#pragma once
 
 #include "engine_network.h" /* written with the network: its headers, names and types */
 
@@ -17,5 +16,3 @@
 #define ENGINE_INPUT_BYTES ENGINE_TENSOR_BYTES(NETWORK_INPUT_TYPE, ENGINE_INPUT_ELEMENTS)
 #define ENGINE_OUTPUT_BYTES ENGINE_TENSOR_BYTES(NETWORK_OUTPUT_TYPE, ENGINE_OUTPUT_ELEMENTS)
 #define ENGINE_LAYERS 1 /* the whole network: ST's runtime is not watched between its layers */
-
-#endif

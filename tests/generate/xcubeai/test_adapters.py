@@ -222,7 +222,7 @@ def test_the_adapters_compile_without_warnings(networks, tmp_path, name):
 def test_what_wants_a_heap_does_not_link(wrong):
     """There is none: a program that takes from it would write over its variables or its stack."""
     with pytest.raises(KitError, match=r"undefined reference to .end'"):
-        wrong("Core 4.0", "    board_crc_start();", "    input = __builtin_malloc(8);")
+        wrong("Core 4.0", "    board_crc_start();", "    input_data = __builtin_malloc(8);")
 
 
 def test_a_build_repeats_byte_for_byte(own, networks, tmp_path):
@@ -294,7 +294,7 @@ ST_AI = {  # what is replaced in the adapter, by what, and what the board then s
     "no input": (GET, "(input = activations) == activations && inputs", "0x040010: the input is"),
     "two inputs": ("inputs = STAI_NETWORK_IN_NUM", "inputs = 2", "0x040011: a wrong number of in"),
     "two outputs": ("outputs = STAI_NETWORK_OUT_NUM", "outputs = 2", "0x040021: a wrong number of"),
-    "no place": ("are_usable(input, ", "are_usable(NULL, ", "no input or output"),
+    "no place": ("use_tensors(input, ", "use_tensors(NULL, ", "no input or output"),
     "not waited for": ("STAI_MODE_SYNC", "STAI_MODE_ASYNC", "0x030020: the network cannot run"),
 }
 LEGACY = {

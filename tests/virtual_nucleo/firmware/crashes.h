@@ -77,10 +77,10 @@ APART void lose_stack(void)
 static bool leave; /* main() */
 
 /* In place of requests_answer(). */
-static void crash_or_answer(frame_status status, const frame *request)
+static void crash_or_answer(const frame *request)
 {
-    if (status != FRAME_GOOD || request->type != REQUEST_LAYER || request->payload[0] < 200) {
-        requests_answer(status, request);
+    if (request->type != REQUEST_LAYER || request->payload[0] < 200) {
+        requests_answer(request);
         return;
     }
     switch (request->payload[0] - 200) {

@@ -4,26 +4,19 @@
 #include "registers.h"
 #include "parts.h"
 
-/* RM0351 section 6.4.4: input / M * N = VCO, / R = core; M and R are stored as M - 1 and R / 2 - 1.
- */
-void pll_configure(uint32_t source, uint32_t source_hz)
+/* RM0351 section 6.4.4: input / M * N = VCO, / R = core; the codes are M - 1 and R / 2 - 1. */
+bool pll_start(uint32_t source, uint32_t source_hz)
 {
     set_field(&RCC_PLLCFGR, RCC_PLLCFGR_PLLSRC, source);
     set_field(&RCC_PLLCFGR, RCC_PLLCFGR_PLLM, source_hz / CHIP_PLL_INPUT_HZ - 1);
     set_field(&RCC_PLLCFGR, RCC_PLLCFGR_PLLN, CHIP_CORE_HZ * CHIP_PLL_R / CHIP_PLL_INPUT_HZ);
     set_field(&RCC_PLLCFGR, RCC_PLLCFGR_PLLR, CHIP_PLL_R / 2 - 1);
     RCC_PLLCFGR |= RCC_PLLCFGR_PLLREN;
-}
-
-void power_start(void)
-{
-}
-
-bool power_boost(void)
-{
+    RCC_CR |= RCC_CR_PLLON;
     return true;
 }
 
-void power_unboost(void)
+void pll_stop(void)
 {
+    RCC_CR &= ~RCC_CR_PLLON;
 }
