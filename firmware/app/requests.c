@@ -9,10 +9,9 @@
 
 #define LONGEST_TEXT 48U
 
+static const frame *request; /* the one that is being answered */
 static engine_status engine_state;
 static uint32_t cycles_of_layer[ENGINE_LAYERS];
-static uint32_t baud_after_reply; /* 0: as it is */
-static bool reset_after_reply;
 static uint32_t damaged_frames;
 
 static void put_text(const char *text)
@@ -34,12 +33,12 @@ static void put_tensor(const engine_tensor *tensor)
     put_u32((uint32_t)tensor->zero_point);
 }
 
-static void begin_reply(const frame *request)
+static void begin_reply(void)
 {
     frame_begin(request->type | REPLY, request->sequence);
 }
 
-/* Observers of a run of the network; `context` is the request. */
+/* Observers of a run of the network. */
 
 static void note_cycles(void *context, uint32_t layer, const void *output)
 {
@@ -49,23 +48,25 @@ static void note_cycles(void *context, uint32_t layer, const void *output)
     board_cycles_start(); /* for the next layer, from zero */
 }
 
-/* Sends while the network stands still: the next layers may reuse the memory of this output. */
-static void put_watched(void *context, uint32_t layer, const void *output)
+/* Replies while the network stands still: the next layers may reuse the memory of this output. */
+static void reply_with_layer(void *context, uint32_t layer, const void *output)
 {
-    const frame *request = context;
+    (void)context;
     if (layer == request->payload[0]) {
-        begin_reply(request);
+        begin_reply();
         put_bytes(output, engine_describe()->layers[layer].output.bytes);
     }
 }
 
-/* The services. Each begins its reply when nothing can fail any more, and returns 0; or it begins
- * none and returns what is wrong, a request_error. */
+/* The payloads of replies. */
 
-static uint32_t hello(const frame *request)
+static void put_nothing(void)
+{
+}
+
+static void put_hello(void)
 {
     const engine_description *network = engine_describe();
-    begin_reply(request);
     put_u8(PROTOCOL_VERSION);
     put_text(build_id);
     put_text(board_mcu);
@@ -80,64 +81,36 @@ static uint32_t hello(const frame *request)
     put_u32(network->layer_count);
     put_tensor(&network->input);
     put_tensor(&network->output);
-    return 0;
 }
 
-static uint32_t describe_layer(const frame *request)
+static void put_layer(void)
 {
-    const uint32_t number = request->payload[0];
-    if (number >= ENGINE_LAYERS) {
-        return ERROR_NO_SUCH_LAYER;
-    }
-    const engine_layer *layer = &engine_describe()->layers[number];
-    begin_reply(request);
+    const engine_layer *layer = &engine_describe()->layers[request->payload[0]];
     put_text(layer->name);
     put_text(layer->operator);
     put_u32(layer->macs);
     put_tensor(&layer->output);
-    return 0;
 }
 
-static uint32_t give_output(const frame *request)
+static void put_output(void)
 {
-    begin_reply(request);
-    if (request->type == REQUEST_MEASURE) {
-        put_bytes(cycles_of_layer, sizeof cycles_of_layer);
-    }
     put_bytes(engine_output(), ENGINE_OUTPUT_BYTES);
-    return 0;
 }
 
-/* The reply is that of put_watched(), if there is such a layer. */
-static uint32_t watch(const frame *request)
+static void put_measurement(void)
 {
-    return request->payload[0] < ENGINE_LAYERS ? 0 : ERROR_NO_SUCH_LAYER;
+    put_bytes(cycles_of_layer, sizeof cycles_of_layer);
+    put_output();
 }
 
-static uint32_t reset(const frame *request)
+static void put_baud(void)
 {
-    begin_reply(request);
-    reset_after_reply = true;
-    return 0;
+    put_u32(board_baud_possible(frame_u32(request->payload)));
 }
 
-static uint32_t change_baud(const frame *request)
-{
-    const uint32_t wanted = frame_u32(request->payload);
-    const uint32_t actual = board_baud_possible(wanted);
-    if (actual == 0) {
-        return ERROR_BAUD;
-    }
-    begin_reply(request);
-    put_u32(actual);
-    baud_after_reply = wanted;
-    return 0;
-}
-
-static uint32_t report_status(const frame *request)
+static void put_status(void)
 {
     const board_status board = board_describe();
-    begin_reply(request);
     put_u32(board.device_id);
     put_u8(board.clock_source);
     put_u32(board.core_hz);
@@ -151,44 +124,59 @@ static uint32_t report_status(const frame *request)
     put_u32(damaged_frames);
     put_u8(board.reset_cause);
     put_u8(board_button());
-    return 0;
 }
 
-static uint32_t checksum(const frame *request)
+static void put_checksum(void)
 {
     uint32_t length;
     const uint8_t *image = board_image(&length);
-    begin_reply(request);
     put_u32(length);
     put_u32(frame_crc(image, length));
-    return 0;
 }
 
-/* A request, and what is done for it: the network runs, if it wants that, and then it is answered.
- * The input of the run is the payload, or the end of it. */
 typedef struct {
-    uint32_t length; /* of the payload */
-    enum { NO_RUN, ON_PIXELS, ON_INPUT } run;
+    uint32_t length;                          /* of the request's payload */
+    enum { NO_RUN, ON_PIXELS, ON_INPUT } run; /* of the network, on the payload or the end of it */
     engine_observer observer;
-    uint32_t (*answer)(const frame *request);
+    void (*put)(void); /* the payload of the reply; NULL: the observer replies */
 } service;
 
 static const service services[] = {
-    [REQUEST_HELLO] = {0, NO_RUN, NULL, hello},
-    [REQUEST_LAYER] = {1, NO_RUN, NULL, describe_layer},
-    [REQUEST_RECOGNIZE] = {ENGINE_INPUT_ELEMENTS, ON_PIXELS, NULL, give_output},
-    [REQUEST_RUN] = {ENGINE_INPUT_BYTES, ON_INPUT, NULL, give_output},
-    [REQUEST_MEASURE] = {ENGINE_INPUT_ELEMENTS, ON_PIXELS, note_cycles, give_output},
-    [REQUEST_WATCH] = {1 + ENGINE_INPUT_BYTES, ON_INPUT, put_watched, watch},
-    [REQUEST_RESET] = {0, NO_RUN, NULL, reset},
-    [REQUEST_BAUD] = {4, NO_RUN, NULL, change_baud},
-    [REQUEST_STATUS] = {0, NO_RUN, NULL, report_status},
-    [REQUEST_CHECKSUM] = {0, NO_RUN, NULL, checksum},
+    [REQUEST_HELLO] = {0, NO_RUN, NULL, put_hello},
+    [REQUEST_LAYER] = {1, NO_RUN, NULL, put_layer},
+    [REQUEST_RECOGNIZE] = {ENGINE_INPUT_ELEMENTS, ON_PIXELS, NULL, put_output},
+    [REQUEST_RUN] = {ENGINE_INPUT_BYTES, ON_INPUT, NULL, put_output},
+    [REQUEST_MEASURE] = {ENGINE_INPUT_ELEMENTS, ON_PIXELS, note_cycles, put_measurement},
+    [REQUEST_WATCH] = {1 + ENGINE_INPUT_BYTES, ON_INPUT, reply_with_layer, NULL},
+    [REQUEST_RESET] = {0, NO_RUN, NULL, put_nothing},
+    [REQUEST_BAUD] = {4, NO_RUN, NULL, put_baud},
+    [REQUEST_STATUS] = {0, NO_RUN, NULL, put_status},
+    [REQUEST_CHECKSUM] = {0, NO_RUN, NULL, put_checksum},
 };
 
-static uint32_t run(const service *wanted, const frame *request)
+/* What is wrong with the request itself, a request_error, or 0. */
+static uint32_t check(void)
 {
-    frame observed = *request;
+    const uint32_t type = request->type;
+    if (request->error != 0) {
+        damaged_frames++;
+        return request->error;
+    }
+    if (type == 0 || type >= sizeof services / sizeof *services) {
+        return ERROR_UNKNOWN_REQUEST;
+    }
+    if (request->length != services[type].length) {
+        return ERROR_WRONG_LENGTH;
+    }
+    if ((type == REQUEST_LAYER || type == REQUEST_WATCH) && request->payload[0] >= ENGINE_LAYERS) {
+        return ERROR_NO_SUCH_LAYER;
+    }
+    const bool is_baud = type == REQUEST_BAUD;
+    return is_baud && !board_baud_possible(frame_u32(request->payload)) ? ERROR_BAUD : 0;
+}
+
+static uint32_t run(const service *wanted)
+{
     uint8_t *input = engine_input();
     if (input == NULL) {
         return ERROR_ENGINE;
@@ -200,27 +188,26 @@ static uint32_t run(const service *wanted, const frame *request)
         input[i] = request->payload[request->length - ENGINE_INPUT_BYTES + i];
     }
     board_cycles_start();
-    engine_state = engine_run(wanted->observer, &observed);
-    board_cycles_stop();
+    engine_state = engine_run(wanted->observer, NULL);
     return engine_state == ENGINE_OK ? 0 : ERROR_ENGINE;
 }
 
-/* Answers a request, or returns what is wrong with it. */
-static uint32_t serve(const frame *request)
+/* Puts the reply, or returns what is wrong. */
+static uint32_t serve(void)
 {
-    const uint32_t type = request->type;
-    if (type >= sizeof services / sizeof *services || services[type].answer == NULL) {
-        return ERROR_UNKNOWN_REQUEST;
+    uint32_t error = check();
+    const service *wanted = error == 0 ? &services[request->type] : NULL;
+    if (error == 0 && wanted->run != NO_RUN) {
+        error = run(wanted);
     }
-    const service *wanted = &services[type];
-    if (request->length != wanted->length) {
-        return ERROR_WRONG_LENGTH;
+    if (error == 0 && wanted->put != NULL) {
+        begin_reply();
+        wanted->put();
     }
-    const uint32_t error = wanted->run == NO_RUN ? 0 : run(wanted, request);
-    return error != 0 ? error : wanted->answer(request);
+    return error;
 }
 
-static void refuse(const frame *request, uint32_t error)
+static void refuse(uint32_t error)
 {
     frame_begin(REPLY_ERROR, request->sequence);
     put_u8(request->type);
@@ -237,20 +224,19 @@ void requests_start(void)
     }
 }
 
-void requests_answer(const frame *request)
+void requests_answer(const frame *received)
 {
-    const bool damaged = request->error != 0;
-    damaged_frames += damaged;
-    baud_after_reply = damaged ? BOARD_BAUD : 0; /* a fast rate may be the reason */
-    const uint32_t error = damaged ? request->error : serve(request);
+    request = received;
+    const uint32_t error = serve();
     if (error != 0) {
-        refuse(request, error);
+        refuse(error);
     }
     frame_end();
-    if (baud_after_reply != 0) {
-        board_set_baud(baud_after_reply);
-    }
-    if (reset_after_reply) {
+    if (request->error != 0) {
+        board_set_baud(BOARD_BAUD); /* a fast rate may be the reason */
+    } else if (error == 0 && request->type == REQUEST_BAUD) {
+        board_set_baud(frame_u32(request->payload));
+    } else if (error == 0 && request->type == REQUEST_RESET) {
         board_flush();
         board_reset();
     }

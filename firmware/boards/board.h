@@ -53,10 +53,8 @@ bool board_button(void); /* true while the user button is held */
 #define BOARD_TICKS_PER_SECOND 16U
 bool board_tick(void); /* true once for each tick; those that nobody asked for are lost */
 
-/* Counts the core's cycles. */
-void board_cycles_start(void); /* from zero */
+void board_cycles_start(void); /* counts the core's cycles from zero */
 uint32_t board_cycles(void);
-void board_cycles_stop(void);
 
 /* What the core says about a fault or an unexpected exception. */
 typedef struct {

@@ -23,9 +23,9 @@ static float exp_of_negative(float x)
     }
     const int32_t k = (int32_t)(x * 1.44269504F - 0.5F); /* rounds to nearest for x <= 0 */
     const float r = (x - (float)k * ln2_high) - (float)k * ln2_low;
-    float series = 1.0F / 5040.0F;
+    float series = 0.0F;
     static const float inverse_factorials[] = {
-        1.0F / 720.0F, 1.0F / 120.0F, 1.0F / 24.0F, 1.0F / 6.0F, 0.5F, 1.0F, 1.0F};
+        1.0F / 5040.0F, 1.0F / 720.0F, 1.0F / 120.0F, 1.0F / 24.0F, 1.0F / 6.0F, 0.5F, 1.0F, 1.0F};
     for (uint32_t i = 0; i < sizeof inverse_factorials / sizeof inverse_factorials[0]; i++) {
         series = series * r + inverse_factorials[i];
     }

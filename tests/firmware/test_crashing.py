@@ -7,6 +7,7 @@ import re
 import shutil
 
 import pytest
+from bare import SOURCES, marked_line
 from made import network
 from networks import Spec
 from qemu import board_in_qemu, needs_qemu
@@ -14,24 +15,24 @@ from qemu import board_in_qemu, needs_qemu
 from kit.board import Request
 from kit.board.crash import CrashError
 from kit.compile import build_firmware
-from kit.paths import FIRMWARE, ROOT
+from kit.paths import FIRMWARE
 
 pytestmark = [pytest.mark.deep, needs_qemu]
 SPEC = Spec(784, (12, 10), "relu", True, True, True, True, 0.05, 3)
-CRASHES = {  # the n of crashes.h, what is said, and whether the place is known
-    "read_nothing": (0, r"read or wrote 0xa0000000, where this chip has nothing"),
-    "undefined": (1, "an instruction that this chip does not have"),
-    "call_null": (2, "jumped to 0x00000000, an even address"),
-    "jump_nowhere": (3, "jumped to 0xa0000000"),
-    "overflow": (4, "ran out of stack"),
-    "unaligned": (5, "at no multiple of 4"),
-    "float_off": (6, "floating-point unit while it was off"),
-    "supervisor_call": (7, r"no handler for \(SVCall\)"),
-    "wipe": (8, "an instruction that this chip does not have"),
-    "lose_stack": (9, "ran out of stack"),
+CRASHES = {  # in the order of their numbers in crashes.h, and what is said
+    "read_nothing": "read or wrote 0xa0000000, where this chip has nothing",
+    "undefined": "an instruction that this chip does not have",
+    "call_null": "jumped to 0x00000000, an even address",
+    "jump_nowhere": "jumped to 0xa0000000",
+    "overflow": "ran out of stack",
+    "unaligned": "at no multiple of 4",
+    "float_off": "floating-point unit while it was off",
+    "supervisor_call": "no handler for (SVCall)",
+    "wipe": "an instruction that this chip does not have",
+    "lose_stack": "ran out of stack",
 }
 NOWHERE = ("overflow", "lose_stack")  # the core could not save where it was
-MARKS = ROOT / "tests" / "virtual_nucleo" / "firmware" / "crashes.h"
+MARKS = SOURCES / "crashes.h"
 
 
 @pytest.fixture(scope="module")
@@ -62,14 +63,13 @@ def crash(board, number):
 @pytest.mark.parametrize("function", CRASHES)
 def test_a_crash_is_told_with_its_place_and_ends_with_a_reset(crashing, function):
     """Whatever the program did to memory and stack: kind, function, line; then RESET works."""
-    number, said = CRASHES[function]
+    number = list(CRASHES).index(function)
     with board_in_qemu(crashing) as board:
         board.hello()
         error = crash(board, number)
-        assert re.search(said, error.what) and error.why and error.next_step
+        assert CRASHES[function] in error.what and error.why and error.next_step
         if function not in NOWHERE:
-            before, _, _ = MARKS.read_text().partition(f"/* line: {function} */")
-            line = before.count("\n") + 1
+            line = marked_line(function, MARKS.name)
             place = (error.location.function, error.location.line)
             wipe_starts = function == "wipe" and place[0] == "wipe"  # one statement, many lines
             assert place == (function, line) or wipe_starts
@@ -79,12 +79,9 @@ def test_a_crash_is_told_with_its_place_and_ends_with_a_reset(crashing, function
         assert board.hello().mcu == "stm32f446re"
 
 
-def test_a_crash_names_the_caller(crashing):
+def test_the_caller_and_a_return_from_main_are_told(crashing):
     with board_in_qemu(crashing) as board:
         assert "called from crash_or_answer() (crashes.h, line" in crash(board, 1).what
-
-
-def test_returning_from_main_is_told(crashing):
-    with board_in_qemu(crashing) as board:
-        error = crash(board, 10)
-        assert "returned from main(), in Reset_Handler() (startup.c" in error.what
+        board.reset()
+        returned = crash(board, len(CRASHES)).what
+        assert "returned from main(), in Reset_Handler() (startup.c" in returned

@@ -23,15 +23,13 @@ from kit.generate import generate_network
 from kit.model import Reference
 
 IMAGES = 1_000
-
-
 pytestmark = pytest.mark.deep
 needs_gcc = pytest.mark.skipif(not find_gcc(), reason="arm-none-eabi-gcc is not installed")
 
 
-def scores_on_virtual(elf, images, name="second-opinion"):
-    flash(f"virtual://{name}", elf)
-    with Board(f"virtual://{name}") as board:
+def scores_on_virtual(elf, images):
+    flash("virtual://second-opinion", elf)
+    with Board("virtual://second-opinion") as board:
         return board.scores(images)
 
 
@@ -58,13 +56,6 @@ def test_qemu_gives_the_same_scores(road, images, reference):
 
 
 @needs_gcc
-def test_gcc_gives_the_same_scores(road, images, reference, tmp_path):
-    """The course's network, compiled by arm-none-eabi-gcc: 1,000 test images."""
-    made = build_firmware(road["build"] / "network", tmp_path, compiler="gcc")
-    np.testing.assert_array_equal(scores_on_virtual(made.elf, images), reference)
-
-
-@needs_gcc
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(spec=specs, int8=st.booleans())
 def test_both_compilers_agree_on_random_networks(tmp_path_factory, spec, int8):
@@ -80,10 +71,18 @@ def test_both_compilers_agree_on_random_networks(tmp_path_factory, spec, int8):
             np.testing.assert_array_equal(board.run(inputs), here, err_msg=compiler)
 
 
-@pytest.mark.parametrize("compiler", ["zig", pytest.param("gcc", marks=needs_gcc)])
-def test_another_chip_gives_the_same_scores(road, images, reference, tmp_path, compiler):
-    """The STM32F401RE's program, on a virtual board with that chip's limits."""
-    mcu = MCUS["stm32f401re"]
-    made = build_firmware(road["build"] / "network", tmp_path, mcu, compiler)
-    assert made.mcu == Program(made.elf).mcu == mcu
+@pytest.mark.parametrize(
+    ("chip", "compiler"),
+    [
+        pytest.param("stm32f446re", "gcc", marks=needs_gcc),
+        pytest.param("stm32f401re", "gcc", marks=needs_gcc),
+        ("stm32f401re", "zig"),
+    ],
+)
+def test_another_chip_or_compiler_gives_the_same_scores(
+    road, images, reference, tmp_path, chip, compiler
+):
+    """The course's network, on a virtual board with the chip's limits: 1,000 test images."""
+    made = build_firmware(road["build"] / "network", tmp_path, MCUS[chip], compiler)
+    assert made.mcu == Program(made.elf).mcu == MCUS[chip]
     np.testing.assert_array_equal(scores_on_virtual(made.elf, images), reference)

@@ -8,6 +8,8 @@ void time_start(void)
     STK_LOAD = clock_core_hz() / 8 / BOARD_TICKS_PER_SECOND - 1;
     STK_VAL = 0;
     STK_CTRL = STK_CTRL_ENABLE;
+    COREDEBUG_DEMCR |= COREDEBUG_DEMCR_TRCENA; /* without it the cycle counter is off */
+    DWT_CTRL |= DWT_CTRL_CYCCNTENA;
 }
 
 bool board_tick(void)
@@ -17,17 +19,10 @@ bool board_tick(void)
 
 void board_cycles_start(void)
 {
-    COREDEBUG_DEMCR |= COREDEBUG_DEMCR_TRCENA;
     DWT_CYCCNT = 0;
-    DWT_CTRL |= DWT_CTRL_CYCCNTENA;
 }
 
 uint32_t board_cycles(void)
 {
     return DWT_CYCCNT;
-}
-
-void board_cycles_stop(void)
-{
-    DWT_CTRL &= ~DWT_CTRL_CYCCNTENA;
 }
