@@ -34,14 +34,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if getattr(args, "board", None) is not None:  # "auto" becomes an address, for all of it
             args.board = kit.resolve(args.board)
         value, *shown = args.work(args)
-        printed = _printed([_json(value)] if args.json else shown)
+        if not _printed([json.dumps(value, default=_plain, indent=2)] if args.json else shown):
+            return 141
     except KitError as error:
-        return _complain(error, 1)
-    except OSError as error:
-        return _complain(_refused(error), 1)
+        return _complain(error)
+    except OSError as error:  # no station foresaw it: a read-only folder, a full disk, a cable out
+        refused = KitError(
+            "The computer refused to read or write.",
+            str(error),
+            "Check that the folder can be written, the disk has space and the board is plugged in.",
+        )
+        return _complain(refused)
     except KeyboardInterrupt:
         return _complain("Stopped.", 130)
-    return (1 if _failed(value) else 0) if printed else 141
+    if isinstance(value, list):
+        return int(any("error" in one for one in value))
+    return int(any(getattr(value, name, True) is False for name in VERDICTS))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -68,42 +76,26 @@ def _for_jupyterlab(words: list[str]) -> list[str]:
     return ["lab", *own, "--", *(word for word in words[1:] if word not in LAB_OWN)]
 
 
-def _json(value: Any) -> str:
-    value = value.as_dict() if hasattr(value, "as_dict") else value
-    return json.dumps(value, default=_plain, indent=2)
-
-
 def _plain(value: Any) -> Any:
-    """What json cannot do by itself: paths, dataclasses and numpy's numbers and arrays."""
+    """What json cannot do by itself: results, paths, dataclasses, numpy's numbers and arrays."""
+    if hasattr(value, "as_dict"):
+        return value.as_dict()
     if is_dataclass(value) and not isinstance(value, type):
         verdicts = {name: getattr(value, name) for name in VERDICTS if hasattr(value, name)}
         return verdicts | asdict(value)
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    if isinstance(value, os.PathLike):
-        return str(value)
-    raise TypeError(f"{type(value).__name__} has no JSON form")
-
-
-def _failed(value: Any) -> bool:
-    """True for a result that must end the command with a non-zero exit code."""
-    if isinstance(value, list):
-        return any("error" in one for one in value)
-    return any(getattr(value, name, True) is False for name in VERDICTS)
+    return value.tolist() if hasattr(value, "tolist") else os.fspath(value)
 
 
 def _printed(shown: Sequence[Any]) -> bool:
     """Print a result; False where nobody reads it any longer, as behind `| head -1`."""
     try:
-        for part in shown:
+        for part in filter(None, shown):
             if isinstance(part, KitError):
                 _complain(part)
             elif isinstance(part, str | os.PathLike):
                 print(part, flush=True)  # as it is: rich takes brackets for markup
             else:
                 Console().print(part)
-        if sys.stdout:
-            sys.stdout.flush()
     except (OSError, SystemExit) as error:  # rich exits; Windows has no EPIPE
         if isinstance(error, OSError) and error.errno not in (errno.EPIPE, errno.EINVAL):
             raise
@@ -117,12 +109,3 @@ def _complain(text: object, code: int = 1) -> int:
     with suppress(OSError):  # nobody reads stderr either
         print(f"\n{text}", file=sys.stderr)
     return code
-
-
-def _refused(error: OSError) -> KitError:
-    """What no station foresaw: a read-only folder, a full disk, a cable pulled out."""
-    return KitError(
-        "The computer refused to read or write.",
-        str(error),
-        "Check that the folder can be written, the disk has space and the board is plugged in.",
-    )

@@ -11,7 +11,11 @@ from typing import Any
 
 import kit
 from kit import paths
+from kit.board import ports, probes, recording
+from kit.board.address import scheme
 from kit.boards import DEFAULT, find_mcu
+from kit.checks import selftest, validate
+from kit.compile.firmware import remark_on
 from kit.digits import load_mnist
 from kit.errors import KitError
 from kit.generate import check_engine, generate_network
@@ -29,14 +33,12 @@ LAB = (  # the whole project, so that a notebook's links to its C open
 
 Args = argparse.Namespace
 Told = Iterator[Any]
-"""What a command yields: first the value for --json, then what is shown of it: text, tables, and
-errors, which go to stderr. The stations that take seconds to import are imported inside."""
+"""What a command yields: first the value for --json, then what is shown of it: text that is not
+empty, tables, and errors, which go to stderr. What takes seconds to import is imported inside."""
 
 
 def _run(args: Args) -> Told:
     """Executes the notebooks, or those named; copies and their HTML land in build/notebooks."""
-    from kit.board import ports, recording
-
     if args.board:
         ports.require(args.board)
     from kit.lesson import execute
@@ -51,8 +53,6 @@ def _run(args: Args) -> Told:
 
 def _record(args: Args) -> Told:
     """Runs 04 and 05 on a board and keeps what it says for replay://FILE."""
-    from kit.board import ports, recording
-
     ports.require(args.board)
     from kit.lesson import execute
 
@@ -132,19 +132,18 @@ def _generate(args: Args) -> Told:
         if flash is not None and ram is not None:
             yield f"kernels {flash:,} bytes of flash, {ram:,} bytes of RAM"
         yield f"{runtime.api} API, {runtime.tool} {runtime.version}, {runtime.library}"
-        if runtime.remark:
-            yield f"Note: {runtime.remark}"
+        yield runtime.remark and f"Note: {runtime.remark}"
 
 
 def _settings(args: Args) -> dict[str, Any]:
     """What was chosen for ST's tool, whose lines are shown as they come."""
+
+    def watch(line: str) -> None:
+        if os.environ.get(SWITCH) != "0":
+            _say(f"  {line}")
+
     chosen = {name: getattr(args, name) for name in ("compression", "optimization", "tool", "mcu")}
-    return chosen | ({"watch": _watch} if args.engine == "xcubeai" else {})
-
-
-def _watch(line: str) -> None:
-    if os.environ.get(SWITCH) != "0":
-        _say(f"  {line}")
+    return chosen | ({"watch": watch} if args.engine == "xcubeai" else {})
 
 
 def _say(remark: str) -> None:
@@ -155,8 +154,6 @@ def _say(remark: str) -> None:
 
 def _validate(args: Args) -> Told:
     """Compares LiteRT, the C here and the C on the board, score by score."""
-    from kit.checks import validate
-
     settings, by_st = _settings(args), args.engine == "xcubeai"
     check_engine(args.engine, {"mode": args.mode} | settings)
     count, what = args.random or args.images, "random inputs"
@@ -190,15 +187,12 @@ def _build(args: Args) -> Told:
     yield files | {"flash_bytes": flash, "ram_bytes": ram, "remark": made.remark}
     used = f"flash {flash:,} of {mcu.flash_bytes:,} bytes, RAM {ram:,} of {mcu.ram_bytes:,} bytes"
     yield f"{made.elf}\n{made.bin}\nfor the {mcu.board}: {used}"
-    if made.remark:
-        yield f"Note: {made.remark}"
+    yield made.remark and f"Note: {made.remark}"
 
 
 def _boards(_: Args) -> Told:
     """The boards that are plugged in, their ports and drives."""
-    from kit.board.probes import list_boards
-
-    yield (found := list_boards())
+    yield (found := probes.list_boards())
     rows = [(p.port, p.board, p.kind, p.serial_number, p.drive.path if p.drive else "")
             for p in found.probes]  # fmt: skip
     rows += [("(no port known)", drive.board, "", "", drive.path) for drive in found.drives]
@@ -214,36 +208,28 @@ def _boards(_: Args) -> Told:
 
 def _flash(args: Args) -> Told:
     """Puts the firmware into a board's flash, and sees that it is there."""
-    from kit.board.address import scheme
-    from kit.compile.firmware import remark_on
-
     done = kit.flash(args.board, args.elf or paths.build_folder() / "firmware.elf", args.tool)
-    made = {"board": done.url, "how": str(done), "command": done.command}
     with kit.Board(done.url) as board:
         hello = done.hello or board.hello()  # a real board was greeted after flashing
         status = None if scheme(done.url) == "replay" else board.status()
     remark, full = remark_on(hello.input.elements, hello.output.elements), find_mcu(hello.mcu)
+    made = {"board": done.url, "how": str(done), "command": done.command}
     yield made | {"hello": hello, "status": status, "remark": remark}
-    yield made["how"]
-    yield (
-        f"{done.url} says hello: {hello.network}, engine {hello.engine}, build {hello.build_id}, "
-        f"{hello.core_hz:,} Hz" + (f" ({status.clock_source})" if status else "")
-    )
+    yield str(done)
+    says = f"{hello.network}, engine {hello.engine}, build {hello.build_id}, {hello.core_hz:,} Hz"
+    yield f"{done.url} says hello: {says}" + (f" ({status.clock_source})" if status else "")
     if hello.core_hz < full.core_hz:
         yield (
             f"That is not its full {full.core_hz:,} Hz: part of its clock did not become ready in "
             "time. It works, only slower; another USB port or power supply may help."
         )
-    if remark:
-        yield f"Note: {remark}"
+    yield remark and f"Note: {remark}"
 
 
 def _recognize(args: Args) -> Told:
     """Reads images (PNG, JPEG, BMP, GIF, TIFF, WebP or .npy); --prepare makes any
     picture or photograph of one digit like MNIST."""
-    pictures = [_picture(name, args.prepare) for name in args.images]
-    if len(pictures) == 1 and isinstance(pictures[0], KitError):
-        raise pictures[0]
+    pictures = [_picture(name, args) for name in args.images]
     with kit.Board(args.board) as board:
         _say(artifacts.other_model(board))
         answers = [x if isinstance(x, KitError) else board.recognize(x) for x in pictures]
@@ -262,11 +248,13 @@ def _recognize(args: Args) -> Told:
             yield f"{name}: {answer.digit}"
 
 
-def _picture(name: str, prepare: bool) -> Any:
-    """An image, or the error that says why it is none."""
+def _picture(name: str, args: Args) -> Any:
+    """An image; one of several may be the error that says why it is none."""
     try:
-        return read_image(name, prepare=prepare)
+        return read_image(name, prepare=args.prepare)
     except KitError as error:
+        if len(args.images) == 1:
+            raise
         return error
 
 
@@ -295,22 +283,19 @@ def _evaluate(args: Args) -> Told:
             )
         _say(artifacts.other_model(board))
         scores = board.scores(images, each(f"asking {args.board}"))
-        hello = board.described
     outputs, right = scores.shape[1], int((scores.argmax(axis=1) == labels).sum())
-    made = {"board": args.board, "images": len(images), "right": right}
-    made |= {"accuracy": right / len(images), "outputs": outputs}
-    yield made | {"input_range": hello.input_range, "input_dtype": hello.input.dtype}
-    yield f"{right:,} of {len(images):,} right: {right / len(images):.2%}"
-    yield describe_range(hello.input_range, hello.input.dtype)
+    share, span = right / len(images), hello.input_range
+    made = {"board": args.board, "images": len(images), "right": right, "accuracy": share}
+    yield made | {"outputs": outputs, "input_range": span, "input_dtype": hello.input.dtype}
+    yield f"{right:,} of {len(images):,} right: {share:.2%}"
+    yield describe_range(span, hello.input.dtype)
     if outputs < 10:
         yield f"The network has {outputs} outputs: the digits above cannot be right."
 
 
 def _selftest(args: Args) -> Told:
     """A page about a board: clock, memory, line, layers, 1,000 images, cycles."""
-    from kit.checks.selftest import run_selftest
-
-    yield (page := run_selftest(args.board, each("asking the board")))
+    yield (page := selftest.run_selftest(args.board, each("asking the board")))
     yield str(page)
 
 

@@ -1,6 +1,5 @@
 """Where things are, and how they are written: whole or not at all, and one program at a time."""
 
-import contextlib
 import errno
 import functools
 import hashlib
@@ -8,12 +7,13 @@ import os
 import shutil
 import sys
 import tempfile
-import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from kit.errors import KitError
 
@@ -27,11 +27,6 @@ DAY = 24 * 60 * 60
 RENAME_SECONDS = 2  # as long a virus scanner or an indexer may look at what was just written
 LOCK_SECONDS = 300  # as long another program may build from a folder, on a slow computer
 SILENT_SECONDS = 5
-
-_held = threading.local()
-
-
-# ---- The folder of everything made ----
 
 
 def build_folder() -> Path:
@@ -56,11 +51,13 @@ def build_folder() -> Path:
     except (OSError, RuntimeError) as error:  # RuntimeError: this user has no home folder
         raise KitError(
             f"{folder}, the folder for everything made, cannot be written.",
-            f"{_reason(error)}.",
+            f"{getattr(error, 'strerror', None) or error}.",
             "Set the environment variable KIT_BUILD to a folder that you may write, and try again.",
         ) from error
-    _say_once(f"{refused} cannot be written: everything made goes to {folder} (KIT_BUILD names "
-              "another place).")  # fmt: skip
+    _say_once(
+        f"{refused} cannot be written: everything made goes to {folder} "
+        "(KIT_BUILD names another place)."
+    )
     return folder
 
 
@@ -80,39 +77,37 @@ def _say_once(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-# ---- Whole or not at all ----
-
-
 @contextmanager
 def replacing(target: str | Path) -> Iterator[Path]:
     """A path to write to that becomes `target` when the block ends without an error.
 
-    A relative `target` is taken inside `build_folder()`. The path offered has the same suffix,
-    because Keras chooses a file format by it. After an error nothing is left behind, and a `target`
+    A relative `target` is taken inside `build_folder()`. The path offered has the same name: Keras
+    chooses a file format by its suffix. After an error nothing is left behind, and a `target`
     that was there before is untouched. Works for files and for folders, and beside other programs
     that make the same; who reads several files of a folder does it inside `locked()`. KitError
     where `target` cannot be written, or the block wrote nothing.
     """
     final = _place(target)
-    partial = final.with_name(f".{final.stem}.{uuid.uuid4().hex[:8]}.partial{final.suffix}")
+    place = final.with_name(f".{uuid.uuid4().hex[:8]}.partial")
     with _told(final.parent):
         _writable(final.parent)
-    for left in final.parent.glob(".*.partial*"):  # half-written by killed programs
-        with contextlib.suppress(OSError):
+        place.mkdir()
+    for left in final.parent.glob(".*.partial"):  # half-written by killed programs
+        with suppress(OSError):
             if time.time() - left.lstat().st_mtime > DAY:
-                _remove(left)
+                shutil.rmtree(left)
     try:
-        yield partial
-        if not partial.exists():
+        yield place / final.name
+        if not (place / final.name).exists():
             raise KitError(
                 f"{final} was not made.",
                 "Nothing was written to the path that `replacing` offered for it.",
                 "Write to that path, inside the block.",
             )
         with locked(final), _told(final):
-            _put(partial, final)
+            _put(place / final.name, final)
     finally:
-        _remove(partial)
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def _place(target: str | Path) -> Path:
@@ -122,12 +117,12 @@ def _place(target: str | Path) -> Path:
     return path.parent.resolve() / path.name
 
 
-def _put(partial: Path, final: Path) -> None:
-    """Move `partial` to `final`; a folder that was there steps aside first, and back on failure."""
+def _put(made: Path, final: Path) -> None:
+    """Move `made` to `final`; a folder that was there steps aside first, and back on failure."""
     try:
-        if partial.is_dir() and final.is_dir():
+        if made.is_dir() and final.is_dir():
             _rename(final, _aside(final))
-        _rename(partial, final)
+        _rename(made, final)
     finally:
         _recover(final)
 
@@ -138,11 +133,14 @@ def _aside(final: Path) -> Path:
 
 def _recover(final: Path) -> None:
     """Undo a replacement of a folder that broke off, or remove what is left of a complete one."""
-    if final.exists():
-        _remove(_aside(final))
-    elif _aside(final).exists():
-        with contextlib.suppress(OSError):
-            _rename(_aside(final), final)
+    aside = _aside(final)
+    with suppress(OSError):
+        if not final.exists():
+            _rename(aside, final)
+        elif aside.is_symlink():
+            aside.unlink()
+        else:
+            shutil.rmtree(aside)
 
 
 def _rename(source: Path, target: Path) -> None:
@@ -157,18 +155,6 @@ def _rename(source: Path, target: Path) -> None:
             time.sleep(0.02)
 
 
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        with contextlib.suppress(OSError):
-            path.unlink()
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
-
-
 @contextmanager
 def _told(path: Path) -> Iterator[None]:
     try:
@@ -176,12 +162,9 @@ def _told(path: Path) -> Iterator[None]:
     except OSError as error:
         raise KitError(
             f"{path} cannot be written.",
-            f"{_reason(error)}.",
+            f"{error.strerror or error}.",
             "Close programs that have it open, remove what is in the way, or choose another place.",
         ) from error
-
-
-# ---- One program at a time ----
 
 
 @contextmanager
@@ -194,79 +177,35 @@ def locked(target: str | Path) -> Iterator[Path]:
     minutes.
     """
     final = _place(target)
-    mine = vars(_held).setdefault("paths", set())
-    if final in mine:
-        yield final
-        return
     path = final.with_name(f".{final.name}.lock")
-    file = _wait_for_lock(path, final)
-    mine.add(final)
+    lock = FileLock(path, is_singleton=True, poll_interval=0.005, fallback_to_soft=False)
+    _wait_for(lock, final)
     try:
         _recover(final)
         yield final
     finally:
-        mine.remove(final)
-        if file is not None:
-            _unlock(path, file)
+        if lock.lock_counter == 1 and os.name == "posix":
+            with suppress(OSError):  # while it is locked; on Windows, filelock removes it
+                path.unlink()
+        lock.release()
 
 
-def _wait_for_lock(path: Path, final: Path) -> int | None:
-    start = time.monotonic()
-    while True:
-        try:
-            return _try_lock(path)
-        except BlockingIOError:
-            pass
-        except OSError:
-            return None
-        waited = time.monotonic() - start
-        if waited > SILENT_SECONDS:
-            _say_once(f"Waiting for another program that uses {final}.")
-        if waited > LOCK_SECONDS:
-            raise KitError(
-                f"{final} is in use.",
-                f"Another program has been working with it for {LOCK_SECONDS} seconds.",
-                "Wait until it is ready, or close it: another notebook or terminal, perhaps.",
-            )
-        time.sleep(0.005)
-
-
-def _try_lock(path: Path) -> int:
-    """The open, locked file; BlockingIOError while another has it, or another OSError."""
-    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+def _wait_for(lock: FileLock, final: Path) -> None:
+    if not final.parent.is_dir():  # filelock would make it
+        return
     try:
-        _lock(file)
-        with contextlib.suppress(FileNotFoundError):  # who had it has just removed it
-            if os.path.samestat(os.fstat(file), os.stat(path)):
-                return file
-        raise BlockingIOError
-    except OSError as error:
-        os.close(file)
-        if not isinstance(error, BlockingIOError):
-            _remove(path)
-        raise
-
-
-def _unlock(path: Path, file: int) -> None:
-    """POSIX removes the file while it is locked, so that nobody locks one that is gone unseen;
-    Windows refuses that, and later to remove one that another has opened."""
-    if os.name == "posix":
-        _remove(path)
-    os.close(file)
-    if os.name == "nt":
-        _remove(path)
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(file: int) -> None:
         try:
-            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
-        except PermissionError as error:
-            raise BlockingIOError from error
-else:
-    import fcntl
-
-    def _lock(file: int) -> None:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock.acquire(SILENT_SECONDS)
+        except Timeout:
+            _say_once(f"Waiting for another program that uses {final}.")
+            lock.acquire(LOCK_SECONDS)
+    except Timeout:
+        raise KitError(
+            f"{final} is in use.",
+            f"Another program has been working with it for {LOCK_SECONDS} seconds.",
+            "Wait until it is ready, or close it: another notebook or terminal, perhaps.",
+        ) from None
+    except OSError as error:
+        with suppress(OSError):
+            if error.errno not in REFUSED:  # the file was made, and could not be locked
+                os.unlink(lock.lock_file)

@@ -15,13 +15,11 @@ from typing import IO, NamedTuple
 import psutil
 
 GRACE = 5  # seconds for what a program printed, after it ended
-LOOK_SECONDS = 0.1
 Watch = Callable[[str], object]
 
 
 class Done(NamedTuple):
-    """What became of a program: its exit code, all that it printed, and why it was not run to its
-    end, where it was not."""
+    """A program's exit code, what it printed, and why it was not run to its end, if it was not."""
 
     code: int
     printed: str
@@ -29,10 +27,8 @@ class Done(NamedTuple):
 
 
 def find_program(name: str, folders: Iterable[str] = (), beside: bool = False) -> Path | None:
-    """Where a program is: on PATH, else in `folders`.
-
-    With `beside`, beside this Python first: CMake and Ninja come as packages.
-    """
+    """Where a program is: on PATH, else in `folders`; with `beside`, first beside this Python:
+    CMake and Ninja come as packages."""
     places = [os.environ.get("PATH", ""), *folders]
     if beside:
         places.insert(0, str(Path(sys.executable).parent))
@@ -70,7 +66,7 @@ def run_program(
     try:
         while process.poll() is None and not trouble:
             with suppress(subprocess.TimeoutExpired):
-                process.wait(LOOK_SECONDS)
+                process.wait(0.1)
             seen = _show(lines, seen, watch)
             if time.monotonic() > deadline:
                 trouble = f"timed out: no end within {seconds:g} seconds"
@@ -81,15 +77,15 @@ def run_program(
     return Done(process.returncode, "".join(lines), trouble)
 
 
-def _read(pipe: "IO[bytes]", lines: list[str]) -> None:
+def _read(pipe: IO[bytes], lines: list[str]) -> None:
     """Collect lines as they come; of one that a progress bar redraws, the fullest."""
-    for raw in iter(pipe.readline, b""):
+    for raw in pipe:
         drawn = raw.decode("utf-8", "replace").rstrip("\r\n").split("\r")
         lines.append(max(reversed(drawn), key=lambda text: len(text.strip())) + "\n")
 
 
 def _show(lines: list[str], seen: int, watch: Watch) -> int:
-    """Hand over the lines that came since; how many were handed over in all."""
+    """Hand over the lines after the first `seen`; how many there are by now."""
     fresh = lines[seen:]
     for line in filter(str.strip, fresh):
         watch(line.rstrip())

@@ -25,7 +25,7 @@ def progress_bar(title: str) -> Iterator[Step]:
     """Show `title` and a bar while the block runs; the block calls the step it is given."""
     if os.environ.get(SWITCH) == "0":
         yield lambda done, total: None
-    elif in_notebook():
+    elif _in_notebook():
         handle: Any = import_module("IPython.display").DisplayHandle()
         handle.display(_picture(title, 0, 1), raw=True)
         try:
@@ -35,8 +35,8 @@ def progress_bar(title: str) -> Iterator[Step]:
     elif sys.stderr.isatty():
         from rich import console, progress
 
-        columns = (progress.TextColumn("{task.description}"), progress.BarColumn(),
-                   progress.MofNCompleteColumn(), progress.TimeElapsedColumn())  # fmt: skip
+        shown = "{task.description}", progress.BarColumn(), progress.MofNCompleteColumn()
+        columns = *shown, progress.TimeElapsedColumn()
         with progress.Progress(*columns, console=console.Console(stderr=True)) as bars:
             task = bars.add_task(title, total=None)
             yield lambda done, total: bars.update(task, completed=done, total=total)
@@ -46,18 +46,14 @@ def progress_bar(title: str) -> Iterator[Step]:
         print(f"{title}: done", file=sys.stderr, flush=True)
 
 
-def in_notebook() -> bool:
-    """Whether this process is a notebook's kernel."""
+def _in_notebook() -> bool:
     ipython = sys.modules.get("IPython")
     return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
 
 
 def _picture(title: str, done: int, total: int) -> dict[str, str]:
-    bar = f'<progress value="{done}" max="{total}"></progress>'
-    return {
-        "text/plain": f"{title} {done}/{total}",
-        "text/html": f"{html.escape(title)} {bar} {done}/{total}",
-    }
+    bar = f'{html.escape(title)} <progress value="{done}" max="{total}"></progress> {done}/{total}'
+    return {"text/plain": f"{title} {done}/{total}", "text/html": bar}
 
 
 def each(title: str) -> Callable[[Any], Iterator[Any]]:

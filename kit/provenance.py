@@ -8,8 +8,7 @@ from pathlib import Path
 
 from kit.paths import replacing
 
-DATED = "metadata.json"
-"""The member of a .keras file that holds the time of saving, which is no content."""
+DATED = "metadata.json"  # the member of a .keras file that holds the time of saving: no content
 
 
 def digest(path: str | Path) -> str:

@@ -12,31 +12,18 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from importlib import import_module
-from typing import IO, Any, TextIO
+from typing import IO, Any
 
 
-class _Aside(io.TextIOBase):
-    """Collects what is written during a block; afterwards passes it to the stream it replaced.
+class _Stream:
+    """What Python writes to in a block, afterwards the stream it replaced: loggers that are created
+    inside the block keep this object for good."""
 
-    Loggers that are created inside the block keep this object for good, so it must stay usable.
-    """
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
 
-    def __init__(self, replaced: TextIO, store: IO[bytes]) -> None:
-        self.replaced = replaced
-        self.store: IO[bytes] | None = store
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, text: str) -> int:
-        if self.store is None:
-            return self.replaced.write(text)
-        self.store.write(text.encode("utf-8", "replace"))
-        return len(text)
-
-    def flush(self) -> None:
-        if self.store is None:
-            self.replaced.flush()
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
 
 
 @contextmanager
@@ -45,22 +32,23 @@ def quiet() -> Iterator[None]:
 
     When the block raises, what was hidden is written to stderr, since it may say why.
     """
+    before = sys.stdout, sys.stderr
     with tempfile.TemporaryFile(buffering=0) as store:
-        out, err = _Aside(sys.stdout, store), _Aside(sys.stderr, store)
+        text: Any = io.TextIOWrapper(store, "utf-8", "replace", "\n", write_through=True)
+        out, err = _Stream(text), _Stream(text)
         try:
-            descriptors = _descriptor(1, store), _descriptor(2, store)
-            with descriptors[0], descriptors[1], redirect_stdout(out), redirect_stderr(err):
+            with _aside(1, store), _aside(2, store), redirect_stdout(out), redirect_stderr(err):
                 yield
         except BaseException:
             store.seek(0)
             sys.stderr.write(store.read().decode("utf-8", "replace"))
             raise
         finally:
-            out.store = err.store = None
+            out.stream, err.stream = before
 
 
 @contextmanager
-def _descriptor(number: int, store: IO[bytes]) -> Iterator[None]:
+def _aside(number: int, store: IO[bytes]) -> Iterator[None]:
     """Point a file descriptor at `store` for a while; does nothing when it is not open."""
     try:
         saved = os.dup(number)

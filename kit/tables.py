@@ -3,6 +3,7 @@
 import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any, Literal
 
 import numpy as np
@@ -22,10 +23,11 @@ class Table:
     caption: str
 
     def __repr__(self) -> str:
-        lines = [self.headings, *self.cells]
-        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        text = [self._line(line, widths) for line in lines]
-        text.insert(1, "  ".join("-" * width for width in widths))
+        columns = zip(self.headings, *self.cells, strict=True)
+        widths = [max(map(len, column)) for column in columns]
+        aligned = [f"{'>' if r else '<'}{w}" for r, w in zip(self.right, widths, strict=True)]
+        lines = [self.headings, ["-" * width for width in widths], *self.cells]
+        text = ["  ".join(map(format, line, aligned)).rstrip() for line in lines]
         return "\n".join([self.caption, *text] if self.caption else text)
 
     def __rich__(self) -> RichTable:
@@ -44,13 +46,6 @@ class Table:
         body = "\n".join(self._row(line, "td") for line in self.cells)
         return f"<table>{caption}\n<thead>{head}</thead>\n<tbody>\n{body}\n</tbody>\n</table>"
 
-    def _line(self, line: list[str], widths: list[int]) -> str:
-        aligned = [
-            cell.rjust(width) if right else cell.ljust(width)
-            for cell, width, right in zip(line, widths, self.right, strict=True)
-        ]
-        return "  ".join(aligned).rstrip()
-
     def _row(self, line: list[str], tag: Literal["th", "td"]) -> str:
         cells = (
             f'<{tag} style="text-align:{"right" if right else "left"}">{html.escape(cell)}</{tag}>'
@@ -67,17 +62,13 @@ def table(
 ) -> Table:
     """A table of some columns of `rows`, numbers to the right.
 
-    Args:
-        rows: a mapping for each row.
-        columns: the keys to show, in order; as a mapping, each with its heading. All keys of the
-            first row when it is left out.
-        caption: a line above the table.
-        formats: format specifications for some keys, such as {"accuracy": ".2%"}. Otherwise
-            integers get thousands separators, other numbers 4 digits, True and False yes and no.
+    `columns` are the keys to show, in order, or a mapping of each to its heading; all keys of the
+    first row when they are left out. `formats` are format specifications for some keys, such as
+    {"accuracy": ".2%"}; otherwise integers get thousands separators, other numbers 4 digits, True
+    and False yes and no.
     """
-    columns = columns or (list(rows[0]) if rows else [])
-    keys = list(columns)
-    headings = [columns[key] for key in keys] if isinstance(columns, Mapping) else keys
+    keys = list(columns or (rows[0] if rows else ()))
+    headings = list(columns.values()) if isinstance(columns, Mapping) else keys
     formats = formats or {}
     cells = [[in_words(row[key], formats.get(key, "")) for key in keys] for row in rows]
     right = [all(_is_number(row[key]) for row in rows) for key in keys]
@@ -85,15 +76,13 @@ def table(
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float, np.number)) and not isinstance(value, (bool, np.bool_))
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def in_words(value: Any, spec: str = "") -> str:
     """A value as a table shows it; `spec` is the format specification of a number."""
-    if isinstance(value, (bool, np.bool_)):
+    if _is_number(value):
+        return format(value, spec or ("," if isinstance(value, Integral) else ",.4g"))
+    if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
-    if value is None:
-        return ""
-    if not _is_number(value):
-        return str(value)
-    return format(value, spec or ("," if isinstance(value, (int, np.integer)) else ",.4g"))
+    return "" if value is None else str(value)

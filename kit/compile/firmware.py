@@ -11,7 +11,7 @@ from kit.compile.program import MemoryUse, Program, check_room
 from kit.compile.toolchain import GET_GCC, build_tool, gcc, run_tool, zig
 from kit.errors import KitError, one_of
 from kit.generate import Generated, load_network
-from kit.paths import FIRMWARE, locked, replacing
+from kit.paths import FIRMWARE, build_folder, locked, replacing
 from kit.programs import system
 from kit.provenance import note
 
@@ -65,19 +65,19 @@ def build_firmware(
     start = f"{network.model} does not fit: its"
     check_room(f"{start} weights take", network.weights_bytes, mcu.flash[0], mcu, dtype)
     check_room(f"{start} tensors take", network.arena_bytes, mcu.ram[0], mcu, dtype)
+    kept = [(build_folder() / out).resolve() / f"firmware.{kind}" for kind in ("elf", "bin")]
     with tempfile.TemporaryDirectory(prefix="kit-") as folder:
         with locked(network.folder.absolute()):
             program = _compile(network, Path(folder), mcu, compiler, sources)
         program.check_fits(dtype)
-        with replacing(Path(out, "firmware.elf")) as elf:
+        with replacing(kept[0]) as elf:
             shutil.copyfile(program.path, elf)
-        with replacing(Path(out, "firmware.bin")) as image:
+        with replacing(kept[1]) as image:
             image.write_bytes(program.flash_image)
-    kept = elf.parent / "firmware.elf", elf.parent / "firmware.bin"
     for file in kept:
         note(file, network.folder, sources)
     remark = remark_on(math.prod(network.input.shape), math.prod(network.output.shape))
-    return Firmware(*kept, program.memory, mcu, remark)
+    return Firmware(kept[0], kept[1], program.memory, mcu, remark)
 
 
 def remark_on(inputs: int, outputs: int) -> str:
