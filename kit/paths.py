@@ -121,26 +121,18 @@ def _put(made: Path, final: Path) -> None:
     """Move `made` to `final`; a folder that was there steps aside first, and back on failure."""
     try:
         if made.is_dir() and final.is_dir():
-            _rename(final, _aside(final))
+            _rename(final, made.with_name(f"{final.name}.old"))
         _rename(made, final)
     finally:
         _recover(final)
 
 
-def _aside(final: Path) -> Path:
-    return final.with_name(f".{final.name}.old")
-
-
 def _recover(final: Path) -> None:
-    """Undo a replacement of a folder that broke off, or remove what is left of a complete one."""
-    aside = _aside(final)
-    with suppress(OSError):
-        if not final.exists():
-            _rename(aside, final)
-        elif aside.is_symlink():
-            aside.unlink()
-        else:
-            shutil.rmtree(aside)
+    """Put back a folder whose replacement broke off."""
+    for aside in () if final.exists() else final.parent.glob(".*.partial/*.old"):
+        if aside.stem == final.name:
+            with suppress(OSError):
+                _rename(aside, final)
 
 
 def _rename(source: Path, target: Path) -> None:

@@ -8,63 +8,51 @@ are executed by a program get it, so that their outputs do not depend on what ha
 import html
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from typing import Any
 
 SWITCH = "KIT_PROGRESS"
-SELDOM = 50  # items between two updates: drawing must not cost more than the work
-
-Step = Callable[[int, int], None]
-"""Called with how many parts are done and how many there are."""
+SECONDS = 0.1  # between two updates: drawing must not cost more than the work
 
 
-@contextmanager
-def progress_bar(title: str) -> Iterator[Step]:
-    """Show `title` and a bar while the block runs; the block calls the step it is given."""
+def each(title: str) -> Callable[[Any], Iterator[Any]]:
+    """Wraps a sequence so that going through it shows a bar: `for item in each(title)(items)`."""
+    return partial(_each, title)
+
+
+def _each(title: str, items: Any) -> Iterator[Any]:
+    ipython = sys.modules.get("IPython")
     if os.environ.get(SWITCH) == "0":
-        yield lambda done, total: None
-    elif _in_notebook():
-        handle: Any = import_module("IPython.display").DisplayHandle()
-        handle.display(_picture(title, 0, 1), raw=True)
-        try:
-            yield lambda done, total: handle.update(_picture(title, done, total), raw=True)
-        finally:
-            handle.update({"text/plain": "", "text/html": ""}, raw=True)
+        yield from items
+    elif ipython is not None and hasattr(ipython.get_ipython(), "kernel"):
+        yield from _each_in_notebook(title, items)
     elif sys.stderr.isatty():
         from rich import console, progress
 
         shown = "{task.description}", progress.BarColumn(), progress.MofNCompleteColumn()
         columns = *shown, progress.TimeElapsedColumn()
         with progress.Progress(*columns, console=console.Console(stderr=True)) as bars:
-            task = bars.add_task(title, total=None)
-            yield lambda done, total: bars.update(task, completed=done, total=total)
+            yield from bars.track(items, description=title, update_period=SECONDS)
     else:
         print(f"{title} ...", file=sys.stderr, flush=True)
-        yield lambda done, total: None
+        yield from items
         print(f"{title}: done", file=sys.stderr, flush=True)
 
 
-def _in_notebook() -> bool:
-    ipython = sys.modules.get("IPython")
-    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
-
-
-def _picture(title: str, done: int, total: int) -> dict[str, str]:
-    bar = f'{html.escape(title)} <progress value="{done}" max="{total}"></progress> {done}/{total}'
-    return {"text/plain": f"{title} {done}/{total}", "text/html": bar}
-
-
-def each(title: str) -> Callable[[Any], Iterator[Any]]:
-    """Wraps a sequence so that going through it shows a bar: `for item in each(title)(items)`."""
-
-    def iterate(items: Any) -> Iterator[Any]:
-        with progress_bar(title) as step:
-            for number, item in enumerate(items):
-                if number % SELDOM == 0:
-                    step(number, len(items))
-                yield item
-            step(len(items), len(items))
-
-    return iterate
+def _each_in_notebook(title: str, items: Any) -> Iterator[Any]:
+    handle: Any = import_module("IPython.display").DisplayHandle()
+    show, shown = handle.display, 0.0
+    try:
+        for done, item in enumerate(items):
+            if time.monotonic() - shown > SECONDS:
+                count = f"{done}/{len(items)}"
+                bar = f'<progress value="{done}" max="{len(items)}"></progress>'
+                page = f"{html.escape(title)} {bar} {count}"
+                show({"text/plain": f"{title} {count}", "text/html": page}, raw=True)
+                show, shown = handle.update, time.monotonic()
+            yield item
+    finally:
+        handle.update({"text/plain": "", "text/html": ""}, raw=True)

@@ -26,7 +26,7 @@ from kit.lesson.outputs import (
     write_notebook,
 )
 from kit.lesson.results import read_report
-from kit.progress import SWITCH, progress_bar
+from kit.progress import SWITCH, each
 
 PATTERN = "[0-9][0-9]-*.ipynb"  # the names of the course's notebooks
 BOARD_LINE = re.compile(r"^BOARD = .*$", re.MULTILINE)  # which a person changes who has a board
@@ -119,9 +119,8 @@ def execute_notebook(
     copy = paths.build_folder() / "notebooks" / path.name
     failed = copy.with_suffix(".failed.ipynb")
     failed.unlink(missing_ok=True)
-    with progress_bar(title or path.stem) as step, kernel(notebook, path, **environment) as client:
-        for count, (index, cell) in enumerate(code, 1):
-            step(count - 1, len(code))
+    with kernel(notebook, path, **environment) as client:
+        for count, (index, cell) in enumerate(each(title or path.stem)(code), 1):
             try:
                 client.execute_cell(cell, index, execution_count=count)
             except (CellExecutionError, DeadKernelError) as error:
@@ -136,7 +135,6 @@ def execute_notebook(
                     f"Look at {failed}: it holds all outputs up to there. Or run {path.name} in "
                     "JupyterLab.",
                 ) from error
-        step(len(code), len(code))
     write_notebook(repeatable(notebook), copy)
     return notebook
 

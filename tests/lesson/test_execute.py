@@ -29,8 +29,8 @@ DECOY = {"argv": ["another-python", "{connection_file}"], "display_name": "x", "
 WHERE = "import sys, os, kit\nprint([sys.executable, os.getcwd(), kit.__path__[0]])"
 BAR = """\
 os.environ.pop('KIT_PROGRESS')
-from kit.progress import progress_bar
-with progress_bar('making') as step: step(1, 2)"""
+from kit.progress import each
+for _ in each('making')('ab'): pass"""
 
 
 @pytest.fixture(scope="module")
