@@ -21,6 +21,7 @@ import tempfile
 import textwrap
 import time
 from contextlib import contextmanager, suppress
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -33,6 +34,7 @@ PROJECT = HERE / "pyproject.toml"
 VENV = HERE / ".venv"
 VENV_BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 VENV_PYTHON = VENV_BIN / ("python.exe" if os.name == "nt" else "python")
+BASE_PYTHON = getattr(sys, "_base_executable", None) or sys.executable  # also inside an environment
 STAMP = VENV / "workshop.json"
 TURN = HERE / ".venv.lock"  # locked while a set-up runs, whose process it names
 WHEELS = HERE / "wheels"  # packages brought along, for a room without a network
@@ -40,6 +42,8 @@ LOG = VENV / "pip.log"
 
 # Every package of requirements.lock has a wheel for each of these: `lock` checks it.
 PYTHONS = ("3.13", "3.12", "3.11")
+LAUNCHER = [["py", "-" + version] for version in PYTHONS] if os.name == "nt" else []
+CANDIDATES = [*LAUNCHER, *(["python" + version] for version in PYTHONS)]
 SYSTEMS = {  # our name: uv's name
     "win-amd64": "x86_64-pc-windows-msvc",
     "macosx-arm64": "aarch64-apple-darwin",
@@ -91,6 +95,7 @@ SIGNS = (
         "Use Windows 10, macOS 13, a Linux with glibc 2.28 (2018), or later; with wheels/, fill "
         "it on a computer of this kind, or remove it.",
     ),
+    ("", f"pip says it above; all of its output is in {LOG}.", "Repeat the command."),
 )
 
 
@@ -101,9 +106,7 @@ class Trouble(Exception):
         super().__init__(f"{what}\nWhy: {why}\nNext: {next_step}")
 
 
-def say(text: str) -> None:
-    """Prints at once, so that the lines stay in order with those of the programs started."""
-    print(text, flush=True)
+say = partial(print, flush=True)  # at once: lines stay in order with those of programs started
 
 
 # ---- Which Python ----
@@ -114,14 +117,6 @@ def system() -> str:
     if os.name == "nt":
         return sysconfig.get_platform()
     return {"darwin": "macosx"}.get(sys.platform, sys.platform) + "-" + platform.machine()
-
-
-def has_glibc() -> bool:
-    """False on a Linux with another C library, such as Alpine's musl."""
-    try:
-        return "glibc" in (os.confstr("CS_GNU_LIBC_VERSION") or "")
-    except (OSError, ValueError):
-        return False
 
 
 def unsuited() -> str:
@@ -136,21 +131,15 @@ def unsuited() -> str:
         return "This is a 32-bit Python; TensorFlow needs a 64-bit one."
     if system() not in SYSTEMS:
         return f"There is no TensorFlow for {system()}, only for {', '.join(SYSTEMS)}."
-    if sys.platform == "linux" and not has_glibc():
+    if sys.platform == "linux" and platform.libc_ver()[0] != "glibc":
         return "This Linux has no glibc (Alpine?), and TensorFlow is built for glibc only."
     return ""
-
-
-def candidates() -> list:
-    """Commands that may start a Python that fits."""
-    launcher = [["py", "-" + version] for version in PYTHONS] if os.name == "nt" else []
-    return launcher + [["python" + version] for version in PYTHONS]
 
 
 def run_elsewhere(arguments: list, why: str) -> int:
     """Runs this file again with a Python that finds itself suited."""
     silent = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
-    for command in candidates():
+    for command in CANDIDATES:
         with suppress(OSError, subprocess.TimeoutExpired):
             if subprocess.call([*command, THIS, "--suited"], timeout=60, **silent) == 0:
                 say(f"{why} Going on with {' '.join(command)}.")
@@ -195,12 +184,8 @@ def call(command: list, **options) -> int:
 
 def step(command: list, **changes) -> bool:
     """Runs a program of the set-up, which holds `only_set_up()` too; True when it went well."""
-    variables = {**environment(), **changes}
-    process = subprocess.Popen([str(part) for part in command], env=variables, close_fds=False)
-    try:
-        return process.wait() == 0
-    finally:
-        process.wait()  # Ctrl-C goes on to our caller, once the program has tidied up
+    words, variables = [str(part) for part in command], {**environment(), **changes}
+    return subprocess.call(words, env=variables, close_fds=False) == 0
 
 
 # ---- The set-up ----
@@ -238,13 +223,6 @@ def outdated() -> str:
     return changed[0] + " has changed" if changed else ""
 
 
-def write_stamp() -> None:
-    """The last act of a set-up: whatever interrupts it earlier leaves no stamp."""
-    partial = STAMP.with_suffix(".partial")
-    partial.write_text(json.dumps(stamp(), indent=1))
-    os.replace(str(partial), str(STAMP))
-
-
 @contextmanager
 def only_set_up():
     """Waits until no other set-up runs in this folder. The system drops a lock when its programs
@@ -252,7 +230,8 @@ def only_set_up():
     try:
         file = os.open(str(TURN), os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
-        raise not_writable(error) from None
+        what = f"Nothing can be written in {HERE}."
+        raise Trouble(what, f"{error}.", "Copy the folder into your home folder.") from None
     os.set_inheritable(file, True)  # pip goes on when this program is killed
     try:
         if not locked(file):
@@ -312,12 +291,12 @@ def set_up(reason: str) -> None:
     say(f"Setting up {VENV} ({reason}).")
     start = time.monotonic()
     remove_environment()
-    check_folder()
+    check_disk()
     check_path_length()
     make_environment()
     install_packages()
     install_kit()
-    write_stamp()
+    STAMP.write_text(json.dumps(stamp(), indent=1))  # whatever interrupts it leaves no whole one
     say(f"Set up in {time.monotonic() - start:.0f} s. From here on no network is needed.\n")
 
 
@@ -336,12 +315,8 @@ def remove_environment() -> None:
         ) from None
 
 
-def check_folder() -> None:
-    """Finds out before the download whether the packages can be written here."""
-    try:
-        tempfile.TemporaryFile(dir=str(HERE)).close()
-    except OSError as error:
-        raise not_writable(error) from None
+def check_disk() -> None:
+    """Finds out before the download whether there is room for the packages."""
     free = shutil.disk_usage(str(HERE)).free
     if free < NEEDED:
         raise Trouble(
@@ -349,12 +324,6 @@ def check_folder() -> None:
             f"The set-up needs {NEEDED / 1e9:.1f} GB; {free / 1e9:.1f} GB are free.",
             "Free some space, or move the folder to another disk.",
         )
-
-
-def not_writable(error: OSError) -> Trouble:
-    """The error for a folder in which nothing can be set up."""
-    what = f"Nothing can be written in {HERE}."
-    return Trouble(what, f"{error}.", "Copy the folder into your home folder.")
 
 
 def check_path_length() -> None:
@@ -383,21 +352,16 @@ def long_paths() -> bool:
         return False
 
 
-def base_python() -> str:
-    """The Python itself, also when this file was started inside an environment."""
-    return getattr(sys, "_base_executable", None) or sys.executable
-
-
 def make_environment() -> None:
     """Makes an empty .venv. Debian leaves out ensurepip; a pip outside .venv will do as well."""
     say("[1/3] An environment of its own in .venv: some seconds")
     missing = [name for name in ("venv", "ensurepip") if not find_spec(name)]
     without_pip = ["--without-pip"] if missing == ["ensurepip"] and find_spec("pip") else []
     possible = without_pip or not missing
-    if possible and step([base_python(), "-m", "venv", *without_pip, VENV]):
+    if possible and step([BASE_PYTHON, "-m", "venv", *without_pip, VENV]):
         return
     raise Trouble(
-        f"{base_python()} could not make {VENV}.",
+        f"{BASE_PYTHON} could not make {VENV}.",
         f"It lacks {' and '.join(missing)}." if missing else "Python says it above.",
         "Debian, Ubuntu: sudo apt install python{}.{}-venv. ".format(*sys.version_info[:2])
         + f"Elsewhere, or without administrator rights, {OWN_PYTHON}",
@@ -408,22 +372,12 @@ def pip_install(*arguments, **changes) -> None:
     """pip install into .venv; says what is wrong when it fails."""
     pip = [VENV_PYTHON, "-m", "pip"]
     if not find_spec("ensurepip"):
-        pip = [base_python(), "-m", "pip", "--python", VENV_PYTHON]
+        pip = [BASE_PYTHON, "-m", "pip", "--python", VENV_PYTHON]
     usual = ["--disable-pip-version-check", "--no-input", "--log", LOG, "install", "--no-deps"]
     if not step([*pip, *usual, *arguments], **changes):
-        raise pip_trouble()
-
-
-def pip_trouble() -> Trouble:
-    """Reads pip's log for the reason."""
-    log = LOG.read_text(encoding="utf-8", errors="replace") if LOG.exists() else ""
-    what = "The packages could not be installed."
-    for sign, why, next_step in SIGNS:
-        if re.search(sign, log):
-            return Trouble(what, why, next_step)
-    return Trouble(
-        what, f"pip says it above; all of its output is in {LOG}.", "Repeat the command."
-    )
+        log = LOG.read_text(encoding="utf-8", errors="replace") if LOG.exists() else ""
+        helps = next(helps for sign, *helps in SIGNS if re.search(sign, log))
+        raise Trouble("The packages could not be installed.", *helps)
 
 
 def install_packages() -> None:
@@ -461,24 +415,18 @@ def test_command(arguments: list) -> list:
     return ["-m", "pytest", *nbval, *([] if given else ["tests", "notebooks"]), *arguments]
 
 
-def install_uv(folder: str) -> str:
-    """For `lock`, where uv is not on the PATH: puts it into a temporary folder."""
-    subprocess.check_call([sys.executable, "-m", "venv", folder])
-    programs = Path(folder) / VENV_BIN.name
-    subprocess.check_call([str(programs / VENV_PYTHON.name), "-m", "pip", "install", "uv"])
-    return str(programs / "uv")
-
-
 def lock(arguments: list) -> int:
     """For maintainers: pins the packages of pyproject.toml, and checks that each has its wheels."""
     how = "--universal --fork-strategy fewest --python-version 3.11 --group test --generate-hashes"
     bare = "--no-emit-index-url --no-header --no-annotate --quiet --output-file requirements.lock"
     check = "--dry-run --no-deps --require-hashes --only-binary :all: --quiet --target none"
     with tempfile.TemporaryDirectory() as folder:
-        pip = [shutil.which("uv") or install_uv(folder), "pip"]
-        code = call(
-            [*pip, "compile", PROJECT.name, *how.split(), *bare.split(), *arguments], cwd=str(HERE)
-        )
+        uv = shutil.which("uv")
+        if not uv:
+            call([sys.executable, "-m", "pip", "install", "--target", folder, "uv"])
+        pip = [uv or Path(folder, "bin", "uv"), "pip"]
+        compiles = [*pip, "compile", PROJECT.name, *how.split(), *bare.split(), *arguments]
+        code = call(compiles, cwd=str(HERE))
         for name, python in itertools.product(SYSTEMS, PYTHONS):
             say(f"Wheels for {name} and Python {python}")
             place = ["--python-platform", SYSTEMS[name], "--python-version", python]
