@@ -4,10 +4,8 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import threading
 import time
 from collections import namedtuple
 from pathlib import Path
@@ -41,7 +39,15 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("user") / "my [red] files"
     (folder / "notes").mkdir(parents=True)
     (folder / "notes" / "thesis.txt").write_text("years of work")
-    _make_models(folder)
+    small = made.model(SMALL).read_bytes()
+    (folder / "small.tflite").write_bytes(small)
+    (folder / "half.tflite").write_bytes(small[: len(small) // 2])
+    shutil.copyfile(made.model(TWENTY), folder / "twenty.tflite")
+    shutil.copytree(made.network(LARGE).folder, folder / "large")
+    layers = tensorflow().keras.layers
+    convert(folder / "dynamic.tflite", layers.Input((784,)), layers.Dense(10))
+    convert(folder / "conv.tflite", layers.Input((8, 8, 1)), layers.Conv2D(2, 3), layers.Flatten())
+    Image.new("L", (28, 28)).save(folder / "png.tflite", format="PNG")
     digit = load_mnist()[1][0][0]
     drawing = np.full((200, 150), 240, np.uint8)
     drawing[30:170, 70:85] = 20
@@ -54,21 +60,13 @@ def folder(tmp_path_factory):
     return folder
 
 
-def _make_models(folder):
-    small = made.model(SMALL).read_bytes()
-    (folder / "small.tflite").write_bytes(small)
-    (folder / "half.tflite").write_bytes(small[: len(small) // 2])
-    shutil.copyfile(made.model(TWENTY), folder / "twenty.tflite")
-    shutil.copytree(made.network(LARGE).folder, folder / "large")
+def convert(path, *layers):
+    """A model with weights of 8 bits and arithmetic of 32, which the kit refuses."""
     tf = tensorflow()
-    dense = [tf.keras.Input((784,)), tf.keras.layers.Dense(10)]
-    conv = [tf.keras.Input((8, 8, 1)), tf.keras.layers.Conv2D(2, 3), tf.keras.layers.Flatten()]
-    for name, layers in (("dynamic", dense), ("conv", conv)):
-        converter = tf.lite.TFLiteConverter.from_keras_model(tf.keras.Sequential(layers))
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        with quiet():
-            (folder / f"{name}.tflite").write_bytes(converter.convert())
-    Image.new("L", (28, 28)).save(folder / "png.tflite", format="PNG")
+    converter = tf.lite.TFLiteConverter.from_keras_model(tf.keras.Sequential(layers))
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    with quiet():
+        path.write_bytes(converter.convert())
 
 
 def user(folder, **changes):
@@ -242,10 +240,6 @@ def test_validate_finds_a_wrong_network(kit, monkeypatch):
         return network
 
     monkeypatch.setattr(validate, "generate_network", break_it)
-    done = kit("validate", "small.tflite", "--random", "20", "--json")
-    result = json.loads(done.out)
-    _, host, board = (c["mismatches"] for c in result["comparisons"])
-    assert (done.code, result["right"]) == (1, False) and host == board > 0
     done = kit("validate", "small.tflite", "--random", "20")
     assert done.code == 1 and "DIFFERS" in done.out and "the C on virtual://validate" in done.out
 
@@ -261,11 +255,8 @@ def test_every_command_explains_itself(kit, command):
     assert f"\n    {command} " in kit("--help").out.replace(f"{command}\n", f"{command} ")
 
 
-def test_help_in_a_terminal_without_unicode(folder):
-    """A terminal that knows ASCII only still gets the help."""
-    for words in ([], ["evaluate"]):
-        done = shell(folder, *words, "--help", PYTHONIOENCODING="ascii")
-        assert (done.code, done.err) == (0, "")
+def test_help_in_a_terminal_that_knows_ascii_only(folder):
+    assert shell(folder, "evaluate", "--help", PYTHONIOENCODING="ascii")[::2] == (0, "")
 
 
 def test_json_is_all_there_is_on_stdout(kit):
@@ -377,12 +368,6 @@ def test_a_mistake_is_explained_and_harms_nothing(kit, folder, line, said):
     assert files(folder) == before
 
 
-@pytest.mark.parametrize(("line", "said"), BAD[2::8])
-def test_the_same_in_a_process_of_its_own(walked, folder, line, said):
-    """A sample as the shell sees it: real exit codes and streams."""
-    assert_helpful(shell(folder, *line.split()), said)
-
-
 @pytest.mark.parametrize(
     ("line", "said"),
     [
@@ -405,15 +390,21 @@ def test_a_wrong_command_line(kit, line, said):
 
 
 def test_a_full_disk(kit, folder, monkeypatch):
-    """An error of the system is told like any other; the network made earlier is still whole."""
+    """An error of the system is told like any other; the network made earlier is still whole. An
+    EPIPE from the port is one of them: no word of the output's."""
 
-    def refuse(path, *_, **__):
-        raise OSError(28, "No space left on device", str(path))
+    def refuse(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    def broken(*_):
+        raise BrokenPipeError(32, "Broken pipe")
 
     before = files(folder)
     monkeypatch.setattr(Path, "write_text", refuse)
     assert_helpful(kit("generate", "small.tflite", "--out", "network"), "No space left on device")
     assert files(folder) == before
+    monkeypatch.setattr("kit.board.Board.recognize", broken)
+    assert_helpful(kit("recognize", "digit.png"), "refused to read or write")
 
 
 def test_a_folder_that_cannot_be_written(kit, tmp_path):
@@ -447,16 +438,6 @@ def test_a_reader_that_has_seen_enough(walked, folder, words):
     assert (done.code, done.err) == (141, "")
 
 
-def test_a_pipe_of_the_board_is_not_that_of_the_output(kit, monkeypatch):
-    """An EPIPE from the port is told as any other error of the system."""
-
-    def broken(*_):
-        raise BrokenPipeError(32, "Broken pipe")
-
-    monkeypatch.setattr("kit.board.Board.recognize", broken)
-    assert_helpful(kit("recognize", "digit.png"), "refused to read or write")
-
-
 def test_a_notebook_names_the_command_as_it_can_be_typed_there():
     """`kit` is on no PATH in JupyterLab's terminal; a shell that has it may keep it."""
     error = KitError("What.", "Why.", "Run `kit boards`, then `kit flash --board COM5`; not kit.")
@@ -464,21 +445,6 @@ def test_a_notebook_names_the_command_as_it_can_be_typed_there():
     program = "py" if os.name == "nt" else "python3"
     assert f"`{program} workshop.py boards`, then `{program} workshop.py flash --board" in shown
     assert "; not kit." in shown and "`kit boards`" in str(error)
-
-
-@pytest.mark.deep
-def test_a_board_that_goes_away(kit):
-    """A cable pulled out in the middle of a request is told, not a stack."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def hang_up():
-            connection, _ = server.accept()
-            connection.recv(1)
-            connection.close()
-
-        threading.Thread(target=hang_up, daemon=True).start()
-        url = f"socket://127.0.0.1:{server.getsockname()[1]}"
-        assert_helpful(kit("recognize", "digit.png", "--board", url), "Why: ")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGINT cannot be sent to one process")

@@ -37,10 +37,7 @@ NOT_IMPORTED = {
     "setuptools": "builds this project for workshop.py",
     "tensorflow": "imported in silence by kit/silence.py, for the notebooks",
 }
-# Imported here without being a direct dependency, and why that is safe.
-BROUGHT_ALONG = {
-    "packaging": "pytest, which runs this file, requires it",
-}
+BROUGHT_ALONG = {"packaging"}  # imported here; pytest, which runs this file, requires it
 
 
 def requirements(lines: list[str]) -> dict[str, Requirement]:
@@ -52,17 +49,10 @@ DIRECT = requirements(PROJECT["project"]["dependencies"] + PROJECT["dependency-g
 LOCKED = requirements(re.findall(r"^(\S+==[^\\\n]+?) *\\$", LOCK_TEXT, re.MULTILINE))
 
 
-def conda_pip_lines() -> list[str]:
-    """The entries below `- pip:`, without their comments."""
-    below = CONDA_TEXT.split("- pip:\n")[1]
-    return re.findall(r"^ +- (.+?)(?: +#.*)?$", below, re.MULTILINE)
-
-
 def sources() -> Iterator[tuple[Path, str]]:
     """Every Python text of the project: files, and notebooks' code cells without magics."""
-    yield ROOT / "workshop.py", (ROOT / "workshop.py").read_text(encoding="utf-8")
-    for folder in ("kit", "virtual_nucleo", "tests"):
-        for path in sorted((ROOT / folder).rglob("*.py")):
+    for place in ("workshop.py", "kit/**/*.py", "virtual_nucleo/**/*.py", "tests/**/*.py"):
+        for path in sorted(ROOT.glob(place)):
             yield path, path.read_text(encoding="utf-8")
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
@@ -103,27 +93,19 @@ def test_every_dependency_has_its_reason_beside_it():
 
 
 def test_the_lock_pins_every_dependency_within_its_range():
-    """What is installed is what pyproject.toml asks for."""
+    """What is installed is what pyproject.toml asks for, and the same versions on every system and
+    Python: a lesson does not depend on either."""
     assert sorted(set(DIRECT) - set(LOCKED)) == []
     pins = {name: next(iter(LOCKED[name].specifier)).version for name in DIRECT}
-    outside = {n: v for n, v in pins.items() if not DIRECT[n].specifier.contains(v)}
-    assert outside == {}
-
-
-def test_the_lock_has_one_version_of_each_package():
-    """The same versions on every system and Python: a lesson does not depend on either."""
+    assert {n: v for n, v in pins.items() if not DIRECT[n].specifier.contains(v)} == {}
     assert len(LOCKED) == len(re.findall(r"^\S+==", LOCK_TEXT, re.MULTILINE)) > len(DIRECT)
 
 
-def test_every_entry_of_the_lock_has_hashes():
-    """pip refuses any file but those that were locked."""
+def test_every_entry_of_the_lock_has_hashes_and_no_host():
+    """pip refuses any file but those that were locked; so any index or mirror will do."""
     entries = re.split(r"\n(?=\S)", LOCK_TEXT.strip())
     hashed = re.compile(r"[\w.-]+==\S+( ; [^\n]+)?( \\\n    --hash=sha256:[0-9a-f]{64})+")
     assert [entry for entry in entries if not hashed.fullmatch(entry)] == []
-
-
-def test_the_lock_names_no_host():
-    """Any index or mirror will do: the hashes say whether its files are right."""
     assert re.findall(r"://|--\w*(?:index|find-links|trusted)\S*|\S+@ ", LOCK_TEXT) == []
 
 
@@ -144,11 +126,11 @@ def test_locked_packages_accept_this_python():
 
 def test_conda_installs_the_same():
     """environment.yml, for conda and Binder, asks for the same packages in the same ranges."""
-    *lines, last = conda_pip_lines()
+    below_pip = CONDA_TEXT.split("- pip:\n")[1]
+    *lines, last = re.findall(r"^ +- (.+?)(?: +#.*)?$", below_pip, re.MULTILINE)
     assert last == "-e ."
-    assert {n: r.specifier for n, r in requirements(lines).items()} == {
-        name: requirement.specifier for name, requirement in DIRECT.items()
-    }
+    asked = {name: requirement.specifier for name, requirement in requirements(lines).items()}
+    assert asked == {name: requirement.specifier for name, requirement in DIRECT.items()}
 
 
 def test_conda_and_workshop_take_the_same_pythons():
@@ -162,19 +144,12 @@ def test_conda_and_workshop_take_the_same_pythons():
     assert f"python: {json.dumps(pythons)}" in workflow
 
 
-def test_every_import_is_a_direct_dependency():
-    """Nothing is used that only happens to be installed along with something else."""
+def test_what_is_imported_is_asked_for_and_what_is_asked_for_is_used():
+    """Nothing is used that only happens to be installed along with something else; what nothing
+    uses is not installed. workshop.py runs before anything is."""
     used = third_party()
-    assert {n: sorted(used[n]) for n in set(used) - set(DIRECT) - set(BROUGHT_ALONG)} == {}
-
-
-def test_every_direct_dependency_is_used():
-    """What nothing uses is not installed."""
-    assert sorted(set(DIRECT) - set(third_party()) - set(NOT_IMPORTED)) == []
+    assert {n: sorted(used[n]) for n in set(used) - set(DIRECT) - BROUGHT_ALONG} == {}
+    assert sorted(set(DIRECT) - set(used) - set(NOT_IMPORTED)) == []
     assert sorted(set(NOT_IMPORTED) - set(DIRECT)) == []
-
-
-def test_workshop_needs_python_alone():
-    """It runs before anything is installed."""
-    modules = imported((ROOT / "workshop.py").read_text(encoding="utf-8"))
-    assert modules - sys.stdlib_module_names == set()
+    workshop = (ROOT / "workshop.py").read_text(encoding="utf-8")
+    assert imported(workshop) - sys.stdlib_module_names == set()
