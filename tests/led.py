@@ -9,16 +9,16 @@ from virtual_nucleo import peripherals
 def watch_led(monkeypatch, board):
     """Let each look at the timer be a tick; the list gets the LED's state at each."""
     seen = []
-    read_model = peripherals.SysTick.read
+    read_model = peripherals.SystemControl.read
 
     def tick(self, offset):
         value = read_model(self, offset)
-        if offset == m.SYST_CSR:
+        if offset == m.SYST.start:
             seen.append(board.port.led)
             value |= m.COUNTFLAG
         return value
 
-    monkeypatch.setattr(peripherals.SysTick, "read", tick)
+    monkeypatch.setattr(peripherals.SystemControl, "read", tick)
     return seen
 
 

@@ -11,15 +11,16 @@ import time
 from typing import Any
 
 import unicorn
+from unicorn.arm_const import UC_ARM_REG_XPSR
 
 from virtual_nucleo import memory_map as m
 from virtual_nucleo import watcher
 from virtual_nucleo.clocks import Rcc
-from virtual_nucleo.core import Core
+from virtual_nucleo.core import THUMB, Core
 from virtual_nucleo.faults import BoardFault, Problem, board_fault, core_fault
 from virtual_nucleo.mcus import RAM_START, Mcu
 from virtual_nucleo.options import Options
-from virtual_nucleo.peripherals import NO_INTERRUPTS, Dwt, Gpio, SystemControl, SysTick
+from virtual_nucleo.peripherals import NO_INTERRUPTS, Dwt, Gpio, SystemControl
 from virtual_nucleo.program import Program
 from virtual_nucleo.registers import Bus, Registers
 from virtual_nucleo.usart import Usart
@@ -68,13 +69,8 @@ class Chip:
     ) -> None:
         self.mcu, self.program, self.options = mcu, program, options or Options()
         self.empty = flash[:8] in (b"", b"\xff" * 8)
-        self.failure: BoardFault | None = None
-        self.complaints: list[str] = []
-        self._complained: set[tuple[str, int]] = set()
-        self.led, self.led_changes = False, 0
-        self.idle = self.stopped = False
-        self._problem: Problem | None = None
-        self._invalid: tuple[int, int] | None = None
+        self._complaints: dict[tuple[str, int], str] = {}
+        self.led, self.led_changes, self.idle = False, 0, False
         self.core = Core(mcu, flash)
         self.watcher = Watcher(self.core.uc)
         self._make_peripherals()
@@ -100,26 +96,28 @@ class Chip:
         self.time, self.dwt = Time(self.watcher), Dwt(self.watcher)
         self.rcc = Rcc(self.mcu, self.options.absent)
         self.rcc.now, self.rcc.on_change = self.time.now, self._on_clock
-        self.gpioa, self.gpiob = Gpio("GPIOA", m.GPIOA_RESETS), Gpio("GPIOB", m.GPIOB_RESETS)
-        self.gpioc = Gpio("GPIOC", external=1 << m.BUTTON_PIN)
-        self.gpioa.on_change = self._on_pins
+        self.gpioa, self.gpiob, self.gpioc = (Gpio(f"GPIO{letter}") for letter in "ABC")
+        self.gpioa.on_write, self.gpioc.external = self._on_pins, 1 << m.BUTTON_PIN
         self.usart = Usart(self.time, self.rcc.apb1_hz, self._on_idle)
         self.usart.complain = self._complain
-        systick = SysTick(self.time, self.rcc.core_hz)
-        self.system = SystemControl(systick, self.dwt, self._on_restart)
-        identity = {m.DBGMCU_IDCODE: m.REVISION_A | self.mcu.device_id}
+        self.system = SystemControl(self.time, self.rcc.core_hz, self.dwt, self._on_restart)
+        debug = Registers("DBGMCU", resets={"IDCODE": m.REVISION_A | self.mcu.device_id})
         clocks = (self.rcc, self.rcc.power, self.rcc.flash)
         others = (self.gpioa, self.gpiob, self.gpioc, self.system, self.dwt, self.usart)
-        self.blocks = *clocks, *others, Registers("DBGMCU", identity)
+        self.blocks = *clocks, *others, debug
         self._buses: dict[int, Bus] = {}
         for block in self.blocks:
             block.report, page = self._report, block.where.base & ~0xFFF
             bus = self._buses[page] = self._buses.get(page) or Bus(self.core.uc, page)
-            bus.clocked, bus.refuse = self.rcc.clocked, self._on_unknown
+            bus.clocked, bus.refuse = self.rcc.clocked, self._on_nothing
             for kilobyte in range(4) if block is self.system else [block.where.base >> 10 & 3]:
                 bus.blocks[kilobyte] = block
 
     # The host's side
+
+    @property
+    def complaints(self) -> list[str]:
+        return [*self._complaints.values()]
 
     def send(self, data: bytes) -> None:
         """Put bytes on the line to the program. Raises BoardFault where nobody will read them."""
@@ -167,7 +165,9 @@ class Chip:
     def _start(self, cause: int) -> None:
         """Everything but the RAM fresh. `cause` is a flag of RCC_CSR."""
         self.rcc.causes |= cause | m.PINRSTF
-        self.failure, self._problem, self._invalid = None, None, None
+        self.failure: BoardFault | None = None
+        self._problem: Problem | None = None
+        self._invalid: tuple[int, int] | None = None  # an access: Unicorn's kind, and the address
         self.stopped = False
         self.watcher.state.stack_end = self._stack_end
         for block in self.blocks:
@@ -184,14 +184,11 @@ class Chip:
         if not (error or state.stopped or self._problem):
             self._wait()  # WFI or WFE: sleep until something happens
         self.watcher.settle(self.core.pc)
-        self.watcher.add_guards()
         problem = self._problem or self._caught() or (self._explain() if error else None)
         if problem is RESTART:
             self._start(m.SFTRSTF)
-        elif problem:
-            self._fail(problem)
-        elif self.core.stranded():
-            self._fail(OWN_HANDLER)
+        elif problem or self.core.stranded():
+            self._fail(problem or OWN_HANDLER)
         elif self.failure and state.instructions > self._handler_end:
             self._halt()
 
@@ -207,7 +204,7 @@ class Chip:
 
     def _on_idle(self) -> None:
         self.idle = True
-        self.watcher.stop_soon()
+        self.watcher.state.budget = 0  # stop at the next block, so that none is executed in part
 
     def _on_restart(self) -> None:
         self._problem = RESTART
@@ -215,9 +212,9 @@ class Chip:
 
     def _on_clock(self) -> None:
         self.time.set_clock(self.rcc.core_hz())
-        on, quick = self.rcc.clocked(m.RCC_APB1ENR, 17), self._buses[m.USART2 & ~0xFFF].quick
+        on, quick = self.rcc.clocked("APB1ENR", 17), self._buses[m.USART2 & ~0xFFF].quick
         quick.clear()
-        quick.update({0x400: self.usart.status, 0x404: self.usart.data} if on else {})
+        quick.update({0x400: self.usart.read_sr, 0x404: self.usart.read_dr} if on else {})
         self.usart.retune()
 
     def _on_pins(self) -> None:
@@ -229,7 +226,7 @@ class Chip:
             self.usart.tx_connected, self.usart.rx_connected = pins
             self.usart.retune()
 
-    def _on_unknown(self, address: int, verb: str) -> None:
+    def _on_nothing(self, address: int, verb: str) -> None:
         self._report(*self._nothing_at(address, verb)[:3])
 
     def _on_invalid(self, _uc: Any, access: int, address: int, *_rest: Any) -> bool:
@@ -256,16 +253,12 @@ class Chip:
 
     def _complain(self, what: str, effect: str, fix: str) -> None:
         """Note what goes wrong without stopping a real chip, once for each place."""
-        address = self.core.pc
-        if (what, address) not in self._complained:
-            self._complained.add((what, address))
-            problem = Problem(what, effect, fix)
-            self.complaints.append(str(self._fault(problem, address)))
+        at = self.core.pc
+        if (what, at) not in self._complaints:
+            fault = board_fault(Problem(what, effect, fix), self.program, at, self.core.lr)
+            self._complaints[what, at] = str(fault)
 
     # Faults
-
-    def _fault(self, problem: Problem, address: int) -> BoardFault:
-        return board_fault(problem, self.program, address, self.core.lr)
 
     def _fail(self, problem: Problem) -> None:
         """Turn what stopped the program into the fault that calls raise until a reset. Where a real
@@ -273,7 +266,8 @@ class Chip:
         invalid, self._problem, self._invalid = self._invalid, None, None
         if self.failure is None:
             self.watcher.state.stack_end = 0  # a handler may have its stack among the variables
-            self.failure = self._fault(problem, self.core.pc - 2 * (problem is SUPERVISOR_CALL))
+            at = self.core.pc - 2 * (problem is SUPERVISOR_CALL)
+            self.failure = board_fault(problem, self.program, at, self.core.lr)
             self._handler_end = self.watcher.state.instructions + HANDLER_INSTRUCTIONS
             address = invalid[1] if invalid else 0
             if problem.flag and self.core.take(problem.flag, self.system, address):
@@ -297,7 +291,7 @@ class Chip:
 
     def _explain(self) -> Problem:
         """What the program did when Unicorn could not go on, and what a real chip does about it."""
-        if not self.core.in_thumb_state:
+        if not self.core.uc.reg_read(UC_ARM_REG_XPSR) & THUMB:
             return core_fault("INVSTATE", address=self.core.pc)
         if self._invalid is None:
             return core_fault("UNDEFINSTR")

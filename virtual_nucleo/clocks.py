@@ -19,6 +19,17 @@ BUSES = (  # name, how many Hz it has and may have, the field that sets it
     ("PCLK1, the clock of the APB1 bus,", "apb1_hz", "apb1_hz", "PPRE1 in RCC_CFGR"),
     ("PCLK2, the clock of the APB2 bus,", "apb2_hz", "apb2_hz", "PPRE2 in RCC_CFGR"),
 )
+HPRE = (1, 2, 4, 8, 16, 64, 128, 256, 512)
+CRYSTAL = (
+    "switched the HSE on as a crystal oscillator (HSEBYP is not set)",
+    "This Nucleo has no crystal; its HSE is the 8 MHz clock of the ST-LINK (UM1724, OSC clock). On "
+    "a real board HSERDY may never come.",
+    "RCC_CR |= 1 << 18 (HSEBYP), then 1 << 16 (HSEON).",
+)
+PLL_OFF = (
+    "Run the core from the HSI, then RCC_CR &= ~(1 << 24) (PLLON), wait until PLLRDY is 0, "
+    "set the factors, and switch the PLL on again."
+)
 
 
 def _mhz(hz: float | Fraction) -> str:
@@ -32,17 +43,17 @@ class Rcc(Registers):
     called after each change."""
 
     def __init__(self, mcu: Mcu, absent: frozenset[str] = frozenset()) -> None:
-        super().__init__("RCC", m.RCC_RESETS, mcu.absent.get("RCC", ""))
+        super().__init__("RCC", mcu.absent.get("RCC", ""))
         self.mcu, self.absent, self.chip = mcu, absent, mcu.name.upper()
         self.now: Callable[[], float] = monotonic
         self.on_change: Callable[[], None] = lambda: None
-        self.causes = m.RCC_RESETS[m.RCC_CSR]
+        self.causes = self.where.resets["CSR"]
         self.power, self.flash = Power(self), FlashInterface(self)
         self.reset()
 
     def reset(self) -> None:
         super().reset()
-        self.values[m.RCC_CSR] = self.causes
+        self.values["CSR"] = self.causes
         self.started = {m.HSI.name: float("-inf")}
         self._broken: set[str] = set()
 
@@ -69,61 +80,60 @@ class Rcc(Registers):
         if switch.name.lower() in self.absent:
             return False
         if switch is m.HSE:
-            return bool(self.values[m.RCC_CR] & m.HSEBYP)
+            return bool(self.values["CR"] & m.HSEBYP)
         return not switch.name.startswith("PLL") or self.is_ready(self._pll_source())
 
     def is_on(self, source: m.Switch) -> bool:
-        return bool(self.values[m.RCC_CR] >> source.on & 1)
+        return bool(self.values["CR"] >> source.on & 1)
 
     def is_ready(self, source: m.Switch) -> bool:
-        return bool(self.values[m.RCC_CR] >> source.ready & 1)
+        return bool(self.values["CR"] >> source.ready & 1)
 
     def _pll_source(self) -> m.Switch:
-        return m.HSE if self.values[m.RCC_PLLCFGR] & m.PLLSRC_HSE else m.HSI
+        return m.HSE if self.values["PLLCFGR"] & m.PLLSRC_HSE else m.HSI
 
     def _cfgr(self, low: int, mask: int) -> int:
-        return self.values.get(m.RCC_CFGR, 0) >> low & mask
+        return self.values["CFGR"] >> low & mask
 
     def running(self) -> m.Switch:
         """The clock that runs the core: CFGR's SWS."""
         return SOURCES[self._cfgr(2, 0b11)]
 
-    def _settle(self, offset: int) -> None:
+    def _settle(self, name: str) -> None:
         """Ready bits as time passes, and SWS, which follows SW when the clock is there (6.2.6)."""
-        for switch in m.RCC_SWITCHES.get(offset, ()):
+        for switch in m.RCC_SWITCHES.get(name, ()):
             bit = 1 << switch.ready
             if switch.name not in self.started:
-                self.values[offset] = self.values.get(offset, 0) & ~bit
-            elif not self.values[offset] & bit and self._can_start(switch) and self.passed(switch):
-                self.values[offset] |= bit
+                self.values[name] &= ~bit
+            elif not self.values[name] & bit and self._can_start(switch) and self.passed(switch):
+                self.values[name] |= bit
         wanted = self._cfgr(0, m.SW)
         if self._cfgr(2, m.SW) != wanted and self._may_run(wanted):
-            self.values[m.RCC_CFGR] = self.values[m.RCC_CFGR] & ~m.SWS | wanted << 2
+            self.values["CFGR"] = self.values["CFGR"] & ~m.SWS | wanted << 2
             self.check()
 
     def _may_run(self, wanted: int) -> bool:
         return self.is_ready(SOURCES[wanted]) and (wanted < 3 or self.mcu.pll_has_r)
 
     def read(self, offset: int) -> int:
-        if offset in m.RCC_SWITCHES:
-            self._settle(offset)
+        if self.words[offset] in m.RCC_SWITCHES:
+            self._settle(self.words[offset])
         return super().read(offset)
 
     def write(self, offset: int, value: int) -> None:
-        self._settle(m.RCC_CR)
-        switches, old = m.RCC_SWITCHES.get(offset, ()), self.values.get(offset, 0)
-        for ready in (1 << each.ready for each in switches):
-            value = value & ~ready | old & ready
-        takes = getattr(self, f"_takes_{self.words[offset].lower()}", None)
-        self.values[offset] = value = takes(old, value) if takes else value
+        self._settle("CR")
+        name = self.words[offset]
+        switches = m.RCC_SWITCHES.get(name, ())
+        hardware = sum(1 << switch.ready for switch in switches)
+        super().write(offset, value & ~hardware | self.values[name] & hardware)
         for switch in switches:
-            self.follow(switch, value)
-        self._settle(offset)
+            self.follow(switch, self.values[name])
+        self._settle(name)
         self.check()
 
     # What a register takes of a new value
 
-    def _takes_rcc_cr(self, old: int, value: int) -> int:
+    def write_cr(self, old: int, value: int) -> int:
         running = self.running()
         needed = (running, self._pll_source()) if running is m.PLL else (running,)
         stopped = [each for each in needed if (old & ~value) >> each.on & 1]
@@ -138,28 +148,19 @@ class Rcc(Registers):
             self.ignores(what, "6.3.1", "Set HSEBYP before or together with HSEON.")
             value ^= m.HSEBYP
         if rising >> m.HSE.on & 1 and not value & m.HSEBYP:
-            self.report(
-                "switched the HSE on as a crystal oscillator (HSEBYP is not set)",
-                "This Nucleo has no crystal; its HSE is the 8 MHz clock of the ST-LINK (UM1724, "
-                "OSC clock). On a real board HSERDY may never come.",
-                "RCC_CR |= 1 << 18 (HSEBYP), then 1 << 16 (HSEON).",
-            )
+            self.report(*CRYSTAL)
         if rising >> m.PLL.on & 1:
             self._check_pll()
         return value | sum(1 << each.on for each in stopped)
 
-    def _takes_rcc_pllcfgr(self, old: int, value: int) -> int:
+    def write_pllcfgr(self, old: int, value: int) -> int:
         if value == old or not self.is_on(m.PLL):
             return value
-        what = "wrote to RCC_PLLCFGR while the PLL was on"
-        fix = (
-            "Run the core from the HSI, then RCC_CR &= ~(1 << 24) (PLLON), wait until PLLRDY is 0, "
-            "set the factors, and switch the PLL on again."
-        )
-        self.ignores(what, "6.3.2", fix, "ignores that: the PLL keeps its factors")
+        does = "ignores that: the PLL keeps its factors"
+        self.ignores("wrote to RCC_PLLCFGR while the PLL was on", "6.3.2", PLL_OFF, does)
         return old
 
-    def _takes_rcc_cfgr(self, old: int, value: int) -> int:
+    def write_cfgr(self, old: int, value: int) -> int:
         wanted = value & m.SW
         if wanted != old & m.SW and not self._may_run(wanted):
             source, here = SOURCES[wanted].name, self.running().name
@@ -169,30 +170,27 @@ class Rcc(Registers):
             self.ignores(what, "6.2.6", fix, stays)
         return value & ~m.SWS | old & m.SWS
 
-    def _takes_rcc_bdcr(self, old: int, value: int) -> int:
-        if self.power.values[m.PWR_CR] & m.DBP:
+    def write_bdcr(self, old: int, value: int) -> int:
+        if self.power.values["CR"] & m.DBP:
             return value
-        what, does = (
-            "wrote to RCC_BDCR, which is protected",
-            "ignores that until DBP in PWR_CR is set",
-        )
-        self.ignores(what, "6.3.20", "PWR_CR |= 1 << 8 (DBP) first.", does)
+        what, fix = "wrote to RCC_BDCR, which is protected", "PWR_CR |= 1 << 8 (DBP) first."
+        self.ignores(what, "6.3.20", fix, "ignores that until DBP in PWR_CR is set")
         return old
 
-    def _takes_rcc_csr(self, _old: int, value: int) -> int:
+    def write_csr(self, _old: int, value: int) -> int:
         if value & m.RMVF:
             self.causes = 0
         return value & 0b11 | self.causes
 
     # Frequencies
 
-    def clocked(self, enable: int, bit: int) -> bool:
+    def clocked(self, enable: str, bit: int) -> bool:
         """Whether a peripheral's clock is on; without it its registers do not work."""
-        return bool(self.values.get(enable, 0) >> bit & 1)
+        return bool(self.values[enable] >> bit & 1)
 
     def _pll(self) -> tuple[Fraction, ...]:
         """Hz at the input and the output of the VCO, at P and at R: section 6.3.2."""
-        cfg = self.values[m.RCC_PLLCFGR]
+        cfg = self.values["PLLCFGR"]
         source = m.HSE_HZ if self._pll_source() is m.HSE else m.HSI_HZ
         into = Fraction(source, max(cfg & 0x3F, 1))
         vco = into * (cfg >> 6 & 0x1FF)
@@ -205,9 +203,7 @@ class Rcc(Registers):
 
     def core_hz(self) -> int:
         """HCLK in Hz, the clock of the core: SYSCLK through the HPRE prescaler."""
-        return (
-            self.system_hz() // (1, 2, 4, 8, 16, 64, 128, 256, 512)[max(self._cfgr(4, 0xF) - 7, 0)]
-        )
+        return self.system_hz() // HPRE[max(self._cfgr(4, 0xF) - 7, 0)]
 
     def apb1_hz(self) -> int:
         """PCLK1 in Hz, the clock of USART2: HCLK through the PPRE1 prescaler."""
@@ -221,7 +217,7 @@ class Rcc(Registers):
 
     def _check_pll(self) -> None:
         """What section 6.3.2 and the data sheet demand, at the moment the PLL is switched on."""
-        source, mcu, cfg = self._pll_source(), self.mcu, self.values[m.RCC_PLLCFGR]
+        source, mcu, cfg = self._pll_source(), self.mcu, self.values["PLLCFGR"]
         if not self.is_ready(source):
             what = f"switched the PLL on before its source, the {source.name}, was ready"
             fix = f"Switch the {source.name} on and wait for its ready bit, for a bounded time."
@@ -282,7 +278,7 @@ class Rcc(Registers):
                 f"({mcu.manual} section 5.1.3; {sheet}).",
                 f"Before switching the clock: VOS in PWR_CR while the PLL is off{boost}.",
             )
-        states = self.flash.values[m.FLASH_ACR] & m.LATENCY
+        states = self.flash.values["ACR"] & m.LATENCY
         needed = sum(core > limit for limit in mcu.wait_states[:-1])  # 3.4.1
         if states < needed:
             at = f"{_mhz(core)} with {states} wait state{'s' * (states != 1)}"

@@ -61,10 +61,6 @@ class Core:
     def lr(self) -> int:
         return int(self.uc.reg_read(arm.UC_ARM_REG_LR))
 
-    @property
-    def in_thumb_state(self) -> bool:
-        return bool(self.uc.reg_read(arm.UC_ARM_REG_XPSR) & THUMB)
-
     def reset(self) -> None:
         """Vectors to SP and PC; the RAM keeps its content."""
         write = self.uc.reg_write
@@ -94,14 +90,15 @@ class Core:
         `system` has the fault status registers; `address` is what was accessed. Unless its handler
         is enabled in SHCSR, or while PRIMASK is set, a fault escalates to HardFault."""
         (number, cfsr, hfsr), read, write = cause(flag), self.uc.reg_read, self.uc.reg_write
-        enabled = system.read(m.SHCSR) >> 16 + number - HARD - 1 & 1
+        enabled = system.values["SHCSR"] >> 16 + number - HARD - 1 & 1
         if number != HARD and (not enabled or read(arm.UC_ARM_REG_PRIMASK) & 1):
             number, hfsr = HARD, FORCED
-        bfar = {m.BFAR: address} if flag == "PRECISERR" else {}
-        status = {m.CFSR: system.read(m.CFSR) | cfsr, m.HFSR: system.read(m.HFSR) | hfsr}
-        system.values.update(status | bfar)
+        system.values["CFSR"] |= cfsr
+        system.values["HFSR"] |= hfsr
+        if flag == "PRECISERR":
+            system.values["BFAR"] = address
         try:
-            vector = self.uc.mem_read(system.read(m.VTOR) + 4 * number, 4)
+            vector = self.uc.mem_read(system.values["VTOR"] + 4 * number, 4)
             handler = int.from_bytes(vector, "little")
             idle = BRANCH_TO_SELF in bytes(self.uc.mem_read(handler & ~1, 8))
             control = read(arm.UC_ARM_REG_CONTROL)

@@ -11,12 +11,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
+
+import psutil
 
 from virtual_nucleo.errors import VirtualError
 
 FLAGS = ["-std=c11", "-O2", "-mcpu=baseline", "-ffp-contract=off", "-shared", "-fPIC"]
 FLAGS += ["-fno-sanitize=undefined", "-Wall", "-Wextra", "-Wconversion", "-Werror"]
 SUFFIXES = {"win32": ".dll", "darwin": ".dylib"}
+TIME_LIMIT = 600  # seconds; the first compilation makes zig's own runtime, too
 RENAME_SECONDS = 2  # as long as another program may be reading the file, which Windows minds
 
 
@@ -41,15 +45,31 @@ def compile_library(
     command += [str(path.resolve()) for path in sources]
     with whole(library) as made:  # on Windows the linker leaves more files beside it
         command += ["-o", str(made)]
-        done = subprocess.run(command, cwd=made.parent, env=variables, capture_output=True)
-        if done.returncode:
+        with open(made.with_suffix(".txt"), "w+b") as said:
+            done = _within_limit(command, cwd=made.parent, env=variables, stdout=said, stderr=said)
+            said.seek(0)
+            words = said.read().decode(errors="replace").strip()[-4000:]
+        if done != 0:
+            why = f"zig says:\n{words}"
+            fix = "If you changed C, look at the line named above; else install ziglang again."
+            if done is None:
+                why = f"zig did not end within {TIME_LIMIT} seconds, and was stopped. {why}"
+                fix = f"Close other programs and try again; if that does not help, delete {cache}."
             names = ", ".join(path.name for path in sources)
-            raise VirtualError(
-                f"{names} could not be compiled for this computer.",
-                f"zig says:\n{done.stderr.decode(errors='replace').strip()[-4000:]}",
-                "If you changed C, look at the line named above; else install ziglang again.",
-            )
+            raise VirtualError(f"{names} could not be compiled for this computer.", why, fix)
     return library
+
+
+def _within_limit(command: list[str], **options: Any) -> int | None:
+    """The exit code of a program; None when it and what it started were ended at the limit."""
+    with subprocess.Popen(command, **options) as process:
+        try:
+            return process.wait(TIME_LIMIT)
+        except subprocess.TimeoutExpired:
+            for each in psutil.Process(process.pid).children(recursive=True):
+                each.kill()
+            process.kill()
+            return None
 
 
 @contextmanager

@@ -17,34 +17,27 @@ NO_INTERRUPTS = (
 class Gpio(Registers):
     """A port of 16 pins (RM0390 chapter 7). `external` has the level of each input pin."""
 
-    def __init__(self, name: str, resets: dict[int, int] | None = None, external: int = 0) -> None:
-        super().__init__(name, resets)
-        self.external = external
-        self.on_change: Callable[[], None] = lambda: None
+    external = 0
 
     def mode(self, pin: int) -> int:
         """0 input, 1 output, 2 alternate function, 3 analog."""
-        return self.read(m.GPIO_MODER) >> 2 * pin & 0b11
+        return self.values["MODER"] >> 2 * pin & 0b11
 
     def function(self, pin: int) -> int:
         """Of pins 0 to 7, or -1 when the pin is not in that mode."""
-        return self.read(m.GPIO_AFRL) >> 4 * pin & 0xF if self.mode(pin) == 2 else -1
+        return self.values["AFRL"] >> 4 * pin & 0xF if self.mode(pin) == 2 else -1
 
     def high(self, pin: int) -> bool:
-        return self.mode(pin) == 1 and bool(self.read(m.GPIO_ODR) >> pin & 1)
+        return self.mode(pin) == 1 and bool(self.values["ODR"] >> pin & 1)
 
-    def read(self, offset: int) -> int:
-        if offset == m.GPIO_IDR:
-            outputs = sum((self.mode(pin) == 1) << pin for pin in range(16))
-            return super().read(m.GPIO_ODR) & outputs | self.external & ~outputs
-        return 0 if offset == m.GPIO_BSRR else super().read(offset)
+    def read_idr(self) -> int:
+        outputs = sum((self.mode(pin) == 1) << pin for pin in range(16))
+        return self.values["ODR"] & outputs | self.external & ~outputs
 
-    def write(self, offset: int, value: int) -> None:
-        if offset == m.GPIO_BSRR:  # bits 31:16 reset, 15:0 set, and set wins
-            old = super().read(m.GPIO_ODR)
-            offset, value = m.GPIO_ODR, old & ~(value >> 16) | value & 0xFFFF
-        super().write(offset, value)
-        self.on_change()
+    def write_bsrr(self, _old: int, value: int) -> int:
+        """Bits 31:16 reset, 15:0 set, and set wins."""
+        self.values["ODR"] = self.values["ODR"] & ~(value >> 16) | value & 0xFFFF
+        return 0
 
 
 class Dwt(Registers):
@@ -55,7 +48,7 @@ class Dwt(Registers):
 
     def __init__(self, watcher: Watcher) -> None:
         super().__init__("DWT")
-        self.watcher = watcher
+        self.watcher, self.on_write = watcher, self._switch
         self.estimates: deque[int] = deque(maxlen=ESTIMATES_KEPT)
         self.reset()
 
@@ -83,87 +76,96 @@ class Dwt(Registers):
         self._switch()
 
     def _switch(self) -> None:
-        on = bool(self._traced and self.values.get(m.DWT_CTRL, 0) & m.CYCCNTENA)
+        on = bool(self._traced and self.values["CTRL"] & m.CYCCNTENA)
         if on != self._counting:
             self._set(self._value(after=True))
             self._counting = on
 
-    def read(self, offset: int) -> int:
-        if offset == m.DWT_CYCCNT:
-            instructions, cycles = self._value()
-            self.estimates.append(cycles)
-            return instructions & 0xFFFF_FFFF
-        return super().read(offset) | (m.DWT_NUMCOMP if offset == m.DWT_CTRL else 0)
+    def read_ctrl(self) -> int:
+        return self.values["CTRL"] | m.DWT_NUMCOMP
 
-    def write(self, offset: int, value: int) -> None:
-        if offset == m.DWT_CYCCNT:
-            self._set((value, value))
-        else:
-            super().write(offset, value & m.CYCCNTENA)
-            self._switch()
+    def write_ctrl(self, _old: int, value: int) -> int:
+        return value & m.CYCCNTENA
 
+    def read_cyccnt(self) -> int:
+        instructions, cycles = self._value()
+        self.estimates.append(cycles)
+        return instructions & 0xFFFF_FFFF
 
-class SysTick(Registers):
-    """The system timer (PM0214 section 4.5) without its interrupt, on virtual time."""
-
-    def __init__(self, time: Time, clock_hz: Callable[[], int]) -> None:
-        super().__init__("SCS")
-        self.time, self.clock_hz = time, clock_hz
-        self._start()
-
-    def _start(self) -> None:
-        divider = 1 if self.read(m.SYST_CSR) & m.CLKSOURCE else 8
-        self.hz, self.started, self.wraps = self.clock_hz() / divider, self.time.now(), 0
-
-    def read(self, offset: int) -> int:
-        value = super().read(offset)
-        if offset not in (m.SYST_CSR, m.SYST_CVR):
-            return value
-        if not super().read(m.SYST_CSR) & m.SYSTICK_ENABLE:
-            return value if offset == m.SYST_CSR else 0
-        self.time.look()
-        reload = super().read(m.SYST_RVR) & 0xFF_FFFF
-        wraps, passed = divmod(int((self.time.now() - self.started) * self.hz), reload + 1)
-        if offset == m.SYST_CVR:
-            return reload - passed
-        flag = m.COUNTFLAG if wraps > self.wraps else 0
-        self.wraps = wraps
-        return value | flag
-
-    def write(self, offset: int, value: int) -> None:
-        super().write(offset, value)
-        self._start()
+    def write_cyccnt(self, _old: int, value: int) -> int:
+        self._set((value, value))
+        return value
 
 
 class SystemControl(Registers):
-    """The core's own registers (PM0214 chapter 4): identity, reset, FPU access, fault status.
+    """The core's own registers (PM0214 chapter 4): identity, reset, FPU access, fault status, and
+    the system timer without its interrupt, on virtual time (section 4.5). `clock_hz` is the core's,
     `on_reset` is called when the program asks for a reset."""
 
-    def __init__(self, systick: SysTick, dwt: Dwt, on_reset: Callable[[], None]) -> None:
-        super().__init__("SCS", m.SCS_RESETS)
-        self.systick, self.dwt, self.on_reset = systick, dwt, on_reset
+    def __init__(
+        self, time: Time, clock_hz: Callable[[], int], dwt: Dwt, on_reset: Callable[[], None]
+    ) -> None:
+        super().__init__("SCS")
+        self.time, self.clock_hz, self.dwt, self.on_reset = time, clock_hz, dwt, on_reset
+        self._start_timer()
 
     def reset(self) -> None:
         super().reset()
-        self.systick.reset()
         self.dwt.watcher.switch_fpu(False)
 
-    def read(self, offset: int) -> int:
-        timer = m.SYST_CSR <= offset <= m.SYST_CALIB
-        return self.systick.read(offset) if timer else super().read(offset)
+    def _start_timer(self) -> None:
+        divider = 1 if self.values["SYST_CSR"] & m.CLKSOURCE else 8
+        self.hz, self.started, self.wraps = self.clock_hz() / divider, self.time.now(), 0
+
+    def _timer(self) -> tuple[int, int]:
+        """How often the timer has wrapped, and what it has."""
+        if not self.values["SYST_CSR"] & m.SYSTICK_ENABLE:
+            return self.wraps, 0
+        self.time.look()
+        reload = self.values["SYST_RVR"] & 0xFF_FFFF
+        wraps, passed = divmod(int((self.time.now() - self.started) * self.hz), reload + 1)
+        return wraps, reload - passed
+
+    def read_syst_csr(self) -> int:
+        before, (self.wraps, _) = self.wraps, self._timer()
+        return self.values["SYST_CSR"] | m.COUNTFLAG * (self.wraps > before)
+
+    def read_syst_cvr(self) -> int:
+        return self._timer()[1]
 
     def write(self, offset: int, value: int) -> None:
-        if m.SYST_CSR <= offset <= m.SYST_CALIB:
-            self.systick.write(offset, value)
-        elif offset in (m.CFSR, m.HFSR, m.DFSR):  # a one clears its bit
-            super().write(offset, self.read(offset) & ~value)
-        elif offset not in (m.CPUID, m.AIRCR):
-            super().write(offset, value)
-        if offset == m.AIRCR and value >> 16 == m.AIRCR_KEY and value & m.SYSRESETREQ:
+        super().write(offset, value)
+        if offset in m.SYST:
+            self._start_timer()
+        elif offset in m.NVIC_ISER and value:
+            self._has_no_interrupts()
+
+    def _has_no_interrupts(self) -> None:
+        self.report("enabled an interrupt, and the virtual board has none", NO_INTERRUPTS, "")
+
+    def write_syst_csr(self, _old: int, value: int) -> int:
+        if value & m.TICKINT:
+            self._has_no_interrupts()
+        return value
+
+    def write_cfsr(self, old: int, value: int) -> int:
+        """A one clears its bit."""
+        return old & ~value
+
+    write_hfsr = write_dfsr = write_cfsr
+
+    def write_cpuid(self, old: int, _value: int) -> int:
+        return old
+
+    def write_aircr(self, old: int, value: int) -> int:
+        if value >> 16 == m.AIRCR_KEY and value & m.SYSRESETREQ:
             self.on_reset()
-        elif offset == m.DEMCR:
-            self.dwt.trace(bool(value & m.TRCENA))
-        elif offset == m.CPACR:
-            self.dwt.watcher.switch_fpu(value & m.FPU_FULL_ACCESS == m.FPU_FULL_ACCESS)
-        elif (offset in m.NVIC_ISER and value) or (offset == m.SYST_CSR and value & m.TICKINT):
-            self.report("enabled an interrupt, and the virtual board has none", NO_INTERRUPTS, "")
+        return old
+
+    def write_demcr(self, _old: int, value: int) -> int:
+        self.dwt.trace(bool(value & m.TRCENA))
+        return value
+
+    def write_cpacr(self, _old: int, value: int) -> int:
+        self.dwt.watcher.switch_fpu(value & m.FPU_FULL_ACCESS == m.FPU_FULL_ACCESS)
+        return value

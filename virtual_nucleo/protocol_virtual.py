@@ -14,7 +14,7 @@ from virtual_nucleo import store
 from virtual_nucleo.chip import Chip
 from virtual_nucleo.errors import EmptyFlashError, PortError, VirtualError
 from virtual_nucleo.mcus import DEFAULT, find_mcu, mcu_of
-from virtual_nucleo.memory_map import BUTTON_PIN
+from virtual_nucleo.memory_map import BUTTON_PIN, SR_RXNE
 from virtual_nucleo.options import parse
 from virtual_nucleo.program import Program
 
@@ -137,7 +137,8 @@ class Serial(serial.SerialBase):  # type: ignore[misc]
 
     @property
     def out_waiting(self) -> int:
-        return self._powered().usart.unread
+        usart = self._powered().usart
+        return len(usart.incoming) + bool(usart.sr & SR_RXNE)
 
     def reset_input_buffer(self) -> None:
         self._powered().usart.outgoing.clear()

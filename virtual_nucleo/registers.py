@@ -4,6 +4,7 @@ Unicorn may run a load or store a second time when it was stopped during the fir
 here has the same effect whether it happens once or twice.
 """
 
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -17,35 +18,44 @@ QUIET: Report = lambda what, effect, fix: None  # noqa: E731
 
 
 class Registers:
-    """The registers of the peripheral `name`, which remember what was written; unknown ones read as
-    zero; offsets are of words, values have 32 bits. `absent` names those that this chip lacks.
-    `report` is called when the program breaks a rule of the chip: with what it did, what a real
-    chip does then, and how to put it right."""
+    """The registers of the peripheral `name`, whose `values` by name remember what was written;
+    offsets are of words, values have 32 bits. What more a register does is a method of a subclass:
+    for CR, `read_cr()` gives what it reads as, `write_cr(old, new)` what it keeps of a new value.
+    `absent` names registers that this chip lacks, `resets` adds to the values out of reset;
+    `on_write` is called after each write, `report`
+    when the program breaks a rule of the chip: with what it did, what a real chip does then, and
+    how to put it right."""
 
     merges = True  # a store of a byte or halfword keeps the rest of the word
 
-    def __init__(self, name: str, resets: dict[int, int] | None = None, absent: str = "") -> None:
+    def __init__(self, name: str, absent: str = "", resets: dict[str, int] | None = None) -> None:
         self.name, self.where, self.report = name, m.MODELED[name], QUIET
-        words = enumerate(self.where.registers.split())
-        none = ["-", *absent.split()]
-        self.words = {i << 2: f"{name}_{word}" for i, word in words if word not in none}
-        self.resets = resets or {}
-        self.values = dict(self.resets)
+        self.on_write: Callable[[], None] = lambda: None
+        known = self.where.registers.items()
+        self.words = {at: word for at, word in known if word not in absent.split()}
+        self.resets = self.where.resets | (resets or {})
+        self.values = defaultdict[str, int](int, self.resets)
+        self._readers = {at: getattr(self, f"read_{w.lower()}", None) for at, w in known}
+        self._writers = {at: getattr(self, f"write_{w.lower()}", None) for at, w in known}
 
     def reset(self) -> None:
-        self.values = dict(self.resets)
+        self.values = defaultdict[str, int](int, self.resets)
 
     def read(self, offset: int) -> int:
-        return self.values.get(offset, 0)
+        reader = self._readers.get(offset)
+        return reader() if reader else self.values[self.words.get(offset) or hex(offset)]
 
     def write(self, offset: int, value: int) -> None:
-        self.values[offset] = value
+        name, writer = self.words.get(offset) or hex(offset), self._writers.get(offset)
+        self.values[name] = writer(self.values[name], value) if writer else value
+        self.on_write()
 
-    def allows(self, word: int, size: int, verb: str, clocked: Callable[[int, int], bool]) -> bool:
+    def allows(self, word: int, size: int, verb: str, clocked: Callable[[str, int], bool]) -> bool:
         """Whether an access of `size` bytes has an effect; what is wrong with it is reported."""
-        register = self.words.get(word, self.name)
-        if self.where.enable and not clocked(*self.where.enable[1:]):
-            enable, _, bit = self.where.enable
+        known = word in self.words or self.where.partial
+        register = f"{self.name}_{self.words[word]}" if word in self.words else self.name
+        if self.where.enable and not clocked(*self.where.enable):
+            enable, bit = self.where.enable
             what = f"{verb} {register} before the clock of {self.name} was on"
             effect = f"A real chip {'reads zero' if verb == 'read' else 'ignores the write'}: "
             effect += (
@@ -53,7 +63,6 @@ class Registers:
             )
             self.report(what, effect, f"RCC_{enable} |= 1 << {bit} ({self.name}EN) first.")
             return False
-        known = not self.words or word in self.words
         if size < self.where.smallest:
             effect = f"{self.name} takes accesses of {8 * self.where.smallest} or 32 bits; what a "
             effect += "real chip does with smaller ones is not defined (RM0390, register map)."
@@ -69,11 +78,11 @@ class Registers:
 
 class Bus:
     """One 4 KB page of the peripheral address space; `blocks` has what lies in each of its KB.
-    `clocked` says whether a bit of an RCC register, by its offset, is on; `refuse` is called with
-    the address and "read" or "wrote to" where there is nothing. `quick` has registers, by offset,
-    whose reads take a short way while it is there."""
+    `clocked` says whether a bit of a register of RCC is on; `refuse` is called with the address and
+    "read" or "wrote to" where there is nothing. `quick` has registers, by offset, whose reads take
+    a short way while it is there."""
 
-    clocked: Callable[[int, int], bool]
+    clocked: Callable[[str, int], bool]
     refuse: Callable[[int, str], None]
 
     def __init__(self, uc: Uc, page: int) -> None:

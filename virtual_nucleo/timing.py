@@ -16,12 +16,13 @@ So every number made from this is called an estimate wherever it is shown.
 """
 
 from collections.abc import Iterator
-from functools import cache
 from typing import Any, NamedTuple
 
 import capstone
 from capstone import arm
 
+CAPSTONE = capstone.Cs(capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS)
+CAPSTONE.detail = True
 FPU = "fpu"
 REFILL = 2  # cycles to fill the pipeline again: P in table 3-1, 1 to 3
 DIVISION = 7  # cycles of UDIV and SDIV: 2 to 12
@@ -72,19 +73,12 @@ def disassemble(code: bytes, address: int) -> Iterator[tuple[int, Any]]:
     (ARMv7-M ARM section A5.1), else 16."""
     position = 0
     while position < len(code):
-        for known in _capstone().disasm(code[position:], address + position):
+        for known in CAPSTONE.disasm(code[position:], address + position):
             yield address + position, known
             position += known.size
         if position < len(code):
             yield address + position, None
             position += 4 if code[position + 1] >> 3 >= 0b11101 else 2
-
-
-@cache
-def _capstone() -> Any:
-    made = capstone.Cs(capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS)
-    made.detail = True
-    return made
 
 
 def decode(code: bytes, address: int) -> Block:

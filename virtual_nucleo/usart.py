@@ -30,6 +30,11 @@ OVERWRITTEN = (
     "A real chip keeps one byte in DR until the shift register is free (RM0390 section 25.4.2).",
     "Wait for TXE in USART_SR before each byte.",
 )
+MUTE = (
+    "Nothing leaves a real chip then, and nothing complains (RM0390 section 25.4.2).",
+    "Before the first byte: PA2 in alternate function 7 (GPIOA_MODER, GPIOA_AFRL), USART2_BRR, "
+    "then UE and TE in USART2_CR1.",
+)
 
 
 def sampled(byte: int, ratio: float) -> tuple[int, int]:
@@ -83,10 +88,15 @@ class Usart(Registers):
 
     def retune(self) -> None:
         """Work out again what depends on the clocks, the pins and the configuration."""
-        cr1, baud = self.values.get(m.USART_CR1, 0), self.baud()
-        on = bool(cr1 & m.CR1_UE) and baud > 0
-        self.sends = on and bool(cr1 & m.CR1_TE) and self.tx_connected
-        self.receives = on and bool(cr1 & m.CR1_RE) and self.rx_connected
+        cr1, baud = self.values["CR1"], self.baud()
+        needs = {
+            "it has no baud rate (USART2_BRR is 0)": baud > 0,
+            "it is off (UE in USART2_CR1)": cr1 & m.CR1_UE,
+            "its transmitter is off (TE in USART2_CR1)": cr1 & m.CR1_TE,
+            "PA2 does not belong to it (alternate function 7)": self.tx_connected,
+        }
+        self.mute = next((why for why, met in needs.items() if not met), "")
+        self.receives = baud > 0 and cr1 & m.CR1_UE and cr1 & m.CR1_RE and self.rx_connected
         # A frame, in seconds: start bit, eight data bits, stop bit.
         self.from_host, self.host_frame = garbling(self.host_baud, baud), 10 / self.host_baud
         self.to_host, self.frame = garbling(baud, self.host_baud), 10 / (baud or 1.0)
@@ -94,8 +104,8 @@ class Usart(Registers):
 
     def baud(self) -> float:
         """Bits per second: RM0390 section 25.4.4, f_CK / (8 (2 - OVER8) USARTDIV)."""
-        brr = self.values.get(m.USART_BRR, 0)
-        if self.values.get(m.USART_CR1, 0) & m.CR1_OVER8:
+        brr = self.values["BRR"]
+        if self.values["CR1"] & m.CR1_OVER8:
             brr = (brr >> 4) * 8 + (brr & 0b111)
         return self.clock_hz() / brr if brr else 0.0
 
@@ -104,10 +114,6 @@ class Usart(Registers):
             self.arrival = max(self.arrival, self.time.now()) + self.host_frame
         self.incoming.extend(data)
         self._plan()
-
-    @property
-    def unread(self) -> int:
-        return len(self.incoming) + bool(self.sr & m.SR_RXNE)
 
     def forget(self) -> None:
         self.incoming.clear()
@@ -128,10 +134,14 @@ class Usart(Registers):
 
     def _happen(self, now: float) -> None:
         while self.due <= now:
-            if not self.sr & m.SR_TC and self.sent <= self.due:
-                self._sent()
-            else:
+            if self.sr & m.SR_TC or self.sent > self.due:
                 self._arrived()
+            elif self.holding >= 0:  # the shift register is empty: the byte in DR moves there
+                self._shift(self.holding, self.sent)
+                self.holding = -1
+                self.sr |= m.SR_TXE
+            else:
+                self.sr |= m.SR_TC
             self._plan()
 
     def _catch_up(self) -> float:
@@ -139,15 +149,6 @@ class Usart(Registers):
         if now >= self.due:
             self._happen(now)
         return now
-
-    def _sent(self) -> None:
-        """The shift register is empty: the byte in DR moves there."""
-        if self.holding >= 0:
-            self._shift(self.holding, self.sent)
-            self.holding = -1
-            self.sr |= m.SR_TXE
-        else:
-            self.sr |= m.SR_TC
 
     def _shift(self, byte: int, start: float) -> None:
         self.outgoing.append(self.to_host[byte][0] if self.to_host else byte)
@@ -174,12 +175,7 @@ class Usart(Registers):
         fix = "Set USART_BRR from the clock of APB1 and the host's rate, or open the port with it."
         self.complain(what, effect, fix)
 
-    def read(self, offset: int) -> int:
-        if offset == m.USART_SR:
-            return self.status()
-        return self.data() if offset == m.USART_DR else super().read(offset)
-
-    def status(self) -> int:
+    def read_sr(self) -> int:
         """SR. A program that waits finds time moved to what it waits for."""
         if self.plain and self.sr == READY and self._next_byte():
             return self.sr
@@ -224,7 +220,7 @@ class Usart(Registers):
         leaving = self.sr & READY == m.SR_TXE
         return not leaving or self.sr == self.seen
 
-    def data(self) -> int:
+    def read_dr(self) -> int:
         """DR: the byte received last. This clears the errors that SR has shown before."""
         self._catch_up()
         self.sr &= ~(m.SR_RXNE | self.seen & ERRORS)
@@ -232,38 +228,22 @@ class Usart(Registers):
         return self.received
 
     def write(self, offset: int, value: int) -> None:
-        if offset == m.USART_DR:
-            self._transmit(value & 0xFF)
-        elif offset != m.USART_SR:
-            super().write(offset, value)
+        super().write(offset, value)
+        if self.words[offset] not in ("SR", "DR"):
             self.retune()
 
-    def _transmit(self, byte: int) -> None:
+    def write_dr(self, _old: int, value: int) -> int:
         now = self._catch_up()
         self.seen, self.polls = 0, 0
-        if not self.sends:
-            self._mute()
-            return
-        if self.sr & m.SR_TC:
-            self._shift(byte, now)
+        if self.mute:
+            self.complain(f"sent a byte through USART2 while {self.mute}", *MUTE)
+        elif self.sr & m.SR_TC:
+            self._shift(value & 0xFF, now)
             self.sr &= ~m.SR_TC
         else:
             if self.holding >= 0:
                 self.report(*OVERWRITTEN)
-            self.holding = byte
+            self.holding = value & 0xFF
             self.sr &= ~m.SR_TXE
         self._plan()
-
-    def _mute(self) -> None:
-        cr1 = self.values.get(m.USART_CR1, 0)
-        needs = {
-            "it has no baud rate (USART2_BRR is 0)": self.baud() > 0,
-            "it is off (UE in USART2_CR1)": cr1 & m.CR1_UE,
-            "its transmitter is off (TE in USART2_CR1)": cr1 & m.CR1_TE,
-            "PA2 does not belong to it (alternate function 7)": self.tx_connected,
-        }
-        why = next(why for why, met in needs.items() if not met)
-        effect = "Nothing leaves a real chip then, and nothing complains (RM0390 section 25.4.2)."
-        fix = "Before the first byte: PA2 in alternate function 7 (GPIOA_MODER, GPIOA_AFRL), "
-        fix += "USART2_BRR, then UE and TE in USART2_CR1."
-        self.complain(f"sent a byte through USART2 while {why}", effect, fix)
+        return 0

@@ -117,16 +117,6 @@ class Watcher:
         self.waiting = [g for g in needed if g.base != FPU or not self.state.fpu_on]
         return bool(self.waiting)
 
-    def add_guards(self) -> None:
-        """Watch the instructions that were found; not possible while Unicorn executes."""
-        for guard in self.waiting:
-            at, base = guard.address, guard.base.upper()
-            number = -1 if guard.base == FPU else getattr(arm_const, f"UC_ARM_REG_{base}")
-            self.guarded[guard] = _Guard(ctypes.addressof(self.state), number)
-            self._hook(UC_HOOK_CODE, "watcher_guard", at, at, self.guarded[guard])
-            self.uc.ctl_remove_cache(at, at + 2)
-        self.waiting = []
-
     def switch_fpu(self, on: bool) -> None:
         """The FPU is on or off: without it, blocks are looked at again before they run."""
         if self.state.fpu_on and not on:
@@ -150,15 +140,19 @@ class Watcher:
         return index, block.cycles[places[index]]
 
     def settle(self, pc: int) -> None:
-        """After a stop at `pc`: of the last block, count what was executed."""
+        """After a stop at `pc`: of the last block, count what was executed; and watch the
+        instructions that were found."""
         instructions, cycles = self._within(pc)
         self.state.instructions += instructions
         self.state.cycles += cycles
         self.state.current = _Block()
-
-    def stop_soon(self) -> None:
-        """Stop at the next block of code, so that no instruction is executed in part."""
-        self.state.budget = 0
+        for guard in self.waiting:  # not possible while Unicorn executes
+            at, base = guard.address, guard.base.upper()
+            number = -1 if guard.base == FPU else getattr(arm_const, f"UC_ARM_REG_{base}")
+            self.guarded[guard] = _Guard(ctypes.addressof(self.state), number)
+            self._hook(UC_HOOK_CODE, "watcher_guard", at, at, self.guarded[guard])
+            self.uc.ctl_remove_cache(at, at + 2)
+        self.waiting = []
 
 
 class Time:

@@ -18,7 +18,6 @@ from kit.compile.toolchain import find_gcc, run_tool, zig
 from kit.errors import KitError
 from kit.paths import FIRMWARE
 from virtual_nucleo import clocks, supply
-from virtual_nucleo import memory_map as m
 
 URL = "virtual://clock"
 SPEC = Spec(784, (12, 10), "relu", True, True, True, True, 0.05, 3)
@@ -55,7 +54,7 @@ def test_each_chip_runs_at_its_full_speed(chip):
 
 
 def test_without_the_st_links_clock_the_internal_one_feeds_the_pll(monkeypatch):
-    hide(monkeypatch, clocks.Rcc, m.RCC_CR, HSERDY)
+    hide(monkeypatch, clocks.Rcc, 0x00, HSERDY)
     flash(URL, firmware(SPEC).elf)
     with Board(URL) as board:
         status = board.status()
@@ -65,10 +64,10 @@ def test_without_the_st_links_clock_the_internal_one_feeds_the_pll(monkeypatch):
 @pytest.mark.parametrize(
     ("block", "offset", "bits"),
     [
-        (clocks.Rcc, m.RCC_CR, PLLRDY),
-        (clocks.Rcc, m.RCC_CFGR, SWS),
-        (supply.Power, m.PWR_CSR, ODRDY),
-        (supply.Power, m.PWR_CSR, ODSWRDY),
+        (clocks.Rcc, 0x00, PLLRDY),
+        (clocks.Rcc, 0x08, SWS),
+        (supply.Power, 0x04, ODRDY),
+        (supply.Power, 0x04, ODSWRDY),
         (supply.FlashInterface, 0x00, 0b111),
     ],
     ids=["PLL", "switch", "over-drive", "over-drive switch", "wait states"],
@@ -83,7 +82,7 @@ def test_what_does_not_become_ready_leaves_the_chip_at_16_mhz(monkeypatch, block
         assert (status.clock_source, status.flash_wait_states) == ("HSI", 0)
         assert board.link.baud == 460_800  # 921,600 would be 2.1 % off
         rcc, power = board.port._chip.rcc, board.port._chip.rcc.power
-        assert not rcc.read(m.RCC_CR) & (1 << 24 | 1 << 16) and not power.read(m.PWR_CR) >> 16
+        assert not rcc.read(0x00) & (1 << 24 | 1 << 16) and not power.read(0x00) >> 16
 
 
 def test_each_divider_of_a_bus_has_its_code(tmp_path):

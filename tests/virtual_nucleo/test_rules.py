@@ -12,13 +12,11 @@ import serial
 from bare import SOURCES, ask, marked_line, word
 from hypothesis import given
 from hypothesis import strategies as st
-from made import VIRTUAL
-from networks import Spec, make
+from made import VIRTUAL, firmware
+from networks import Spec
 
 from kit.board import Board, flash
 from kit.boards import MCUS
-from kit.compile import build_firmware
-from kit.generate import generate_network
 from virtual_nucleo.clocks import Rcc
 from virtual_nucleo.errors import VirtualError
 from virtual_nucleo.faults import BoardFault
@@ -136,32 +134,20 @@ def test_the_chip_tells_why_it_was_reset(board):
     assert word(port, b"c") >> 24 == 0b0000_0100
 
 
-@pytest.fixture(scope="module")
-def firmware(tmp_path_factory):
-    """The kit's own program for each chip, around a small network."""
-    folder = tmp_path_factory.mktemp("firmware")
-    spec = Spec(784, (12, 10), "relu", True, True, True, True, 0.05, 3)
-    network = generate_network(make(spec, folder / "small.tflite"), folder / "network")
-    return {mcu: build_firmware(network, folder / mcu.name, mcu).elf for mcu in VIRTUAL}
+SPEC = Spec(784, (12, 10), "relu", True, True, True, True, 0.05, 3)
+SOURCES_OF_CLOCK = {"": "PLL from HSE", "?hse=off": "PLL from HSI", "?pll=off": "HSI",
+                    "?overdrive=off": "HSI", "?hse=off&pll=off": "HSI"}  # fmt: skip
 
 
 @pytest.mark.parametrize("mcu", VIRTUAL, ids=lambda mcu: mcu.name)
-@pytest.mark.parametrize(
-    "query, source",
-    [
-        ("", "PLL from HSE"),
-        ("?hse=off", "PLL from HSI"),
-        ("?pll=off", "HSI"),
-        ("?overdrive=off", "HSI"),
-        ("?hse=off&pll=off", "HSI"),
-    ],
-)
-def test_the_kits_firmware_keeps_the_rules(firmware, tmp_path, monkeypatch, mcu, query, source):
+@pytest.mark.parametrize("query", SOURCES_OF_CLOCK)
+def test_the_kits_firmware_keeps_the_rules(tmp_path, monkeypatch, mcu, query):
     """It reaches the chip's full speed, or falls back where a part is broken, without a word."""
+    elf = firmware(SPEC, mcu).elf
     monkeypatch.setenv("KIT_BUILD", str(tmp_path))
-    flash("virtual://", firmware[mcu])
-    needs_boost = mcu is STM32F446RE
-    source = source if needs_boost or "overdrive" not in query else "PLL from HSE"
+    flash("virtual://", elf)
+    boosted = mcu is not STM32F446RE and "overdrive" in query  # which the others do not need
+    source = "PLL from HSE" if boosted else SOURCES_OF_CLOCK[query]
     with Board(f"virtual://{query}") as board:
         status = board.status()
         assert query or board.link.port.inside.complaints == []
@@ -235,12 +221,17 @@ def test_options_are_read():
     assert options.absent == {"pll", "overdrive"}
 
 
-@pytest.mark.parametrize("query", ["speed=1", "strict=maybe", "uninitialized=off", "hse", "=on"])
-def test_an_unknown_option_lists_those_there_are(board, query):
-    """A misspelled option is never silently dropped."""
-    with pytest.raises(serial.SerialException, match=r"uninitialized=refuse\|allow") as caught:
-        board(url=f"virtual://?{query}")
-    assert isinstance(caught.value, VirtualError) and "strict=on|off" in caught.value.why
+ADDRESSES = dict.fromkeys(["a/b", "../x", "A B"], "virtual://name")
+QUERIES = ["?speed=1", "a?strict=maybe", "?uninitialized=off", "?hse", "?=on"]
+ADDRESSES |= dict.fromkeys(QUERIES, "strict=on|off, uninitialized=refuse|allow")
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_a_wrong_address_shows_the_right_form(address):
+    """And a misspelled option those that there are; for pyserial's users, too."""
+    with pytest.raises(serial.SerialException, match=re.escape(ADDRESSES[address])) as caught:
+        serial.serial_for_url(f"virtual://{address}")
+    assert isinstance(caught.value, VirtualError)
 
 
 # The chip of the program
@@ -262,7 +253,21 @@ def test_a_stack_beyond_the_chips_ram_is_refused(board):
         board("rules", "F401", "BEYOND_RAM")
 
 
-# Any setting of the PLL
+# Any setting of the PLL and of the clock
+
+
+def clock_of(name):
+    """The clock tree of a chip, with its supply, and the list of what it reports."""
+    rcc, reports = Rcc(find_mcu(name)), []
+    rcc.report = rcc.power.report = rcc.flash.report = lambda *each: reports.append(each[0])
+    return rcc, reports
+
+
+def set_bit(block, bit, ready=None, status=0x00):
+    """In CR; where hardware answers, wait for it."""
+    block.write(0x00, block.read(0x00) | 1 << bit)
+    while ready is not None and not block.read(status) >> ready & 1:
+        pass
 
 
 def limits_broken(m, n, p, q, r, source_hz, chip):
@@ -295,14 +300,11 @@ def limits_broken(m, n, p, q, r, source_hz, chip):
 )
 def test_the_pll_is_reported_exactly_when_a_limit_is_broken(m, n, p, q, r, hse, chip):
     """No wrong setting passes and no right one is refused."""
-    rcc, reports = Rcc(find_mcu(chip.name)), []
-    rcc.report = lambda *sentences: reports.append(sentences)
-    rcc.write(0x00, rcc.read(0x00) | 1 << 18)
-    rcc.write(0x00, rcc.read(0x00) | 1 << 16)
-    while not rcc.read(0x00) >> 17 & 1:
-        pass
+    rcc, reports = clock_of(chip.name)
+    set_bit(rcc, 18)  # HSEBYP
+    set_bit(rcc, 16, 17)
     rcc.write(0x04, m | n << 6 | (p // 2 - 1) << 16 | hse << 22 | q << 24 | r << 28)
-    rcc.write(0x00, rcc.read(0x00) | 1 << 24)
+    set_bit(rcc, 24)
     source_hz = 8_000_000 if hse else 16_000_000
     assert bool(reports) == limits_broken(m, n, p, q, r, source_hz, chip), reports
 
@@ -316,17 +318,12 @@ def test_the_clock_is_reported_exactly_when_a_limit_is_broken(
     hpre, ppre1, ppre2, states, vos, boosted, n
 ):
     """Bus clocks, wait states and voltage scale, for any clock of the F446 up to 180 MHz."""
-    rcc, reports = Rcc(find_mcu("stm32f446re")), []
-    rcc.report = rcc.power.report = rcc.flash.report = lambda *each: reports.append(each[0])
+    rcc, reports = clock_of("stm32f446re")
     rcc.power.write(0x00, vos << 14)
     rcc.write(0x04, 8 | n << 6 | 8 << 24 | 2 << 28)  # HSI / 8 * N / 2 = N MHz
-    rcc.write(0x00, rcc.read(0x00) | 1 << 24)
-    while not rcc.read(0x00) >> 25 & 1:
-        pass
+    set_bit(rcc, 24, 25)
     for bit in (16, 17) if boosted else ():
-        rcc.power.write(0x00, rcc.power.read(0x00) | 1 << bit)
-        while not rcc.power.read(0x04) >> bit & 1:
-            pass
+        set_bit(rcc.power, bit, bit, status=0x04)
     rcc.flash.write(0x00, states)
     assert reports == []
     rcc.write(0x08, 2 | hpre << 4 | ppre1 << 10 | ppre2 << 13)
@@ -339,13 +336,10 @@ def test_the_clock_is_reported_exactly_when_a_limit_is_broken(
 
 def test_leaving_the_limits_again_and_again_is_told_each_time():
     """A limit that was broken, kept and broken anew is a new fault, and a broken one no second."""
-    rcc, reports = Rcc(find_mcu("stm32f446re")), []
-    rcc.report = lambda *each: reports.append(each[0])
+    rcc, reports = clock_of("stm32f446re")
     rcc.flash.write(0x00, 1)
     rcc.write(0x04, 8 | 60 << 6 | 8 << 24 | 2 << 28)
-    rcc.write(0x00, rcc.read(0x00) | 1 << 24)
-    while not rcc.read(0x00) >> 25 & 1:
-        pass
+    set_bit(rcc, 24, 25)
     for cfgr in (2, 2, 2 | 8 << 4, 2):  # 60 MHz and APB1 too fast, the same, 30 MHz, 60 MHz
         rcc.write(0x08, cfgr)
     assert ["APB1" in text for text in reports] == [True, True]

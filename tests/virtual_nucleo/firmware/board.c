@@ -18,6 +18,10 @@
 #define DWT_CTRL REG(0xE0001000)
 #define DWT_CYCCNT REG(0xE0001004)
 
+#define KEEP __attribute__((noinline))
+/* A rule is broken on the line of its name, or on the one that is marked. */
+#define RULE(name, ...) KEEP static void name(void) { __VA_ARGS__; }
+
 #ifndef BAUD
 #define BAUD 115200
 #endif

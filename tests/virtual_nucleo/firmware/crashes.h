@@ -6,9 +6,9 @@
 
 volatile uint32_t one = 1;
 
-APART uint32_t read_nothing(void)
+APART void read_nothing(void)
 {
-    return *(volatile uint32_t *)0xA0000000U + one; /* line: read_nothing */
+    one = *(volatile uint32_t *)0xA0000000U; /* line: read_nothing */
 }
 
 APART void undefined(void)
@@ -30,12 +30,17 @@ APART void jump_nowhere(void)
     one++;
 }
 
-/* Endless. It overwrites every variable before it leaves the RAM. */
-APART uint32_t overflow(uint32_t depth)
+APART uint32_t deeper(uint32_t depth)
 {
     volatile uint32_t frame[64];
     frame[depth % 64] = depth;
-    return depth == 0 ? 0 : overflow(depth + one) + frame[(depth + 1) % 64]; /* line: overflow */
+    return depth == 0 ? 0 : deeper(depth + one) + frame[(depth + 1) % 64];
+}
+
+/* Endless. It overwrites every variable before it leaves the RAM. */
+APART void overflow(void)
+{
+    one = deeper(1);
 }
 
 APART void unaligned(void)
@@ -76,6 +81,16 @@ APART void lose_stack(void)
 
 static bool leave; /* main() */
 
+static void leave_main(void)
+{
+    leave = true;
+}
+
+static void (*const crashes[])(void) = {
+    read_nothing, undefined, call_null, jump_nowhere, overflow,
+    unaligned, float_off, supervisor_call, wipe, lose_stack, leave_main,
+};
+
 /* In place of requests_answer(). */
 static void crash_or_answer(const frame *request)
 {
@@ -83,39 +98,6 @@ static void crash_or_answer(const frame *request)
         requests_answer(request);
         return;
     }
-    switch (request->payload[0] - 200) {
-    case 0:
-        read_nothing();
-        break;
-    case 1:
-        undefined();
-        break;
-    case 2:
-        call_null();
-        break;
-    case 3:
-        jump_nowhere();
-        break;
-    case 4:
-        overflow(1);
-        break;
-    case 5:
-        unaligned();
-        break;
-    case 6:
-        float_off();
-        break;
-    case 7:
-        supervisor_call();
-        break;
-    case 8:
-        wipe();
-        break;
-    case 9:
-        lose_stack();
-        break;
-    default:
-        leave = true;
-        break;
-    }
+    crashes[request->payload[0] - 200]();
+    one++; /* so that this is the caller */
 }

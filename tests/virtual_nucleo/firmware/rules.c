@@ -6,10 +6,6 @@
 
 #include "clocks.h"
 
-#define KEEP __attribute__((noinline))
-/* A rule is broken on the line of its name, or on the one that is marked. */
-#define RULE(name, ...) KEEP static void name(void) { __VA_ARGS__; }
-
 RULE(port_clock, REG(0x40020800) = 1)
 RULE(port_clock_read, put((uint8_t)REG(0x40020810)))
 RULE(power_clock, PWR_CR = 0)
