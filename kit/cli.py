@@ -77,9 +77,7 @@ def _for_jupyterlab(words: list[str]) -> list[str]:
 
 
 def _plain(value: Any) -> Any:
-    """What json cannot do by itself: results, paths, dataclasses, numpy's numbers and arrays."""
-    if hasattr(value, "as_dict"):
-        return value.as_dict()
+    """What json cannot do by itself: paths, dataclasses, numpy's numbers and arrays."""
     if is_dataclass(value) and not isinstance(value, type):
         verdicts = {name: getattr(value, name) for name in VERDICTS if hasattr(value, name)}
         return verdicts | asdict(value)

@@ -203,7 +203,7 @@ def _boards(_: Args) -> Told:
     count = len(found.other_ports)
     yield f"{count} other serial port{'' if count == 1 else 's'}"
     if not found.probes:
-        yield f"No board is plugged in. {found.advice()}."
+        yield f"No board is plugged in. {probes.PLUG_IN}."
 
 
 def _flash(args: Args) -> Told:

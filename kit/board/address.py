@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 
 from kit.errors import KitError
 
-AUTO = "auto"
-VIRTUAL = "virtual://"
+AUTO, VIRTUAL = "auto", "virtual://"
 EXAMPLES = (
     'An address is "virtual://", "auto", the name of a port such as "COM5" or "/dev/ttyACM0", '
     '"replay://FILE", or "socket://HOST:PORT".'
@@ -44,6 +43,15 @@ KINDS = {  # by the scheme; "" is the name of a port
     "rfc2217": REMOTE,
 }
 
+TYPOS = (  # what people write, in small or capital letters, and what they mean
+    ("", VIRTUAL),
+    ("auto", AUTO),
+    (r"(localhost|\d+(?:\.\d+){3})", r"socket://\1:PORT"),
+    (r"(localhost|\d+(?:\.\d+){3}):(\d+)", r"socket://\1:\2"),
+    (r"com\W+(\d+)|com(\d+)\W+", r"COM\1\2"),
+    (r"/?(?:dev/)?((?:tty|cu\.)\w+)", r"/dev/\1"),
+)
+
 
 def scheme(url: str) -> str:
     """The scheme of an address, in small letters, such as "virtual"; empty for a port's name."""
@@ -64,35 +72,22 @@ def how_to_flash(url: str) -> str:
 def check_address(url: Any) -> str:
     """The address itself; KitError where it is no text, or is mistyped in a way that tells what was
     meant."""
-    why = "It is no text."
-    if isinstance(url, str):
-        if not (suggestion := meant(url)):
-            return url
-        why = f'Did you mean "{suggestion}"?'
+    if isinstance(url, str) and not meant(url):
+        return url
+    why = f'Did you mean "{meant(url)}"?' if isinstance(url, str) else "It is no text."
     raise KitError(f"{url!r} is not the address of a board.", why, EXAMPLES)
 
 
 def meant(url: str) -> str:
     """What a mistyped address seems to mean; empty for one that may be right."""
-    text = url.strip()
-    if text != url:
-        return meant(text) or text
-    if not text:
-        return "virtual://"
-    if text.lower() == "auto":
-        return "" if text == "auto" else "auto"
-    word = re.match(r"\w*", text)
-    name = word[0] if word else ""
-    rest = text[len(name) :]
-    kind = next(iter(get_close_matches(name.lower(), filter(None, KINDS), 1, 0.8)), "")
-    right = kind == name.lower() and rest.startswith("://")
-    if kind and not right and rest[:1] in ("", ":", "/"):
+    right = text = url.strip()
+    for typo, meaning in TYPOS:
+        if found := re.fullmatch(typo, text, re.IGNORECASE):
+            right = found.expand(meaning)
+    word = re.split(r"\W", text)[0]
+    rest = text.removeprefix(word)
+    kind = next(iter(get_close_matches(word.lower(), filter(None, KINDS), 1, 0.8)), "")
+    if kind and kind != scheme(text) and rest[:1] in ("", ":", "/"):
         root = "/" if kind == "replay" and re.match(":/(?!/)", rest) else ""
-        return f"{kind}://{root}{rest.lstrip(':/')}"
-    if host := re.fullmatch(r"(localhost|\d+(?:\.\d+){3})(:\d+)?", text, re.IGNORECASE):
-        return f"socket://{host[1]}{host[2] or ':PORT'}"
-    if number := re.fullmatch(r"com\W+(\d+)|com(\d+)\W+", text, re.IGNORECASE):
-        return f"COM{number[1] or number[2]}"
-    if port := re.fullmatch(r"/?(?:dev/)?((?:tty|cu\.)\w+)", text):
-        return "" if text == f"/dev/{port[1]}" else f"/dev/{port[1]}"
-    return ""
+        right = f"{kind}://{root}{rest.lstrip(':/')}"
+    return "" if right == url else right

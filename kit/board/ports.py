@@ -40,13 +40,7 @@ def resolve(url: str) -> str:
     asked, once; when there is none, it is the virtual board, which is said on stderr, once.
     KitError when it is no address, or there are several boards and nobody can be asked.
     """
-    if check_address(url) != AUTO:
-        return url
-    found = tuple(find_probes())
-    if not found:
-        _say_virtual()
-        return VIRTUAL
-    return found[0].port if len(found) == 1 else _ask(found)
+    return _chosen(tuple(find_probes())) if check_address(url) == AUTO else url
 
 
 def chip(url: str) -> Mcu:
@@ -64,13 +58,13 @@ def require(url: str) -> None:
 
 
 @cache
-def _say_virtual() -> None:
-    print(f"No board is plugged in: using the virtual one, {VIRTUAL}", file=sys.stderr)
-
-
-@cache
-def _ask(found: tuple[Probe, ...]) -> str:
-    """The port that a person at a terminal chooses."""
+def _chosen(found: tuple[Probe, ...]) -> str:
+    """The address of the one board among these, which a person at a terminal chooses."""
+    if not found:
+        print(f"No board is plugged in: using the virtual one, {VIRTUAL}", file=sys.stderr)
+        return VIRTUAL
+    if len(found) == 1:
+        return found[0].port
     with suppress(AttributeError, ValueError):  # there is no stdin or stderr, or it is closed
         if sys.stdin.isatty() and sys.stderr.isatty():
             for number, probe in enumerate(found, 1):
@@ -99,8 +93,6 @@ def open_port(url: str) -> serial.SerialBase:
         if hasattr(port, "exclusive") and not scheme(url):
             port.exclusive = True  # a second program would steal bytes
         port.open()
-    except KitError:
-        raise
     except VirtualError as error:
         raise told_by(error, url) from None
     except (serial.SerialException, ValueError, OSError) as error:
@@ -115,19 +107,18 @@ def _explain(url: str, error: Exception) -> KitError:
     number: 5 is "access is denied", which there means that another program has the port.
     """
     text = str(error)
-    found = re.search(r"\[Errno (\d+)\]", text)
-    number = getattr(error, "errno", None) or (int(found[1]) if found else 0)
-    if "PermissionError(13" in text or number in (errno.EAGAIN, errno.EBUSY):
-        users = _users(url)
-        known = f"It is {', '.join(users)}." if users else f"It may be {SUSPECTS[system()]}."
-        here = any(user.endswith(f"(process {os.getpid()})") for user in users)
-        close = "Close the board there (`board.close()`, or restart the notebook's kernel)."
+    numbers = {getattr(error, "errno", None), *map(int, re.findall(r"\[Errno (\d+)\]", text))}
+    if "PermissionError(13" in text or numbers & {errno.EAGAIN, errno.EBUSY}:
+        users = ", ".join(_users(url))
+        known = f"It is {users}." if users else f"It may be {SUSPECTS[system()]}."
+        here = "Close the board there (`board.close()`, or restart the notebook's kernel)."
+        close = "Close that program, or the other notebook's kernel, and try again."
         return KitError(
             f"The port {url} is in use.",
             f"Another program has it open. {known} The system says: {text}",
-            close if here else "Close that program, or the other notebook's kernel, and try again.",
+            here if f"(process {os.getpid()})" in users else close,
         )
-    if number in (errno.EACCES, errno.EPERM):
+    if numbers & {errno.EACCES, errno.EPERM}:
         group = "dialout"
         with suppress(OSError, KeyError, NotImplementedError):
             group = Path(url).group()  # uucp on Arch, dialout on Debian and Fedora
@@ -141,7 +132,7 @@ def _explain(url: str, error: Exception) -> KitError:
         return KitError(what, f"{text}.", advice)
     ports = [f"{port.device} ({port.description})" for port in list_ports.comports()]
     listed = f"{text}. Ports on this computer: {', '.join(ports) or 'none'}."
-    return KitError(what, listed, f"{PLUG_IN[system()]}. {advice}")
+    return KitError(what, listed, f"{PLUG_IN}. {advice}")
 
 
 def _users(url: str) -> list[str]:

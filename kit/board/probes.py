@@ -28,11 +28,8 @@ PROBES = (  # USB product numbers of the ST-LINKs that have a serial port: ST TN
 )
 WITHOUT_DRIVE = (0x3752, 0x3753, 0x3754)
 SYSFS = Path("/sys/class/block")
-PLUG_IN = {
-    "Windows": "Plug in the board with a data cable; Windows 10 and later have the driver",
-    "Darwin": "Plug in the board with a data cable; no driver is needed",
-    "Linux": "Plug in the board with a data cable; no driver is needed",
-}
+DRIVER = "Windows 10 and later have the driver" if system() == "Windows" else "no driver is needed"
+PLUG_IN = f"Plug in the board with a data cable; {DRIVER}"
 
 
 @dataclass(frozen=True)
@@ -47,17 +44,14 @@ class Drive:
 
 @dataclass(frozen=True)
 class Probe:
-    """An ST-LINK with a serial port; `drive` is the one that is known to be its own."""
+    """An ST-LINK with a serial port; `drive` is the one that is known to be its own, `board` the
+    name of the board, or that it is not known."""
 
     port: str
     kind: str
     serial_number: str
     drive: Drive | None
-
-    @property
-    def board(self) -> str:
-        """The name of the board, or that it is not known."""
-        return (self.drive and self.drive.board) or "a board with an ST-LINK"
+    board: str
 
     def __str__(self) -> str:
         return f"{self.port} ({self.board}, serial number {self.serial_number or 'unknown'})"
@@ -72,15 +66,6 @@ class Boards:
     drives: tuple[Drive, ...]
     other_ports: tuple[str, ...]
     virtual: tuple[tuple[str, str], ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON; each probe with the name of its board."""
-        named = [asdict(probe) | {"board": probe.board} for probe in self.probes]
-        return asdict(self) | {"probes": named}
-
-    def advice(self) -> str:
-        """How to plug a board in, when none is."""
-        return "" if self.probes else PLUG_IN[system()]
 
 
 def list_boards() -> Boards:
@@ -98,17 +83,18 @@ def find_probes() -> list[Probe]:
     devices: dict[str, Any] = {}
     for port in sorted(filter(_is_probe, list_ports.comports()), key=lambda port: port.device):
         devices.setdefault(port.serial_number or port.device, port)  # some have two ports
-    ports = list(devices.values())
-    drives = probe_drives()
-    owner = {drive: port for drive in drives for port in ports if _same_device(port, drive)}
-    free_ports = [p for p in ports if p not in owner.values() and p.pid not in WITHOUT_DRIVE]
-    free_drives = [drive for drive in drives if drive not in owner]
+    ports, drives = list(devices.values()), probe_drives()
+    drive_of = {p.device: drive for p in ports for drive in drives if _same_device(p, drive)}
+    free_ports = [p for p in ports if p.device not in drive_of and p.pid not in WITHOUT_DRIVE]
+    free_drives = [drive for drive in drives if drive not in drive_of.values()]
     if len(free_ports) == len(free_drives) == 1:
-        owner[free_drives[0]] = free_ports[0]
-    drive_of = {port.device: drive for drive, port in owner.items()}
-    return [
-        Probe(p.device, PROBES[p.pid], p.serial_number or "", drive_of.get(p.device)) for p in ports
-    ]
+        drive_of[free_ports[0].device] = free_drives[0]
+    found = []
+    for port in ports:
+        drive = drive_of.get(port.device)
+        board = (drive and drive.board) or "a board with an ST-LINK"
+        found.append(Probe(port.device, PROBES[port.pid], port.serial_number or "", drive, board))
+    return found
 
 
 def probe_at(url: str) -> Probe | None:
@@ -127,8 +113,7 @@ def _virtual_board(name: str) -> tuple[str, str]:
 
 def probe_drives() -> list[Drive]:
     """The drives with MBED.HTM: ST-LINKs have it, other USB sticks have not."""
-    texts = {place: _text(place / "MBED.HTM") for place in places()}
-    return [_drive(place, text) for place, text in texts.items() if text is not None]
+    return [_drive(place) for place in places() if os.path.isfile(place / "MBED.HTM")]
 
 
 def places() -> list[Path]:
@@ -150,29 +135,28 @@ def _device(url: str) -> str:
     return os.path.realpath(url).replace("/dev/tty.", "/dev/cu.")
 
 
-def _text(path: Path) -> str | None:
-    """What a small file says; None when it cannot be read."""
+def text_of(path: Path) -> str:
+    """What a small file says, without space around it; nothing when it cannot be read."""
     try:
-        return path.read_text(encoding="ascii", errors="replace")
+        return path.read_text(encoding="ascii", errors="replace").strip()
     except OSError:  # an empty card reader, another user's drive
-        return None
+        return ""
 
 
-def _drive(place: Path, htm: str) -> Drive:
+def _drive(place: Path) -> Drive:
     """The board's name is in MBED.HTM as a code or in words, or in the label of the drive."""
+    htm = text_of(place / "MBED.HTM")
     code = re.search(r"\?code=([0-9A-F]{4})", htm, re.IGNORECASE)
     word = re.search(r"nucleo[-_](\w+)", htm, re.IGNORECASE)
     word = word or re.match(r"NODE?_(\w+)", place.name)
     known = {word: mcu.board for mcu in MCUS.values() for word in (mcu.mbed_code, mcu.drive)}
     named = f"NUCLEO-{word[1].upper()}" if word else ""
     board = known.get(code[1] if code else "") or known.get(place.name) or named
-    return Drive(place, board, " ".join((_text(place / "DETAILS.TXT") or "").split()))
+    return Drive(place, board, " ".join(text_of(place / "DETAILS.TXT").split()))
 
 
 def _same_device(port: Any, drive: Drive) -> bool:
     """Whether a port and a drive are one USB device; Linux's /sys knows, elsewhere False."""
-    mounted = [p for p in psutil.disk_partitions() if p.mountpoint == str(drive.path)]
-    if not mounted or not port.location:
-        return False
-    usb_device = port.location.split(":")[0]
-    return usb_device in (SYSFS / Path(mounted[0].device).name).resolve().parts
+    usb_device, place = (port.location or "").split(":")[0], str(drive.path)
+    disks = [Path(p.device).name for p in psutil.disk_partitions() if p.mountpoint == place]
+    return any(usb_device in (SYSFS / disk).resolve().parts for disk in disks)

@@ -155,7 +155,7 @@ def _board_on_usb() -> str:
 
     if found := probes.find_probes():
         return ", ".join(f"{probe.board} at {probe.port}" for probe in found)
-    raise KitError("no serial port of an ST-LINK", next_step=probes.PLUG_IN[system()])
+    raise KitError("no serial port of an ST-LINK", next_step=probes.PLUG_IN)
 
 
 def _board_drive() -> str:

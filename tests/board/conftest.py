@@ -30,8 +30,7 @@ def plugged(tmp_path, monkeypatch):
     monkeypatch.setattr(probes, "places", lambda: sorted(folder.iterdir()))
     monkeypatch.setenv("KIT_BUILD", str(tmp_path / "build"))
     monkeypatch.setattr(probes.psutil, "disk_partitions", list)
-    ports._ask.cache_clear()
-    ports._say_virtual.cache_clear()
+    ports._chosen.cache_clear()
 
     def plug(*found):
         monkeypatch.setattr("serial.tools.list_ports.comports", lambda: list(found))
@@ -39,5 +38,4 @@ def plugged(tmp_path, monkeypatch):
     plug.drives = folder
     plug()
     yield plug
-    ports._ask.cache_clear()
-    ports._say_virtual.cache_clear()
+    ports._chosen.cache_clear()

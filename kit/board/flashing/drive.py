@@ -7,10 +7,9 @@ import time
 from pathlib import Path
 
 from kit.board.flashing import tools
-from kit.board.probes import PLUG_IN, Probe, probe_drives
+from kit.board.probes import PLUG_IN, Probe, probe_drives, text_of
 from kit.boards import Mcu
 from kit.errors import KitError
-from kit.programs import system
 
 BACK_SECONDS = 15.0  # for the drive to come back
 LOOK_SECONDS = 0.2
@@ -27,9 +26,12 @@ def copy(image: Path, mcu: Mcu, probe: Probe | None) -> tuple[Path, str]:
     drive = probe.drive.path if probe and probe.drive else _only_drive(mcu)
     command = f"copy {image.name} to {drive}"
     print(f"Flashing by the drive: {command}", file=sys.stderr)
-    before, said = _fail_txt(drive), ""
+    before, said = text_of(drive / "FAIL.TXT"), ""
     try:
-        _store(image, drive / image.name)
+        with (drive / image.name).open("wb") as file:
+            file.write(image.read_bytes())
+            file.flush()
+            os.fsync(file.fileno())
     except OSError as error:
         said = str(error) if error.errno in REFUSED else ""  # else it vanished early
     if said := _settle(drive / image.name, before) or said:
@@ -56,16 +58,9 @@ def _only_drive(mcu: Mcu) -> Path:
     raise KitError(
         "There is nothing to flash a real board with.",
         f"No board shows a drive{without}.",
-        f"{PLUG_IN[system()]}. Its drive {mcu.drive} appears then. Or install OpenOCD. Or use the "
+        f"{PLUG_IN}. Its drive {mcu.drive} appears then. Or install OpenOCD. Or use the "
         "virtual board: `--board virtual://`.",
     )
-
-
-def _store(image: Path, copied: Path) -> None:
-    with copied.open("wb") as file:
-        file.write(image.read_bytes())
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _settle(copied: Path, before: str) -> str:
@@ -74,16 +69,8 @@ def _settle(copied: Path, before: str) -> str:
     deadline = time.monotonic() + BACK_SECONDS
     while time.monotonic() < deadline:
         there = (drive / "MBED.HTM").is_file()
-        if there and (gone or not copied.exists() or _fail_txt(drive) != before):
+        if there and (gone or not copied.exists() or text_of(drive / "FAIL.TXT") != before):
             break
         gone = gone or not there
         time.sleep(LOOK_SECONDS)
-    return _fail_txt(drive)
-
-
-def _fail_txt(drive: Path) -> str:
-    """The ST-LINK's own words on why it did not write."""
-    try:
-        return (drive / "FAIL.TXT").read_text(encoding="ascii", errors="replace").strip()
-    except OSError:
-        return ""
+    return text_of(drive / "FAIL.TXT")

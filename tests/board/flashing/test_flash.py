@@ -382,10 +382,10 @@ def test_a_full_drive_is_explained(computer, elf, monkeypatch):
     """An ST-LINK without a chip shows a drive of a few kilobytes: that is the reason to give."""
     add_drive(computer)
 
-    def full(image, copied):
+    def full(file):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(drive, "_store", full)
+    monkeypatch.setattr(drive.os, "fsync", full)
     with pytest.raises(KitError, match="drive of the board is full") as error:
         flash(PORT, elf)
     assert "does not reach the chip" in error.value.why
