@@ -106,7 +106,7 @@ class Board(contextlib.AbstractContextManager["Board"]):
         self.fastest = fastest
         self.port = open_port(self.url)
         self.link = link.Link(self.port)
-        self._hello: Hello | None = None
+        self._hello: Hello
         _boards[self.url] = self
 
     def __exit__(self, *error: object) -> None:
@@ -118,12 +118,11 @@ class Board(contextlib.AbstractContextManager["Board"]):
 
     def hello(self) -> Hello:
         """Who answers. The first time, the fastest baud rate that works is agreed on, too."""
-        first = self._hello is None or self.link.reopened
-        self.link.reopened = False
-        payload = self.link.request(Request.HELLO, waking=first)
+        payload = self.link.request(Request.HELLO, waking=self.link.unknown)
         self._hello = self._read(Hello, payload)
         self.link.expect_work(self._hello.macs, self._hello.core_hz)
-        if first:
+        if self.link.unknown:
+            self.link.unknown = False
             self.link.speed_up(self.fastest)
         return self._hello
 
@@ -140,9 +139,7 @@ class Board(contextlib.AbstractContextManager["Board"]):
     @property
     def described(self) -> Hello:
         """What `hello` said, asked once."""
-        if self._hello is None or self.link.reopened:
-            return self.hello()
-        return self._hello
+        return self.hello() if self.link.unknown else self._hello
 
     def _ask(self, kind: int, payload: bytes, reply_bytes: int = 0) -> bytes:
         """A request to the network that `described` tells of, and the payload of its reply."""
@@ -150,7 +147,7 @@ class Board(contextlib.AbstractContextManager["Board"]):
         try:
             return self.link.request(kind, payload, reply_bytes=reply_bytes)
         finally:
-            if self.link.reopened and self.hello() != before:
+            if self.link.unknown and self.hello() != before:
                 raise LinkError(
                     f"Another board or program answers on {self.url} than before.",
                     f"It was plugged in anew, and says network {self.described.network}, build "
@@ -235,7 +232,7 @@ class Board(contextlib.AbstractContextManager["Board"]):
             if hasattr(self.port, "reset"):  # a virtual board has stopped it: the black button
                 self.port.reset()
         self.link.fall_back()
-        self._hello = None
+        self.link.unknown = True
 
 
 def _pixels(image: Any, tensor: BoardTensor) -> bytes:

@@ -1,9 +1,9 @@
 """Requests and replies over a serial line; firmware/README.md has the page that defines them."""
 
-import binascii
 import contextlib
 import sys
 import time
+from binascii import crc32  # CRC-32/ISO-HDLC: IEEE 802.3 section 3.2.9, and zlib
 from dataclasses import dataclass
 
 import serial
@@ -43,11 +43,6 @@ class Frame:
     payload: bytes
 
 
-def crc32(data: bytes) -> int:
-    """CRC-32/ISO-HDLC, the one of Ethernet (IEEE 802.3 section 3.2.9) and of zlib."""
-    return binascii.crc32(data)
-
-
 def encode(frame: Frame) -> bytes:
     """A frame as it goes over the line; the zero in front ends whatever noise the receiver may have
     collected."""
@@ -62,9 +57,8 @@ def decode(block: bytes) -> Frame | None:
         body = cobs.decode(block)
     except cobs.DecodeError:
         return None
-    if len(body) < 6 or crc32(body[:-4]) != int.from_bytes(body[-4:], "little"):
-        return None
-    return Frame(body[0], body[1], body[2:-4])
+    whole = len(body) >= 6 and crc32(body[:-4]) == int.from_bytes(body[-4:], "little")
+    return Frame(body[0], body[1], body[2:-4]) if whole else None
 
 
 class FrameReader:
@@ -86,15 +80,15 @@ class Link:
     on the line and of the network's work. A reply counts only with the request's sequence number,
     so that a late reply to an earlier request is never taken for this one's. After any failure the
     line goes on at SAFE_BAUD, as it does on the board's side. A port that is gone is closed, and
-    each later try opens it again: a board that was plugged in again answers, perhaps another one
-    (`reopened`). `estimates` are the cycles that a virtual board estimated last.
+    each later try opens it again; who answers then is `unknown`, as before the first HELLO, which
+    whoever asks it notes. `estimates` are the cycles that a virtual board estimated last.
     """
 
     def __init__(self, port: serial.SerialBase, reply_seconds: float = REPLY_SECONDS) -> None:
         self.port, self.url = port, str(port.port)
         self.reply_seconds = reply_seconds
         self.baud = SAFE_BAUD
-        self.reopened = False
+        self.unknown = True
         self.estimates: list[int] | None = None
         self.last_sent = self.last_received = b""
         self._work_seconds = 0.0  # of an inference
@@ -157,11 +151,12 @@ class Link:
         self._limit = min(at_most, self.reply_seconds) + work
         self._limit += self._wire(len(payload) + reply_bytes)
         try:
-            self._reconnect()
+            if self._lost:
+                self.port.baudrate = self.baud = SAFE_BAUD
+                self.port.open()
+                self._lost, self.unknown = False, True
             self._send(Frame(kind, self._sequence, payload))
             return self._receive()
-        except KitError:
-            raise
         except VirtualError as error:
             raise told_by(error, self.url) from None
         except serial.SerialTimeoutException as error:
@@ -213,41 +208,32 @@ class Link:
 
     def speed_up(self, fastest: int) -> None:
         """Agree with the board on the fastest rate, up to `fastest`, at which a HELLO works."""
-        for baud in FASTER_BAUDS:
-            if baud <= fastest and self._try_baud(baud):
-                return
-
-    def _try_baud(self, baud: int) -> bool:
-        reply = self.exchange(Request.BAUD, baud.to_bytes(4, "little"), GLANCE_SECONDS)
-        if reply and reply.type == ERROR:
-            return False
-        if reply and self._set_baud(baud):
-            hello = self.exchange(Request.HELLO, at_most=GLANCE_SECONDS)
-            if hello and hello.type == Request.HELLO | REPLY:
-                return True
-        self.fall_back()
-        self.request(Request.HELLO, waking=True)  # the board may be at the rate that did not work
-        return False
+        for baud in (baud for baud in FASTER_BAUDS if baud <= fastest):
+            reply = self.exchange(Request.BAUD, baud.to_bytes(4, "little"), GLANCE_SECONDS)
+            if reply and reply.type == ERROR:
+                continue
+            with contextlib.suppress(*BROKEN, ValueError):  # of a port that cannot
+                if reply:
+                    self.baud = self.port.baudrate = baud
+                    hello = self.exchange(Request.HELLO, at_most=GLANCE_SECONDS)
+                    if hello and hello.type == Request.HELLO | REPLY:
+                        return
+            self.fall_back()
+            self.request(Request.HELLO, waking=True)  # the board may be at the rate that failed
 
     def slow_down(self) -> None:
         """Leave the board at SAFE_BAUD, for whoever opens the port next; failing is no matter."""
-        with contextlib.suppress(KitError):
-            if self.baud != SAFE_BAUD:
+        if self.baud != SAFE_BAUD:
+            with contextlib.suppress(KitError):
                 self.exchange(Request.BAUD, SAFE_BAUD.to_bytes(4, "little"), GLANCE_SECONDS)
-                self.fall_back()
+            self.fall_back()
 
     def fall_back(self) -> None:
         """Go on at SAFE_BAUD; the board does so when it sees bytes at another rate than its own."""
         if self.baud != SAFE_BAUD:
-            self._set_baud(SAFE_BAUD)
-
-    def _set_baud(self, baud: int) -> bool:
-        """Change this end's rate; False when the port cannot, which is at SAFE_BAUD then."""
-        for self.baud in (baud, SAFE_BAUD):
+            self.baud = SAFE_BAUD
             with contextlib.suppress(*BROKEN, ValueError):
-                self.port.baudrate = self.baud
-                break
-        return self.baud == baud
+                self.port.baudrate = SAFE_BAUD
 
     # The port
 
@@ -257,12 +243,6 @@ class Link:
         self._lost = False
         with contextlib.suppress(*BROKEN):
             self.port.close()
-
-    def _reconnect(self) -> None:
-        if self._lost:
-            self.port.baudrate = self.baud = SAFE_BAUD
-            self.port.open()
-            self._lost, self.reopened = False, True
 
     def _broken(self, error: Exception) -> LinkError:
         """The error; the port is given back, for a device keeps its name while a port is open."""
