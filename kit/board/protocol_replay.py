@@ -4,12 +4,12 @@ Requests may come in any order and as often as wanted: each has its own replies,
 one repeats. Any baud rate is agreed to. The file is only read.
 """
 
-import time
 from collections import deque
+from queue import Queue
 from typing import Any
 
 import serial
-from serial import SerialBase
+from serial.urlhandler import protocol_loop
 
 from kit.board.link import Frame, FrameReader, encode
 from kit.board.recording import Reply, file_of, question, read_recording
@@ -17,45 +17,36 @@ from kit.board.requests import REPLY, Request
 from kit.errors import KitError
 
 
-class Serial(SerialBase):  # type: ignore[misc]
-    """The port of a board that is played; `serial.serial_for_url` makes one.
+class Serial(protocol_loop.Serial):  # type: ignore[misc]
+    """The port of a board that is played, which is pyserial's loop:// but for what comes back;
+    `serial.serial_for_url` makes one.
 
     KitError is raised by open() where there is no recording, or it is damaged, and by write() for a
-    request that was never recorded. `recording` is what is played.
+    request that was never recorded. `recording` is what is played, `inside` the port itself where a
+    virtual board was recorded: it tells its estimates of cycles.
     """
 
     failure = None
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self.is_open = False
-        super().__init__(*args, **kwargs)
-
-    def open(self) -> None:
-        """Read the recording, and begin it anew."""
-        self._file = file_of(self._port)
+    def from_url(self, url: str) -> None:
+        """Read the recording, and begin it anew; open() calls it."""
+        self._file = file_of(url)
         self.recording = read_recording(self._file)
         self._replies = {asked: deque(said) for asked, said in self.recording.replies.items()}
+        known = self.recording.replies.values()
+        self.inside = self if any(reply.estimates for said in known for reply in said) else None
         self._estimates: list[int] = []
-        self._reader, self._coming = FrameReader(), b""
-        self.is_open = True
-
-    def close(self) -> None:
-        """Stop playing."""
-        self.is_open = False
-
-    def _reconfigure_port(self) -> None:
-        """Nothing: bytes come at any rate."""
-
-    def _opened(self) -> None:
-        if not self.is_open:
-            raise serial.PortNotOpenError
+        self._reader, self.queue = FrameReader(), Queue[bytes]()
 
     def write(self, data: Any) -> int:
         """Answer the requests that these bytes complete."""
-        self._opened()
+        if not self.is_open:
+            raise serial.PortNotOpenError
         for request in filter(None, self._reader.feed(serial.to_bytes(data))):
             kind, payload, estimates = self._reply(request)
-            self._coming += encode(Frame(kind, request.sequence, bytes.fromhex(payload)))
+            reply = Frame(kind, request.sequence, bytes.fromhex(payload))
+            for byte in serial.iterbytes(encode(reply)):
+                self.queue.put(byte)
             self._estimates += estimates
         return len(data)
 
@@ -74,30 +65,6 @@ class Serial(SerialBase):  # type: ignore[misc]
             "Ask what was asked then, with the same images and inputs; or record again: "
             f"`kit record --board PORT {self._file.name}`.",
         )
-
-    def read(self, size: int = 1) -> bytes:
-        """Up to `size` bytes of the board; fewer when it says no more before the next request."""
-        self._opened()
-        if not self._coming:
-            time.sleep(self._timeout or 0)
-        data, self._coming = self._coming[:size], self._coming[size:]
-        return data
-
-    @property
-    def in_waiting(self) -> int:
-        """Bytes of the board that can be read."""
-        self._opened()
-        return len(self._coming)
-
-    def reset_input_buffer(self) -> None:
-        """Forget what the board has said."""
-        self._coming = b""
-
-    @property
-    def inside(self) -> "Serial | None":
-        """The port itself where a virtual board was recorded: it tells its estimates of cycles."""
-        known = self.recording.replies.values()
-        return self if any(reply.estimates for said in known for reply in said) else None
 
     def take_cycle_estimates(self) -> list[int]:
         """What the board estimated for the requests since the last call."""

@@ -73,7 +73,11 @@ def record_board(url: str, file: str | Path) -> Iterator[None]:
             yield
         finally:
             del os.environ[NOTES]
-        target.write_bytes(_file(_collect(notes)))
+        recording = _collect(notes)
+        body = "".join(json.dumps(line) + "\n" for line in recording.replies.items()).encode()
+        header = {"kit recording": VERSION, "date": date.today().isoformat(),
+                  "hello": recording.hello, "digest": _digest(body)}  # fmt: skip
+        target.write_bytes(json.dumps(header).encode() + b"\n" + body)
 
 
 def keep_reply(url: str, kind: int, asked: bytes, reply: Reply) -> None:
@@ -105,13 +109,6 @@ def _collect(notes: Path) -> Recording:
             said.pop()
     greeted = [bytes.fromhex(reply.payload) for reply in replies.get(GREETING, [])[-1:]]
     return Recording(asdict(take_apart(Hello, greeted[0])) if greeted else {}, replies)
-
-
-def _file(recording: Recording) -> bytes:
-    body = "".join(json.dumps(line) + "\n" for line in recording.replies.items()).encode()
-    header = {"kit recording": VERSION, "date": date.today().isoformat(), "hello": recording.hello,
-              "digest": _digest(body)}  # fmt: skip
-    return json.dumps(header).encode() + b"\n" + body
 
 
 def _digest(body: bytes) -> str:
@@ -151,9 +148,7 @@ def _unusable(path: Path, what: str, why: str) -> KitError:
 
 def absolute(url: str) -> str:
     """A `replay://` URL that means the same in every folder; any other URL as it is."""
-    if scheme(url) != "replay":
-        return url
-    return f"replay://{file_of(url).resolve().as_posix()}"
+    return f"replay://{file_of(url).resolve().as_posix()}" if scheme(url) == "replay" else url
 
 
 def file_of(url: str) -> Path:
