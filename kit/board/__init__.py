@@ -2,26 +2,14 @@
 
 import serial
 
-from kit.board.board import Answer, Board, LayerProfile, Profile
-from kit.board.flashing import Flashed, confirm, flash
-from kit.board.requests import BoardLayer, BoardTensor, Checksum, Hello, LinkError, Request, Status
+from kit.board.board import Answer as Answer
+from kit.board.board import Board as Board
+from kit.board.board import LayerProfile as LayerProfile
+from kit.board.board import Profile as Profile
+from kit.board.flashing import confirm as confirm
+from kit.board.flashing import flash as flash
+from kit.board.requests import LinkError as LinkError
+from kit.board.requests import Request as Request
 
 if __name__ not in serial.protocol_handler_packages:
     serial.protocol_handler_packages.append(__name__)  # pyserial finds protocol_replay.py here
-
-__all__ = [
-    "Answer",
-    "Board",
-    "BoardLayer",
-    "BoardTensor",
-    "Checksum",
-    "Flashed",
-    "Hello",
-    "LayerProfile",
-    "LinkError",
-    "Profile",
-    "Request",
-    "Status",
-    "confirm",
-    "flash",
-]

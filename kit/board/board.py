@@ -118,7 +118,7 @@ class Board(contextlib.AbstractContextManager["Board"]):
 
     def hello(self) -> Hello:
         """Who answers. The first time, the fastest baud rate that works is agreed on, too."""
-        payload = self.link.request(Request.HELLO, waking=self.link.unknown)
+        payload = self.link.request(Request.HELLO)
         self._hello = self._read(Hello, payload)
         self.link.expect_work(self._hello.macs, self._hello.core_hz)
         if self.link.unknown:
@@ -141,11 +141,11 @@ class Board(contextlib.AbstractContextManager["Board"]):
         """What `hello` said, asked once."""
         return self.hello() if self.link.unknown else self._hello
 
-    def _ask(self, kind: int, payload: bytes, reply_bytes: int = 0) -> bytes:
+    def _ask(self, kind: int, payload: bytes) -> bytes:
         """A request to the network that `described` tells of, and the payload of its reply."""
         before = self.described
         try:
-            return self.link.request(kind, payload, reply_bytes=reply_bytes)
+            return self.link.request(kind, payload)
         finally:
             if self.link.unknown and self.hello() != before:
                 raise LinkError(
@@ -170,7 +170,7 @@ class Board(contextlib.AbstractContextManager["Board"]):
         """Recognize one image: uint8, light strokes on 0, shape (28, 28), or as many pixels as the
         network takes where that is another number; KitError for others."""
         hello = self.described
-        payload = self._ask(Request.RECOGNIZE, _pixels(image, hello.input), hello.output.bytes)
+        payload = self._ask(Request.RECOGNIZE, _pixels(image, hello.input))
         scores = _values(payload, hello.output)
         return Answer(int(scores.argmax()), scores, hello.output)
 
@@ -179,7 +179,7 @@ class Board(contextlib.AbstractContextManager["Board"]):
         microseconds."""
         hello = self.described
         size = 4 * hello.layers
-        payload = self._ask(Request.MEASURE, _pixels(image, hello.input), size + hello.output.bytes)
+        payload = self._ask(Request.MEASURE, _pixels(image, hello.input))
         _values(payload[size:], hello.output)  # the reply is one to this network
         counts = struct.unpack_from(f"<{hello.layers}I", payload)
         estimates = self.link.estimates
@@ -201,7 +201,7 @@ class Board(contextlib.AbstractContextManager["Board"]):
         shape (n, …), of its input dtype; KitError for others."""
         output = self.described.output
         sent = (_stored(one, self.described.input) for one in progress(inputs))
-        replies = (self._ask(Request.RUN, one, output.bytes) for one in sent)
+        replies = (self._ask(Request.RUN, one) for one in sent)
         return self._rows(_values(reply, output) for reply in replies)
 
     def _rows(self, rows: Iterable[npt.NDArray[Any]]) -> npt.NDArray[Any]:
@@ -213,7 +213,7 @@ class Board(contextlib.AbstractContextManager["Board"]):
         there is no such layer, or for another shape or dtype."""
         output = self.layer(layer).output
         request = bytes([layer]) + _stored(one, self.described.input)
-        return _values(self._ask(Request.WATCH, request, output.bytes), output)
+        return _values(self._ask(Request.WATCH, request), output)
 
     def status(self) -> Status:
         """How the board is: clocks, stack, and what went wrong on the line."""

@@ -40,9 +40,12 @@ def crash_error(payload: bytes) -> KitError:
         crash = take_apart(Crash, payload)
     except ValueError:
         return KitError("The program on the board crashed.", "", "Press the black reset button.")
+    usual = f"interrupt {crash.exception - 16}" if crash.exception > 15 else str(crash.exception)
+    name = faults.EXCEPTIONS.get(crash.exception, usual)
+    unexpected = name, f"was interrupted by an exception it has no handler for ({name})", ""
     flags = [row for bit, row in CFSR.items() if crash.cfsr >> bit & 1]
     flags += [row for bit, row in HFSR.items() if crash.hfsr >> bit & 1]
-    name, what, fix = flags[0] if flags else _unexpected(crash.exception)
+    name, what, fix = flags[0] if flags else unexpected
     what = what.format(
         accessed="read or wrote",
         pc=f"0x{crash.pc:08x}",
@@ -65,12 +68,6 @@ def crash_error(payload: bytes) -> KitError:
         f"{fix} Then build, flash and try again; the black button resets the board.".strip(),
         location,
     )
-
-
-def _unexpected(exception: int) -> tuple[str, str, str]:
-    usual = f"interrupt {exception - 16}" if exception > 15 else str(exception)
-    name = faults.EXCEPTIONS.get(exception, usual)
-    return name, f"was interrupted by an exception it has no handler for ({name})", ""
 
 
 def _places(crash: Crash, name: str) -> tuple[Location, Location]:

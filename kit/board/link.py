@@ -18,10 +18,11 @@ from virtual_nucleo.errors import VirtualError
 
 ATTEMPTS = 3
 REPLY_SECONDS = 3.0  # beside what the line and the network take
-GLANCE_SECONDS = 0.3  # for a request that is likely to get lost, such as the first one
+GLANCE_SECONDS = 0.3  # for a request that is likely to get lost, such as a HELLO to wake a board
 QUIET_SECONDS = 0.03  # longer than USB holds bytes back; the network is done by then
 CYCLES_PER_MAC = 50  # far more than any kernel takes: plain float32 code is at some 10
 LONGEST_WORK = 120.0  # seconds, whatever a board says of its network
+LONGEST_REPLY = 1 << 18  # bytes; what babbles on is not listened to
 FRAME_BYTES = 16  # around a payload, COBS included (and 1 byte in 254)
 LINE_BITS = 10  # of a byte: start and stop bit, too
 SAFE_BAUD = 115_200  # the rate of the firmware after a reset, and after any error on the line
@@ -100,17 +101,14 @@ class Link:
         """Allow the time that a network of `macs` may take on a core of `core_hz`."""
         self._work_seconds = min(CYCLES_PER_MAC * macs / max(core_hz, 1), LONGEST_WORK)
 
-    def request(
-        self, kind: int, payload: bytes = b"", waking: bool = False, reply_bytes: int = 0
-    ) -> bytes:
-        """Send a request and return the payload of its reply, of which `reply_bytes` is the length,
-        if it is long. With `waking`, when the board may be at another baud rate or just starting,
-        the first tries are short. LinkError when no usable reply came in time, or the board refused
-        the request; CrashError when its program crashed."""
+    def request(self, kind: int, payload: bytes = b"") -> bytes:
+        """Send a request and return the payload of its reply. LinkError when no usable reply came
+        in time, or the board refused the request; CrashError when its program crashed."""
         for tries_left in reversed(range(ATTEMPTS)):
-            at_most = GLANCE_SECONDS if waking and tries_left else REPLY_SECONDS
+            # A board that gets a HELLO may be at another baud rate, or just starting
+            short = kind == Request.HELLO and tries_left
             try:
-                reply = self.exchange(kind, payload, at_most, reply_bytes)
+                reply = self.exchange(kind, payload, GLANCE_SECONDS if short else REPLY_SECONDS)
                 return self._answer(kind, payload, reply)
             except TryAgain:
                 if not self._lost:
@@ -142,14 +140,13 @@ class Link:
         return reply.payload
 
     def exchange(
-        self, kind: int, payload: bytes = b"", at_most: float = REPLY_SECONDS, reply_bytes: int = 0
+        self, kind: int, payload: bytes = b"", at_most: float = REPLY_SECONDS
     ) -> Frame | None:
         """One try: the reply, or None when none came within `at_most` seconds (`reply_seconds`, if
         that is less) and the time of the work and the line, or it was damaged."""
         self._sequence = (self._sequence + 1) % 256
-        work = self._work_seconds if kind in WORKING else 0.0
-        self._limit = min(at_most, self.reply_seconds) + work
-        self._limit += self._wire(len(payload) + reply_bytes)
+        self._limit = min(at_most, self.reply_seconds) + self._wire(len(payload))
+        self._limit += self._work_seconds if kind in WORKING else 0.0
         try:
             if self._lost:
                 self.port.baudrate = self.baud = SAFE_BAUD
@@ -177,7 +174,7 @@ class Link:
         request that was unreadable, which may have been an earlier one; None when nothing came in
         time, or a damaged frame."""
         reader, deadline = FrameReader(), time.monotonic() + self._limit
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline + self._wire(min(len(self.last_received), LONGEST_REPLY)):
             data = self.port.read(max(1, self.port.in_waiting))
             self.last_received += data
             came = reader.feed(data)
@@ -219,7 +216,7 @@ class Link:
                     if hello and hello.type == Request.HELLO | REPLY:
                         return
             self.fall_back()
-            self.request(Request.HELLO, waking=True)  # the board may be at the rate that failed
+            self.request(Request.HELLO)  # the board may be at the rate that failed
 
     def slow_down(self) -> None:
         """Leave the board at SAFE_BAUD, for whoever opens the port next; failing is no matter."""

@@ -38,8 +38,8 @@ class Reply(NamedTuple):
 
 @dataclass(frozen=True)
 class Recording:
-    """What a board answered: what it said of itself (the fields of `kit.board.Hello`; empty if it
-    was not asked), and the replies to each request, which `question` names."""
+    """What a board answered: what it said of itself (the fields of a `Hello`; empty if it was not
+    asked), and the replies to each request, which `question` names."""
 
     hello: dict[str, Any]
     replies: dict[str, list[Reply]]

@@ -1,5 +1,4 @@
-"""What a host can ask, and the replies: the numbers from the firmware's own list, layouts as
-dataclasses, whose fields stand in the order of firmware/app/requests.c, and errors in words."""
+"""What a host can ask, and the replies, laid out as firmware/app/requests.c writes them."""
 
 import re
 import struct
@@ -75,9 +74,8 @@ class BoardTensor:
 class Hello:
     """Who answers: the firmware, its chip, its engine and its network.
 
-    `mcu` is the chip that the firmware was built for, such as "stm32f446re"; `digest` is that of
-    the model's file (`kit.provenance.digest`), `input_range` what a pixel of 0 and one of 255 are
-    to the network, None where that is not known; `core_hz` in Hz, sizes in bytes.
+    `digest` is that of the model's file (`kit.provenance.digest`), `input_range` what a pixel of 0
+    and one of 255 are to the network, None where that is not known; sizes are in bytes.
     """
 
     protocol: Annotated[int, "B", _known_version]
@@ -108,14 +106,13 @@ class BoardLayer:
 
 @dataclass(frozen=True)
 class Status:
-    """How a board is: clocks in Hz, sizes in bytes, counts since its last reset.
+    """How a board is: sizes in bytes, counts since its last reset.
 
-    `device_id` is DBGMCU_IDCODE, of which the low 12 bits name the chip; `clock_source` one of
-    CLOCK_SOURCES; `baud` the rate that the chip really has, in bits per second. `stack_used` is the
-    most that was in use at any time; when it equals `stack_reserved`, it may have been more.
-    `overruns` are bytes lost because the program was late, `line_errors` bytes with a framing error
-    or noise, `damaged_frames` requests that could not be read. `reset_causes` are the reasons of
-    the last reset (RCC_CSR).
+    `device_id` is DBGMCU_IDCODE, of which the low 12 bits name the chip; `baud` the rate that the
+    chip really has, in bits per second. `stack_used` is the most that was in use at any time; when
+    it equals `stack_reserved`, it may have been more. `overruns` are bytes lost because the program
+    was late, `line_errors` bytes with a framing error or noise, `damaged_frames` requests that
+    could not be read. `reset_causes` are the reasons of the last reset (RCC_CSR).
     """
 
     device_id: u32
@@ -151,7 +148,7 @@ class Crash:
     hfsr: u32
     mmfar: u32
     bfar: u32
-    r0_to_r12: Annotated[tuple[int, ...], "5I", lambda *registers: registers]
+    r0_to_r12: Annotated[bytes, "20s"]
     lr: u32
     pc: u32
     xpsr: u32
@@ -180,13 +177,10 @@ def _read(layout: Any, payload: bytes, at: int) -> tuple[Any, int]:
             values.append(value)
         return layout(*values), at  # type: ignore[operator]
     form, *convert = layout.__metadata__
-    if form == LENGTH_FIRST:
-        form = f"x{payload[at]}s"
-    elif form == REST:
-        form = f"{len(payload) - at}s"
-    stored = struct.unpack_from(f"<{form}", payload, at)
-    made = convert[0](*stored) if convert else stored[0]
-    return made, at + struct.calcsize(f"<{form}")
+    form = f"x{payload[at]}s" if form == LENGTH_FIRST else form
+    form = f"<{len(payload) - at}s" if form == REST else f"<{form}"
+    stored = struct.unpack_from(form, payload, at)
+    return convert[0](*stored) if convert else stored[0], at + struct.calcsize(form)
 
 
 # --- What an ERROR means --------------------------------------------------------------------------

@@ -156,8 +156,8 @@ def _line_at(baud: int, board: Board) -> Iterator[Line]:
     """Frames at one rate: a layer's number and an input to the board, its output back."""
     board.fastest = baud
     _agree(board, baud)
-    before, size = board.status(), board.layer(0).output.bytes
-    lost = sum(not _frame(board, baud, size) for _ in range(FRAMES))
+    before = board.status()
+    lost = sum(not _frame(board, baud) for _ in range(FRAMES))
     after = board.status()
     noted = sum(getattr(after, name) - getattr(before, name) for name in NOTED)
     text = f"{FRAMES} frames, {lost} lost; the chip noted {noted} errors; its rate is "
@@ -172,15 +172,15 @@ def _agree(board: Board, baud: int) -> None:
         raise LinkError("The board and this computer did not agree on it;", stay)
 
 
-def _frame(board: Board, baud: int, reply_bytes: int) -> bool:
+def _frame(board: Board, baud: int) -> bool:
     """Whether one request is answered at once; after a failure the line is put right again."""
     size = board.described.input.bytes
     payload = b"\0" + bytes(number % 256 for number in range(size))  # every byte there is
-    reply = board.link.exchange(Request.WATCH, payload, reply_bytes=reply_bytes)
+    reply = board.link.exchange(Request.WATCH, payload)
     if reply is not None and reply.type == Request.WATCH | REPLY:
         return True
     board.link.fall_back()
-    board.link.request(Request.HELLO, waking=True)
+    board.link.request(Request.HELLO)
     board.link.speed_up(baud)
     _agree(board, baud)
     return False

@@ -60,7 +60,7 @@ def test_a_board_left_at_a_fast_rate_is_found_again(board):
     board.hello()
     assert board.link.baud == 921_600
     board.port.baudrate = 115_200
-    payload = Link(board.port, 1.0).request(Request.HELLO, waking=True)
+    payload = Link(board.port, 1.0).request(Request.HELLO)
     assert payload[0] == PROTOCOL_VERSION
 
 

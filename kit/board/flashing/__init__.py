@@ -43,28 +43,24 @@ class Mismatch(KitError):
 
 
 def flash(url: str, program: Program | str | Path, tool: str | None = None) -> Flashed:
-    """Put a program into a board's flash, and see that it is there.
+    """Put a program, an ELF file, into a board's flash, and see that it is there.
 
-    Args:
-        url: `virtual://` for the virtual board, `replay://FILE` for a recording, which is left as
-            it is, "auto" for the board that is there. Behind `socket://` and `rfc2217://` is only a
-            serial line: nothing is written, the board must run the program already. Any other URL
-            means a real board on an ST-LINK: the first tool found of STM32CubeProgrammer, OpenOCD,
-            st-flash and pyOCD writes it, else it is copied to the board's drive.
-        program: an ELF file, as `kit.compile.build_firmware` leaves it.
-        tool: one of `kit.board.flashing.tools.NAMES` to use that one.
+    A recording is left as it is. Behind `socket://` and `rfc2217://` is only a serial line: nothing
+    is written, the board must run the program already. A port means a real board on an ST-LINK: the
+    first tool found of STM32CubeProgrammer, OpenOCD, st-flash and pyOCD writes it, or `tool`, one
+    of `kit.board.flashing.tools.NAMES`; where there is none, it is copied to the board's drive.
 
-    Raises:
-        KitError: the program is unusable, too large or for another chip, the port, a tool or a
-            board is not there, the tool fails (its own words are in it), or the board does not run
-            the program afterwards.
+    KitError where the program is unusable, too large or for another chip, the port, a tool or a
+    board is not there, the tool fails (its own words are in it), or the board does not run the
+    program afterwards.
     """
     program, url = Program.of(program), resolve(url)
     program.check_fits()
-    return WAYS.get(scheme(url), _by_the_probe)(url, program, tool)
+    way = WAYS.get(scheme(url))
+    return way(url, program) if way else _by_the_probe(url, program, tool)
 
 
-def _into_the_virtual_board(url: str, program: Program, _tool: str | None) -> Flashed:
+def _into_the_virtual_board(url: str, program: Program) -> Flashed:
     if program.has_st_runtime:
         from kit.generate.xcubeai import check_may_run_on
 
@@ -76,12 +72,12 @@ def _into_the_virtual_board(url: str, program: Program, _tool: str | None) -> Fl
     return Flashed(f"{written:,} bytes written to the flash of {url}", url)
 
 
-def _into_a_recording(url: str, _program: Program, _tool: str | None) -> Flashed:
+def _into_a_recording(url: str, _program: Program) -> Flashed:
     played = read_recording(file_of(url))
     return Flashed(f"nothing is written: {url} is a recording ({played})", url)
 
 
-def _behind_a_network(url: str, program: Program, _tool: str | None) -> Flashed:
+def _behind_a_network(url: str, program: Program) -> Flashed:
     try:
         with Board(url) as board:
             hello = confirm(board, program)
@@ -118,7 +114,7 @@ def _by_the_probe(url: str, program: Program, tool: str | None) -> Flashed:
     return Flashed(how, url, command, _greet(url, program, how))
 
 
-WAYS: dict[str, Callable[[str, Program, str | None], Flashed]] = {
+WAYS: dict[str, Callable[[str, Program], Flashed]] = {
     "virtual": _into_the_virtual_board,
     "replay": _into_a_recording,
     "socket": _behind_a_network,
@@ -131,13 +127,11 @@ WAYS: dict[str, Callable[[str, Program, str | None], Flashed]] = {
 def _flat_image(program: Program) -> Iterator[Path]:
     """The flat image of a program: the file beside it, so that a command line that is shown can be
     typed again, or for the time of the block one of its own."""
-    beside = program.path.with_suffix(".bin")
-    if beside.is_file() and beside.read_bytes() == program.flash_image:
-        yield beside
-        return
+    image = program.path.with_suffix(".bin")
     with tempfile.TemporaryDirectory(prefix="kit-") as folder:
-        image = Path(folder) / beside.name
-        image.write_bytes(program.flash_image)
+        if not (image.is_file() and image.read_bytes() == program.flash_image):
+            image = Path(folder, image.name)
+            image.write_bytes(program.flash_image)
         yield image
 
 

@@ -50,9 +50,7 @@ class Flasher:
         return [Template(part).safe_substitute(words) for part in parts]
 
 
-_TABLE: dict[str, Any] = tomllib.loads(
-    Path(__file__).with_suffix(".toml").read_text(encoding="utf-8")
-)
+_TABLE: dict[str, Any] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 TOOLS = [Flasher(**row) for row in _TABLE["tool"]]  # in the order of preference
 NAMES = (*(tool.program for tool in TOOLS), DRIVE)
 FAILURES: dict[str, Pattern] = {
@@ -90,9 +88,10 @@ def write(tool: Flasher, place: Path, program: Program, image: Path, serial_numb
     printed = re.search(DEVICE_ID, said, re.IGNORECASE)
     number = int(printed[1], 16) & 0xFFF if printed else program.mcu.device_id
     if number != program.mcu.device_id:
-        known = [mcu.name.upper() for mcu in MCUS.values() if mcu.device_id == number]
-        found = "".join(known) or f"device id {number:#x}"
-        raise wrong_chip(found, program.mcu, f"{tool.name} says so.")
+        known = (mcu.name.upper() for mcu in MCUS.values() if mcu.device_id == number)
+        raise wrong_chip(
+            next(known, f"device id {number:#x}"), program.mcu, f"{tool.name} says so."
+        )
     return shown
 
 
@@ -101,8 +100,7 @@ def failed(tool: str, said: str, command: str, mcu: Mcu, plugged_in: bool) -> Ki
     be plugged in, whatever it says."""
     said = re.sub(r"\x1b\[[0-9;]*m", "", said).strip()
     name = meaning(said)
-    if name == "no-probe" and plugged_in:
-        name = "unreachable"
+    name = "unreachable" if name == "no-probe" and plugged_in else name
     error = FAILURES[name].error(tool=tool, pyocd=mcu.pyocd, **_TABLE["words"])
     why = f"{error.why} It said:\n{said[-2000:]}\nThe command was: {command}"
     ways = {other.name: other.program for other, _ in installed()}
