@@ -1,5 +1,4 @@
-"""What the address of a board says: its kind, how such a board is flashed, and what a mistyped one
-may have meant."""
+"""What the address of a board says, and what a mistyped one may have meant."""
 
 import re
 from difflib import get_close_matches
@@ -15,8 +14,8 @@ EXAMPLES = (
 
 
 class Kind(NamedTuple):
-    """What to say of the board at an address (`{url}`): how the kit's firmware comes there, why a
-    connection broke off and what to do then, and what to do where nothing can be opened."""
+    """What to do so that the kit's firmware answers at an address (`{url}`), why a connection broke
+    off and what to do then, and what to do where nothing can be opened."""
 
     flash: str = "Flash this kit's firmware: `kit flash --board {url}`."
     gone: tuple[str, str] = (
@@ -70,8 +69,7 @@ def how_to_flash(url: str) -> str:
 
 
 def check_address(url: Any) -> str:
-    """The address itself; KitError where it is no text, or is mistyped in a way that tells what was
-    meant."""
+    """The address itself; KitError where it is no text, or mistyped so that one sees what it is."""
     if isinstance(url, str) and not meant(url):
         return url
     why = f'Did you mean "{meant(url)}"?' if isinstance(url, str) else "It is no text."

@@ -4,7 +4,7 @@ import contextlib
 import struct
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -19,6 +19,7 @@ from kit.board.requests import (
     BoardTensor,
     Checksum,
     Hello,
+    Layout,
     LinkError,
     Request,
     Status,
@@ -30,14 +31,12 @@ from kit.errors import KitError
 from kit.model import output_to_scores
 
 Progress = Callable[[Iterable[Any]], Iterable[Any]]
-Layout = TypeVar("Layout")
 
 
 @dataclass(frozen=True)
 class Answer:
     """The board's answer to one image: `scores` as the network gives them, int8 or float32, shape
-    (outputs,), the index of the largest, which for digits is the digit, and what the board says of
-    the scores' tensor."""
+    (outputs,), the index of the largest, which for digits is the digit, and the scores' tensor."""
 
     digit: int
     scores: npt.NDArray[Any]
@@ -83,8 +82,7 @@ class Profile:
         return sum(layer.microseconds for layer in self.layers)
 
 
-_boards: WeakValueDictionary[str, "Board"] = WeakValueDictionary()
-"""The board that this process opened last at each address."""
+_boards: WeakValueDictionary[str, "Board"] = WeakValueDictionary()  # the last at each address
 
 
 class Board(contextlib.AbstractContextManager["Board"]):
@@ -94,9 +92,8 @@ class Board(contextlib.AbstractContextManager["Board"]):
     a recording; or "auto": the one board that is there (`kit.board.ports.resolve`). Opening it
     again closes the board that this process had opened there: a cell that opens a board can be run
     twice. A board that was unplugged is opened again by the next request. `fastest` is the highest
-    baud rate to agree on after the first HELLO; 115200 means: stay.
-
-    KitError says why the port does not open, or the board does not answer a method.
+    baud rate to agree on after the first HELLO. KitError says why the port does not open, or the
+    board does not answer.
     """
 
     def __init__(self, url: str = VIRTUAL, fastest: int = link.FASTER_BAUDS[0]) -> None:
@@ -175,14 +172,11 @@ class Board(contextlib.AbstractContextManager["Board"]):
         return Answer(int(scores.argmax()), scores, hello.output)
 
     def profile(self, image: npt.NDArray[np.uint8]) -> Profile:
-        """Recognize one image, as `recognize` does, and say what each layer takes, in cycles and
-        microseconds."""
+        """What each layer takes, in cycles and microseconds, for an image as for `recognize`."""
         hello = self.described
-        size = 4 * hello.layers
         payload = self._ask(Request.MEASURE, _pixels(image, hello.input))
-        _values(payload[size:], hello.output)  # the reply is one to this network
-        counts = struct.unpack_from(f"<{hello.layers}I", payload)
-        estimates = self.link.estimates
+        _values(payload[4 * hello.layers :], hello.output)  # the reply is one to this network
+        counts, estimates = struct.unpack_from(f"<{hello.layers}I", payload), self.link.estimates
         cycles = counts if estimates is None else estimates[-len(counts) :]
         layers = []
         for number, (count, spent) in enumerate(zip(counts, cycles, strict=True)):
@@ -193,7 +187,7 @@ class Board(contextlib.AbstractContextManager["Board"]):
 
     def scores(self, images: npt.NDArray[np.uint8], progress: Progress = iter) -> npt.NDArray[Any]:
         """The scores, shape (n, outputs), for n images, which may be none, each as `recognize`
-        takes it. `progress` wraps the iteration, for a progress bar."""
+        takes it; `progress` wraps the iteration, for a progress bar."""
         return self._rows(self.recognize(image).scores for image in progress(images))
 
     def run(self, inputs: npt.NDArray[Any], progress: Progress = iter) -> npt.NDArray[Any]:
@@ -224,8 +218,7 @@ class Board(contextlib.AbstractContextManager["Board"]):
         return self._read(Checksum, self.link.request(Request.CHECKSUM))
 
     def reset(self) -> None:
-        """Restart the program on the board, a crashed one too; it says hello before the next
-        request."""
+        """Restart the program, a crashed one too; it says hello before the next request."""
         try:
             self.link.request(Request.RESET)
         except CrashError:  # the reply of a crashed program, which restarts
@@ -239,25 +232,26 @@ def _pixels(image: Any, tensor: BoardTensor) -> bytes:
     """An image as it is sent; 784 pixels must be those of a digit of MNIST."""
     if tensor.elements == SIDE * SIDE:
         return check_image(image).tobytes()
-    _check_values(image, "uint8", tensor.elements, "an image of this network has 0 to 255")
-    return bytes(image.tobytes())
+    return _sent(image, "uint8", tensor, "an image of this network has 0 to 255")
 
 
 def _stored(one: Any, tensor: BoardTensor) -> bytes:
     """An input as it is sent; some engines have room behind the last value."""
-    _check_values(one, tensor.dtype, tensor.elements, "kit.model.pixels_to_input prepares images")
-    return bytes(one.tobytes().ljust(tensor.bytes, b"\0"))
+    values = _sent(one, tensor.dtype, tensor, "kit.model.pixels_to_input prepares images")
+    return values.ljust(tensor.bytes, b"\0")
 
 
-def _check_values(values: Any, dtype: str, count: int, advice: str) -> None:
+def _sent(values: Any, dtype: str, tensor: BoardTensor, advice: str) -> bytes:
+    """As many values of this dtype as the tensor has."""
     if not isinstance(values, np.ndarray):
         given = f"a {type(values).__name__}"
-    elif values.dtype != dtype or values.size != count:
-        given = f"{values.size:,} of {values.dtype} (shape {values.shape})"
+    elif values.dtype == dtype and values.size == tensor.elements:
+        return values.tobytes()
     else:
-        return
+        given = f"{values.size:,} of {values.dtype} (shape {values.shape})"
     raise KitError(
-        f"The network on the board takes {count:,} values of {dtype}, and this is {given}.",
+        f"The network on the board takes {tensor.elements:,} values of {dtype}, and this is "
+        f"{given}.",
         "Each input has the network's own number and kind of values.",
         f"Pass a NumPy array of them: {advice}.",
     )

@@ -1,5 +1,4 @@
-"""A crashed program, told by a real board's FAULT frame or by the virtual board itself, in plain
-words and with the place in the C source."""
+"""A crashed program, a real board's or the virtual one's, in plain words and with its C source."""
 
 from contextlib import suppress
 

@@ -34,12 +34,9 @@ keep_in(lambda: build_folder() / "virtual")  # importing it has registered virtu
 
 
 def resolve(url: str) -> str:
-    """The URL of the board that is meant: any but "auto" is returned as it is.
-
-    "auto" is the one Nucleo that is plugged in. When there are several, a person at a terminal is
-    asked, once; when there is none, it is the virtual board, which is said on stderr, once.
-    KitError when it is no address, or there are several boards and nobody can be asked.
-    """
+    """The URL itself, unless it is "auto": the one Nucleo that is plugged in. When there are
+    several, a person at a terminal is asked, once; when there is none, it is the virtual board,
+    which is said on stderr, once. KitError when it is no address, or nobody can be asked."""
     return _chosen(tuple(find_probes())) if check_address(url) == AUTO else url
 
 

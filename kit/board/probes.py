@@ -1,7 +1,5 @@
-"""What is plugged in: ST-LINKs, their serial ports, and the drives as which they show themselves.
-
-Every Nucleo carries an ST-LINK: one USB device with a probe, a serial port and, mostly, a drive.
-"""
+"""What is plugged in. Every Nucleo carries an ST-LINK: one USB device with a probe, a serial port
+and, mostly, a drive."""
 
 import os
 import re
@@ -22,10 +20,9 @@ from virtual_nucleo import options, store
 
 ST = 0x0483
 """USB vendor number of STMicroelectronics."""
-PROBES = (  # USB product numbers of the ST-LINKs that have a serial port: ST TN1235
-    dict.fromkeys((0x374A, 0x374B, 0x3752), "ST-LINK/V2-1")
-    | dict.fromkeys((0x374E, 0x374F, 0x3753, 0x3754, 0x3755, 0x3757), "ST-LINK/V3")
-)
+# USB product numbers of the ST-LINKs that have a serial port: ST TN1235
+PROBES = dict.fromkeys((0x374A, 0x374B, 0x3752), "ST-LINK/V2-1")
+PROBES |= dict.fromkeys((0x374E, 0x374F, 0x3753, 0x3754, 0x3755, 0x3757), "ST-LINK/V3")
 WITHOUT_DRIVE = (0x3752, 0x3753, 0x3754)
 SYSFS = Path("/sys/class/block")
 DRIVER = "Windows 10 and later have the driver" if system() == "Windows" else "no driver is needed"

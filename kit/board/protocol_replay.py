@@ -1,8 +1,5 @@
-"""pyserial's handler of `replay://FILE`: each request gets the reply that a recorded board gave.
-
-Requests may come in any order and as often as wanted: each has its own replies, of which the last
-one repeats. Any baud rate is agreed to. The file is only read.
-"""
+"""pyserial's handler of `replay://FILE`: each request, in any order, gets the replies that a
+recorded board gave to it, of which the last one repeats. Any baud rate is agreed to."""
 
 from collections import deque
 from queue import Queue
@@ -18,23 +15,20 @@ from kit.errors import KitError
 
 
 class Serial(protocol_loop.Serial):  # type: ignore[misc]
-    """The port of a board that is played, which is pyserial's loop:// but for what comes back;
-    `serial.serial_for_url` makes one.
-
-    KitError is raised by open() where there is no recording, or it is damaged, and by write() for a
-    request that was never recorded. `recording` is what is played, `inside` the port itself where a
-    virtual board was recorded: it tells its estimates of cycles.
-    """
+    """The port of a board that is played: pyserial's loop:// but for what comes back. KitError is
+    raised by open() where there is no recording, or it is damaged, and by write() for a request
+    that was never recorded. `inside` is the port itself where a virtual board was recorded: it
+    tells its estimates of cycles."""
 
     failure = None
 
     def from_url(self, url: str) -> None:
         """Read the recording, and begin it anew; open() calls it."""
         self._file = file_of(url)
-        self.recording = read_recording(self._file)
-        self._replies = {asked: deque(said) for asked, said in self.recording.replies.items()}
-        known = self.recording.replies.values()
-        self.inside = self if any(reply.estimates for said in known for reply in said) else None
+        known = read_recording(self._file).replies
+        self._replies = {asked: deque(said) for asked, said in known.items()}
+        estimated = any(reply.estimates for said in known.values() for reply in said)
+        self.inside = self if estimated else None
         self._estimates: list[int] = []
         self._reader, self.queue = FrameReader(), Queue[bytes]()
 

@@ -119,8 +119,7 @@ def _digest(body: bytes) -> str:
 
 
 def read_recording(path: Path) -> Recording:
-    """Read a recording; KitError where it cannot be read, is no recording, is of another version
-    or damaged."""
+    """Read a recording; KitError where it is none, of another version, damaged or unreadable."""
     try:
         line, _, body = path.read_bytes().partition(b"\n")
         header = dict(json.loads(line))
@@ -152,11 +151,9 @@ def absolute(url: str) -> str:
 
 
 def file_of(url: str) -> Path:
-    """The file that `replay://FILE` means; KitError where there is none.
-
-    FILE is written as the system writes paths, `%20` for a space and the like allowed. A relative
-    one is looked for in the current folder, which for a notebook is its own, then in the project's.
-    """
+    """The file that `replay://FILE` means, as the system writes paths, `%20` for a space and the
+    like allowed; KitError where there is none. A relative one is looked for in the current folder,
+    which for a notebook is its own, then in the project's."""
     name = url.partition("://")[2]
     name = re.sub("^/(?=[A-Za-z]:)", "", name)  # file URLs write C:/ as /C:/
     folders = (Path.cwd(), paths.ROOT)

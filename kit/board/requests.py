@@ -201,33 +201,25 @@ SIZES = (
     "Compare what was sent with `board.hello().input`. If another network was to be on the board: "
     "`kit generate`, `kit build`, then `kit flash`."
 )
-REFUSALS = {  # what an error means, and what to do
-    "CORRUPTED": (
-        "the request arrived corrupted",
-        "The line is noisy: try another cable or USB port.",
-    ),
-    "TOO_LONG": ("the request is too long for this network", SIZES),
-    "UNKNOWN_REQUEST": (
-        "the firmware does not know this request",
-        "The firmware is of another version of the kit: `kit build`, then `kit flash`.",
-    ),
-    "WRONG_LENGTH": ("the request has the wrong length for this network", SIZES),
-    "NO_SUCH_LAYER": (
-        "the network has no such layer",
-        "Count from 0: `board.hello().layers` is how many there are.",
-    ),
-    "ENGINE": (
-        "the engine failed",
-        "Flash the firmware again; see firmware/engine/engine.h for the engine's states.",
-    ),
-    "BAUD": (
-        "the board's clock cannot make that baud rate",
-        "Choose a rate of `kit.board.link.FASTER_BAUDS`.",
-    ),
-    "PIXELS": (
-        "how its network wants its pixels is not known",
-        "`kit generate` with --input-range, such as `--input-range 0 1`; then build and flash.",
-    ),
+REFUSALS = {
+    "CORRUPTED": "the request arrived corrupted",
+    "TOO_LONG": "the request is too long for this network",
+    "UNKNOWN_REQUEST": "the firmware does not know this request",
+    "WRONG_LENGTH": "the request has the wrong length for this network",
+    "NO_SUCH_LAYER": "the network has no such layer",
+    "ENGINE": "the engine failed",
+    "BAUD": "the board's clock cannot make that baud rate",
+    "PIXELS": "how its network wants its pixels is not known",
+}
+ADVICE = {  # what to do; else SIZES
+    "CORRUPTED": "The line is noisy: try another cable or USB port.",
+    "UNKNOWN_REQUEST": "The firmware is of another version of the kit: `kit build`, then "
+    "`kit flash`.",
+    "NO_SUCH_LAYER": "Count from 0: `board.hello().layers` is how many there are.",
+    "ENGINE": "Flash the firmware again; see firmware/engine/engine.h for the engine's states.",
+    "BAUD": "Choose a rate of `kit.board.link.FASTER_BAUDS`.",
+    "PIXELS": "`kit generate` with --input-range, such as `--input-range 0 1`; then build and "
+    "flash.",
 }
 
 
@@ -235,11 +227,11 @@ def refusal(payload: bytes) -> LinkError:
     """The error that an ERROR frame tells."""
     number, of_engine = struct.unpack_from("<xBxI", payload.ljust(7, b"\0"))
     error = ERRORS.get(number, "")
-    what, advice = REFUSALS.get(error, (f"the board reported error {number}", SIZES))
-    why = fix = ""
+    what = REFUSALS.get(error, f"the board reported error {number}")
+    why, fix = "", ADVICE.get(error, SIZES)
     if error == "ENGINE" and of_engine:
         from kit.generate.xcubeai.return_codes import explain_return_code
 
         why, fix = explain_return_code(of_engine)
     kind = TryAgain if error in TRANSIENT else LinkError
-    return kind(f"The board refused the request: {what}.", why, fix or advice)
+    return kind(f"The board refused the request: {what}.", why, fix)

@@ -39,27 +39,16 @@ def expected(program, images):
 # --- Requests on a bad line ----------------------------------------------------------------------
 
 
-class Noise:
-    """A port with a line that damages bytes in both directions."""
+def make_noisy(port, seed):
+    """Let the line of a port damage a share `port.noise` of the bytes in both directions."""
+    rng, write, read = np.random.default_rng(seed), port.write, port.read
 
-    def __init__(self, port, seed):
-        self.__dict__.update(port_=port, rng=np.random.default_rng(seed), rate=0.0)
+    def passed(data):
+        return damage(data, rng, port.noise) if port.noise and data else data
 
-    def __getattr__(self, name):
-        return getattr(self.port_, name)
-
-    def __setattr__(self, name, value):
-        target = self.__dict__ if name == "rate" else None
-        target.update(rate=value) if target is not None else setattr(self.port_, name, value)
-
-    def _pass(self, data):
-        return damage(data, self.rng, self.rate) if self.rate and data else data
-
-    def write(self, data):
-        return self.port_.write(self._pass(data))
-
-    def read(self, size):
-        return self._pass(self.port_.read(size))
+    port.noise = 0.0
+    port.write = lambda data: write(passed(data))
+    port.read = lambda size: passed(read(size))
 
 
 @pytest.mark.deep
@@ -74,11 +63,11 @@ def test_on_a_noisy_line_every_answer_is_right_or_an_error(
         hello = board.hello()
         layers = [board.layer(number) for number in range(hello.layers)]
         profile = board.profile(images[0])
-        board.link.port = noise = Noise(board.port, seed=int(rate * 10_000))
+        make_noisy(board.port, seed=int(rate * 10_000))
         answered = 0
         for turn in range(1000):
             quiet = turn % 10 == 0
-            noise.rate, board.link.reply_seconds = (0.0, 3.0) if quiet else (rate, 0.05)
+            board.port.noise, board.link.reply_seconds = (0.0, 3.0) if quiet else (rate, 0.05)
             which = turn // 4 % len(images)
             try:
                 if turn % 4 == 0:
@@ -154,7 +143,7 @@ class SerialPort:
     """A port that keeps its name: a symbolic link to the pseudo-terminal that is plugged in."""
 
     def __init__(self, path):
-        self.path, self.cable = path, None
+        self.path, self.url, self.cable = path, str(path), None
 
     def plug(self, **faults):
         import termios
@@ -174,24 +163,19 @@ class SerialPort:
 
         self.cable.unplug = unplug
 
-    def pull(self):
-        self.cable.pull()
-
-    @property
-    def url(self):
-        return str(self.path)
-
 
 class Server:
     """A board behind a TCP port, `socket://`: one host at a time."""
 
+    scheme = "socket"
+
     def __init__(self):
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
+        self.url = f"{self.scheme}://127.0.0.1:{self.port}"
 
     def plug(self, **faults):
         self.listener = socket.create_server(("127.0.0.1", self.port))
-        self.host = None
         threading.Thread(target=self._accept, args=(faults,), daemon=True).start()
 
     def _accept(self, faults):
@@ -199,16 +183,11 @@ class Server:
         self.cable = Cable(self.host.detach(), **faults)
         self.listener.close()
 
-    def pull(self):
-        self.cable.pull()
-
-    @property
-    def url(self):
-        return f"socket://127.0.0.1:{self.port}"
-
 
 class Remote(Server):
     """The same with a protocol that also carries the baud rate: `rfc2217://`."""
+
+    scheme = "rfc2217"
 
     def _accept(self, faults):
         self.host = self.listener.accept()[0]
@@ -226,18 +205,14 @@ class Remote(Server):
             self.host.sendall(b"".join(manager.escape(chip.read(4096))))
         return self.host.recv(4096)
 
-    @property
-    def url(self):
-        return f"rfc2217://127.0.0.1:{self.port}"
-
 
 @pytest.fixture(params=["pseudo-terminal", "socket"])
 def place(request, program, tmp_path):
-    """Where a board can be plugged in: `plug`, `pull` and `url`."""
+    """Where a board can be plugged in: `plug`, `cable` and `url`."""
     made = SerialPort(tmp_path / "ttyACM0") if request.param == "pseudo-terminal" else Server()
     yield made
     if made.cable.plugged:
-        made.pull()
+        made.cable.pull()
 
 
 @pytest.fixture
@@ -246,7 +221,7 @@ def serial_port(program, tmp_path):
     port.plug()
     yield port
     if port.cable.plugged:
-        port.pull()
+        port.cable.pull()
 
 
 def opened(url):
@@ -260,14 +235,14 @@ def test_after_a_pulled_cable_the_next_call_works(place, images, expected):
     place.plug()
     with opened(place.url) as board:
         assert (board.recognize(images[0]).scores == expected[0]).all()
-        place.pull()
+        place.cable.pull()
         for _ in range(2):
             with pytest.raises(LinkError, match="broke off") as caught:
                 board.recognize(images[1])
             assert place.url in caught.value.what and "run this again" in caught.value.next_step
         place.plug()
         assert (board.recognize(images[1]).scores == expected[1]).all()
-        place.pull()
+        place.cable.pull()
         place.plug()  # between two calls: goes unnoticed
         assert (board.recognize(images[2]).scores == expected[2]).all()
 
@@ -281,7 +256,7 @@ def test_another_board_at_the_same_plug_is_not_taken_for_the_first(place, images
     place.plug()
     with opened(place.url) as board:
         board.recognize(images[0])
-        place.pull()
+        place.cable.pull()
         place.plug(chip="virtual://line-other")
         with pytest.raises(LinkError, match="Another board or program answers") as caught:
             board.recognize(images[0])
@@ -293,10 +268,8 @@ def test_another_board_at_the_same_plug_is_not_taken_for_the_first(place, images
 
 @pytest.mark.deep
 @posix
-@pytest.mark.parametrize(("what", "after"), [
-    *(("cut_after", count) for count in (0, 1, 60, 125)),
-    *(("silent_after", count) for count in (0, 1, 60)),
-])  # fmt: skip
+@pytest.mark.parametrize("what", ["cut_after", "silent_after"])
+@pytest.mark.parametrize("after", [0, 1, 60, 125])
 def test_half_a_reply_is_none(place, images, expected, what, after):
     """The cable is pulled in the middle of a reply, or the board stops there: an error after a
     bounded time, and the next call works once there is a board that speaks."""
@@ -360,7 +333,7 @@ def test_at_the_fast_rate_a_pulled_cable_is_found_again(serial_port, images, exp
     with Board(serial_port.url) as board:
         board.recognize(images[0])
         assert board.link.baud == board.port.baudrate > link.SAFE_BAUD
-        serial_port.pull()
+        serial_port.cable.pull()
         with pytest.raises(LinkError):
             board.recognize(images[0])
         serial_port.plug()
@@ -396,16 +369,6 @@ def test_a_cell_that_opens_a_board_can_be_run_twice(serial_port):
     second.close()
     with pytest.raises(LinkError, match="was closed"):
         second.hello()
-
-
-@posix
-def test_a_port_that_another_program_uses(serial_port):
-    """A second name for it stands for another program: a clear error, and the first works on."""
-    with Board(serial_port.url) as first:
-        with pytest.raises(KitError, match="in use") as caught:
-            Board(os.path.realpath(serial_port.url))
-        assert "Close" in caught.value.next_step
-        assert first.hello().network == "model.tflite"
 
 
 @posix

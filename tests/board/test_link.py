@@ -228,9 +228,12 @@ def test_each_refusal_has_an_advice_of_its_own(code):
 
 @pytest.mark.parametrize(
     ("url", "silent", "gone"),
-    [("socket://h:1", "Who runs", "Start"), ("REPLAY://x", "Record", ""),
-     ("COM5", "--board COM5", "Plug")],
-)  # fmt: skip
+    [
+        ("socket://h:1", "Who runs", "Start"),
+        ("REPLAY://x", "Record", ""),
+        ("COM5", "--board COM5", "Plug"),
+    ],
+)
 def test_the_advice_fits_the_address(url, silent, gone):
     """A board behind a network cannot be flashed from here nor plugged in, nor can a recording.
     What does not answer is asked three times."""

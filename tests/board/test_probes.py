@@ -53,13 +53,17 @@ def test_the_board_is_named_by_its_drive(plugged, name, htm, board):
     assert drive.board == board and drive.details == "Version: 0221 Build: Sep 18 2018 11:09:21"
 
 
-def test_one_port_and_one_drive_are_one_board(plugged):
-    """Also where the system does not tell which device a drive belongs to."""
+def test_one_port_and_one_drive_are_one_board(plugged, capsys):
+    """Also where the system does not tell which device a drive belongs to. As JSON, for programs:
+    each board with its name, port, serial number and drive."""
     drive = add_drive(plugged)
-    plugged(ONE)
-    found = probes.list_boards()
-    assert found.probes[0].drive.path == drive and found.drives == ()
-    assert found.probes[0].board == "NUCLEO-F446RE"
+    plugged(ONE, CABLE)
+    assert cli.main(["boards", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["other_ports"], found["virtual"], found["drives"]) == (["/dev/ttyUSB0"], [], [])
+    (probe,) = found["probes"]
+    assert (probe["board"], probe["serial_number"]) == ("NUCLEO-F446RE", "066EFF")
+    assert (probe["port"], probe["drive"]["path"]) == ("/dev/ttyACM0", str(drive))
 
 
 def test_two_of_each_are_not_guessed_at(plugged):
@@ -83,21 +87,18 @@ def test_a_probe_without_a_drive_gets_none(plugged):
 def test_linux_tells_whose_drive_it_is(plugged, tmp_path, monkeypatch):
     """/sys names the USB device of a disk: two boards are paired right, the wrong way round."""
     mounts = []
-    partition = type("Partition", (), {})
     for name, usb, label in (("sda", "1-2", "NODE_F446RE"), ("sdb", "1-1", "NODE_F446RE1")):
         device = tmp_path / f"devices/usb1/{usb}/{usb}:1.1/host0/block/{name}"
         device.mkdir(parents=True)
         (tmp_path / "block").mkdir(exist_ok=True)
         (tmp_path / "block" / name).symlink_to(device)
-        mounts.append(partition())
-        mounts[-1].device, mounts[-1].mountpoint = f"/dev/{name}", str(add_drive(plugged, label))
+        place = str(add_drive(plugged, label))
+        mounts.append(SimpleNamespace(device=f"/dev/{name}", mountpoint=place))
     monkeypatch.setattr(probes, "SYSFS", tmp_path / "block")
     monkeypatch.setattr(probes.psutil, "disk_partitions", lambda: mounts)
     plugged(ONE, OTHER)
-    assert [probe.drive.path.name for probe in probes.find_probes()] == [
-        "NODE_F446RE1",
-        "NODE_F446RE",
-    ]
+    labels = [probe.drive.path.name for probe in probes.find_probes()]
+    assert labels == ["NODE_F446RE1", "NODE_F446RE"]
 
 
 def test_virtual_boards_with_a_program_are_listed(plugged, tmp_path, capsys, monkeypatch):
@@ -121,18 +122,6 @@ def test_an_empty_list_says_how_to_plug_in(plugged, capsys):
     """Exit code 0: nothing is wrong."""
     assert cli.main(["boards"]) == 0
     assert "data cable" in capsys.readouterr().out
-
-
-def test_the_list_as_json(plugged, capsys):
-    """For programs: each board with its name, port, serial number and drive."""
-    drive = add_drive(plugged)
-    plugged(ONE, CABLE)
-    assert cli.main(["boards", "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found["other_ports"] == ["/dev/ttyUSB0"] and found["virtual"] == []
-    (probe,) = found["probes"]
-    assert (probe["board"], probe["serial_number"]) == ("NUCLEO-F446RE", "066EFF")
-    assert probe["drive"]["path"] == str(drive)
 
 
 @linux

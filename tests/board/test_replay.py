@@ -299,14 +299,11 @@ def test_a_notebook_recorded_is_a_notebook_replayed(course, tmp_path, capsys, mo
     assert (course / "04-ask.ipynb").read_bytes() == before
 
 
-def test_a_board_that_no_notebook_asks_is_an_error(course):
-    """`kit run 01 --board COM5` would else forget the board without a word."""
+def test_what_cannot_be_run_on_a_board_is_an_error(course, tmp_path, capsys):
+    """`kit run 01 --board COM5` would else forget the board without a word. A recording that fails
+    shows the notebook's error, and leaves no file."""
     with pytest.raises(KitError, match="None of the notebooks asks a board"):
         running.run_notebooks(["01"], board=URL)
-
-
-def test_a_recording_that_fails_leaves_no_file(course, tmp_path, capsys):
-    """The notebook's error is shown."""
     assert main(["record", "--board", "COM99", "lesson.rec", "04"]) == 1
     assert "COM99" in capsys.readouterr().err
     assert not (tmp_path / "lesson.rec").exists()

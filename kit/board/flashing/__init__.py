@@ -49,10 +49,8 @@ def flash(url: str, program: Program | str | Path, tool: str | None = None) -> F
     is written, the board must run the program already. A port means a real board on an ST-LINK: the
     first tool found of STM32CubeProgrammer, OpenOCD, st-flash and pyOCD writes it, or `tool`, one
     of `kit.board.flashing.tools.NAMES`; where there is none, it is copied to the board's drive.
-
     KitError where the program is unusable, too large or for another chip, the port, a tool or a
-    board is not there, the tool fails (its own words are in it), or the board does not run the
-    program afterwards.
+    board is not there, the tool fails, or the board does not run the program afterwards.
     """
     program, url = Program.of(program), resolve(url)
     program.check_fits()
@@ -137,10 +135,8 @@ def _flat_image(program: Program) -> Iterator[Path]:
 
 def confirm(board: Board, program: Program | str | Path) -> Hello:
     """Who answers, after comparing the program on a board with an ELF file: by the build id, which
-    a stripped file does not tell, and by the CRC-32 that the board works out over its flash.
-
-    Raises Mismatch when it is another program, KitError when the board does not answer.
-    """
+    a stripped file does not tell, and by the CRC-32 that the board works out over its flash. Raises
+    Mismatch when it is another program, KitError when the board does not answer."""
     program, hello, there = Program.of(program), board.hello(), board.checksum()
     size, crc = len(program.flash_image), binascii.crc32(program.flash_image)
     same_build = program.build_id in (hello.build_id, "")

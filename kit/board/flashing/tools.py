@@ -1,7 +1,5 @@
-"""The tools that write a real board's flash: which are here, running one, what its failure means.
-
-tools.toml says how each is called, and what its words mean.
-"""
+"""The tools that write a real board's flash. tools.toml says how each is called, and what its words
+mean."""
 
 import re
 import subprocess
@@ -40,8 +38,7 @@ class Flasher:
     done: str
 
     def arguments(self, program: Program, image: Path, serial_number: str) -> list[str]:
-        """For a program and its flat image; the serial number of the ST-LINK is empty where there
-        is only one."""
+        """For a program and its flat image; one ST-LINK alone needs no serial number."""
         probe = self.probe if serial_number else []
         words = {"elf": program.path.as_posix(), "image": image, "serial": serial_number,
                  "start": f"{program.mcu.flash[0].start:#010x}", "pyocd": program.mcu.pyocd,
@@ -116,8 +113,7 @@ def meaning(said: str) -> str:
 
 
 def wrong_chip(found: str, mcu: Mcu, how: str) -> KitError:
-    """The error for a program that is for another chip than the board's; `how` says how it
-    was found out."""
+    """The error for a program for another chip than the board's, and `how` it was found out."""
     return KitError(
         f"The board has another chip: {found}.",
         f"The program is for the {mcu.name.upper()} of the {mcu.board}. {how}",

@@ -91,30 +91,30 @@ def plug_in(monkeypatch, *ports):
 # --- What is no program ---------------------------------------------------------------------------
 
 ARM = ("-target", "thumb-freestanding-eabihf", "-mcpu=cortex_m4")
-NO_PROGRAMS = ("a PC program", "an Arm object", "a shared library", "linked elsewhere", "cut off",
-               "a folder", "empty", "a text", "missing")  # fmt: skip
+COMPILED = {
+    "a PC program": ("-Wl,-e,main",),
+    "an Arm object": (*ARM, "-c"),
+    "a shared library": ("-target", "arm-linux-gnueabihf", "-shared", "-fPIC"),
+    "linked elsewhere": (*ARM, "-Wl,-e,main"),
+}
+CONTENTS = {
+    "cut off": lambda elf: elf[: len(elf) // 3],
+    "empty": lambda elf: b"",
+    "a text": lambda elf: b"C",
+}
 
 
 def no_program(kind, elf, folder):
     """A file of this kind: each looks like a program to somebody."""
     path, source = folder / "firmware.elf", folder / "main.c"
-    source.write_text("int main(void) { return 0; }")
-    options = {
-        "a PC program": ("-Wl,-e,main",),
-        "an Arm object": (*ARM, "-c"),
-        "a shared library": ("-target", "arm-linux-gnueabihf", "-shared", "-fPIC"),
-        "linked elsewhere": (*ARM, "-Wl,-e,main"),
-    }
-    if kind in options:
+    if kind in COMPILED:
+        source.write_text("int main(void) { return 0; }")
         words = ("-nostdlib", "-fno-sanitize=all", source, "-o", path)
-        run_tool([zig(), "cc", *options[kind], *words], "Compiling")
+        run_tool([zig(), "cc", *COMPILED[kind], *words], "Compiling")
+    elif kind in CONTENTS:
+        path.write_bytes(CONTENTS[kind](elf.read_bytes()))
     elif kind == "a folder":
         path.mkdir()
-    elif kind != "missing":
-        content = elf.read_bytes()
-        path.write_bytes(
-            {"cut off": content[: len(content) // 3], "empty": b"", "a text": b"C"}[kind]
-        )
     return path
 
 
@@ -126,7 +126,7 @@ def strip(elf, stripped):
     return stripped
 
 
-@pytest.mark.parametrize("kind", NO_PROGRAMS)
+@pytest.mark.parametrize("kind", [*COMPILED, *CONTENTS, "a folder", "missing"])
 def test_what_is_no_program_goes_to_no_board(computer, elf, tmp_path, kind):
     """Refused before a tool is started, and alike for a real board and for a virtual one."""
     add_tool(computer, "openocd")
@@ -148,7 +148,8 @@ def test_a_stripped_program_is_one(computer, elf, line, tmp_path):
     stripped = strip(elf, tmp_path / "stripped.elf")
     whole, bare = Program(elf), Program(stripped)
     assert bare.build_id == "" and bare.flash_image == whole.flash_image
-    assert flash(line(stripped), bare).hello.build_id == whole.build_id
+    done = flash(line(stripped), bare)
+    assert done.hello.build_id == whole.build_id and "st-flash" in done.how
 
 
 # --- By a tool ------------------------------------------------------------------------------------
@@ -273,12 +274,10 @@ def test_of_several_boards_the_one_at_the_port_is_written(
         assert (port.serial_number in words.replace("=", " ").replace("}", " ").split()) == told
 
 
-def test_a_port_that_is_not_there_is_noticed_before_a_tool_is_started(
-    computer, elf, monkeypatch, capsys
-):
-    """With the ports that are; "auto" and the port of an ST-LINK need no look."""
+def test_a_port_that_is_not_there_is_noticed(computer, elf, trusting, monkeypatch, capsys):
+    """Before a tool is started, with the ports that are; "auto" and the port of an ST-LINK need no
+    look."""
     monkeypatch.setattr(FLASH, "require", ports.require)
-    monkeypatch.setattr(FLASH, "_greet", lambda url, elf, how: None)
     plug_in(monkeypatch, TWO[0])
     add_tool(computer, "openocd")
     with pytest.raises(KitError, match="COM5 cannot be opened") as error:
@@ -351,24 +350,23 @@ def test_without_a_tool_the_drive_takes_the_image(computer, elf, trusting, capsy
     assert not called(computer)
 
 
-@pytest.mark.parametrize("stale", [False, True])
-def test_the_drives_own_words_are_read(computer, elf, stale):
-    """FAIL.TXT is the only way in which an ST-LINK says that it did not write."""
-    drive, words = add_drive(computer), "The interface firmware FAILED to reset/halt the target MCU"
-    if stale:
-        (drive / "FAIL.TXT").write_text(words)
-    StLink(drive, words)
+WORDS = "The interface firmware FAILED to reset/halt the target MCU"
+
+
+@pytest.mark.parametrize(("before", "fail"), [("", WORDS), (WORDS, WORDS), ("SWD ERROR", "")])
+def test_the_drives_own_words_are_read(computer, elf, trusting, before, fail):
+    """FAIL.TXT is the only way in which an ST-LINK says that it did not write. What failed
+    yesterday is gone when the drive comes back without it."""
+    drive = add_drive(computer)
+    if before:
+        (drive / "FAIL.TXT").write_text(before)
+    StLink(drive, fail)
+    if not fail:
+        assert flash(PORT, elf)
+        return
     with pytest.raises(KitError, match="does not reach the chip") as error:
         flash(PORT, elf)
-    assert words in error.value.why and "CN2" in error.value.next_step
-
-
-def test_an_old_fail_txt_is_not_believed(computer, elf, trusting):
-    """What failed yesterday is gone when the drive comes back without it."""
-    drive = add_drive(computer)
-    (drive / "FAIL.TXT").write_text("SWD ERROR")
-    StLink(drive)
-    assert flash(PORT, elf)
+    assert fail in error.value.why and "CN2" in error.value.next_step
 
 
 def test_a_drive_that_never_comes_back_is_waited_for_and_no_longer(computer, elf, trusting):
@@ -391,12 +389,21 @@ def test_a_full_drive_is_explained(computer, elf, monkeypatch):
     assert "does not reach the chip" in error.value.why
 
 
-def test_two_boards_are_not_guessed_at(computer, elf):
-    """Two drives of the right kind, and nothing that tells them apart."""
-    for name in ("NODE_F446RE", "NODE_F446RE1"):
-        add_drive(computer, name)
-    with pytest.raises(KitError, match="Several boards"):
+@pytest.mark.parametrize(
+    ("drives", "what", "said"),
+    [
+        ([], "nothing to flash", "virtual://"),  # the ways out are named
+        ([("NODE_F446RE",), ("NODE_F446RE1",)], "Several boards", "NODE_F446RE1"),
+        ([("MBED", "1010")], "another chip", "MBED"),  # other makers' boards have MBED.HTM, too
+    ],
+)
+def test_a_drive_is_not_guessed_at(computer, elf, drives, what, said):
+    """There is none, or two and nothing that tells them apart, or another: none is written."""
+    places = [add_drive(computer, *names) for names in drives]
+    with pytest.raises(KitError, match=what) as error:
         flash(PORT, elf)
+    assert said in str(error.value)
+    assert not any((place / "firmware.bin").exists() for place in places)
 
 
 def test_of_two_kinds_of_boards_the_fitting_one_is_written(computer, elf, trusting):
@@ -407,31 +414,7 @@ def test_of_two_kinds_of_boards_the_fitting_one_is_written(computer, elf, trusti
     assert st_link.written
 
 
-def test_no_other_drive_is_written_to(computer, elf):
-    """Other makers' boards have MBED.HTM, too."""
-    add_drive(computer, "MBED", "1010")
-    with pytest.raises(KitError, match="another chip") as error:
-        flash(PORT, elf)
-    assert "MBED" in error.value.what
-    assert not (computer / "drives" / "MBED" / "firmware.bin").exists()
-
-
-def test_nothing_to_flash_with(computer, elf):
-    """The ways out are named, the virtual board among them."""
-    with pytest.raises(KitError, match="nothing to flash") as error:
-        flash(PORT, elf)
-    assert "virtual://" in error.value.next_step
-
-
 # --- Afterwards -----------------------------------------------------------------------------------
-
-
-def test_the_board_says_hello_after_flashing(computer, elf, line):
-    """The whole way: a tool writes, and the board that answers has the program."""
-    add_tool(computer, "st-flash")
-    done = flash(line(elf), elf)
-    assert done.hello.build_id == Program(elf).build_id
-    assert done.url.startswith("socket://") and "st-flash" in done.how
 
 
 def test_behind_a_network_nothing_is_written(computer, elf, other_elf, line, monkeypatch):
@@ -477,7 +460,8 @@ def test_confirm_compares_build_and_content(elf, other_elf, tmp_path):
 
 
 def test_the_command_flashes_and_tells(computer, elf, line, capsys):
-    """`kit flash --tool`: the line of the tool on stderr, the hello on stdout, exit code 0."""
+    """`kit flash --tool`, the whole way: a tool writes, and the board that answers has the program.
+    The line of the tool is on stderr, the hello on stdout, the exit code 0."""
     add_tool(computer, "st-flash")
     words = ["flash", "--board", line(elf), "--elf", str(elf), "--tool", "st-flash"]
     assert cli.main(words) == 0
