@@ -23,7 +23,7 @@ from kit.lesson import artifacts, results
 from kit.model import are_shares, describe_range
 from kit.pictures import read_image
 from kit.progress import SWITCH, each
-from kit.tables import table
+from kit.tables import Table, table
 
 ASKING = ("04", "05")  # the notebooks that ask a board
 LAB = (  # the whole project, so that a notebook's links to its C open
@@ -193,13 +193,12 @@ def _build(args: Args) -> Told:
 def _boards(_: Args) -> Told:
     """The boards that are plugged in, their ports and drives."""
     yield (found := probes.list_boards())
-    rows = [(p.port, p.board, p.kind, p.serial_number, p.drive.path if p.drive else "")
+    rows = [[p.port, p.board, p.kind, p.serial_number, str(p.drive.path if p.drive else "")]
             for p in found.probes]  # fmt: skip
-    rows += [("(no port known)", drive.board, "", "", drive.path) for drive in found.drives]
-    rows += [(url, board, "virtual", "", "") for url, board in found.virtual]
-    columns = ("address", "board", "ST-LINK", "serial number", "drive")
-    if rows:
-        yield table([dict(zip(columns, row, strict=True)) for row in rows], caption="Boards")
+    rows += [["(no port known)", drive.board, "", "", str(drive.path)] for drive in found.drives]
+    rows += [[url, board, "virtual", "", ""] for url, board in found.virtual]
+    columns = ["address", "board", "ST-LINK", "serial number", "drive"]
+    yield Table(columns, rows, [False] * 5, "Boards") if rows else ""
     count = len(found.other_ports)
     yield f"{count} other serial port{'' if count == 1 else 's'}"
     if not found.probes:

@@ -112,8 +112,7 @@ def replacing(target: str | Path) -> Iterator[Path]:
 
 def _place(target: str | Path) -> Path:
     path = Path(target)
-    if not path.is_absolute():
-        path = build_folder() / path
+    path = path if path.is_absolute() else build_folder() / path
     return path.parent.resolve() / path.name
 
 

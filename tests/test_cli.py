@@ -9,7 +9,6 @@ import sys
 import time
 from collections import namedtuple
 from pathlib import Path
-from types import SimpleNamespace
 
 import made
 import numpy as np
@@ -159,50 +158,29 @@ def test_recognize_gives_the_reference_scores(kit, folder, picture):
     assert shown[2:] == ["int8: the real number is 0.00390625 * (score - -128)"]
 
 
-class Counting:
-    """Stands in for a board: the digit is how many images it has been asked."""
-
-    asked, url = 0, "COM5"
-    described = SimpleNamespace(network="a.tflite", digest="12")
-
-    def __init__(self, url):
-        pass
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *details):
-        pass
-
-    def recognize(self, image):
-        self.asked += 1
-        return SimpleNamespace(digit=self.asked, scores=np.zeros(10), values=np.zeros(10))
-
-
-def test_recognize_reads_several_files_and_tells_the_bad_one(folder, monkeypatch, capsys):
+def test_recognize_reads_several_files_and_tells_the_bad_one(kit, folder):
     """One bad file among several costs neither the others nor the exit code."""
-    monkeypatch.setattr("kit.board.Board", Counting)
-    names = [str(folder / name) for name in ("digit.png", "27.png", "digit.npy")]
-    assert cli.main(["recognize", *names]) == 1
-    out, err = capsys.readouterr()
-    assert out.splitlines() == [f"{names[0]}: 1", f"{names[1]}: not read", f"{names[2]}: 2"]
-    assert "27 x 28" in err and "Next: " in err
-    assert cli.main(["recognize", *names, "--json"]) == 1
-    answers = json.loads(capsys.readouterr().out)
-    assert [answer.get("digit") for answer in answers] == [1, None, 2]
-    assert cli.main(["recognize", names[0], names[2]]) == 0
+    digit = reference(folder, load_mnist()[1][0][:1]).argmax()
+    words = ["recognize", "digit.png", "27.png", "digit.npy"]
+    done = kit(*words)
+    lines = [f"digit.png: {digit}", "27.png: not read", f"digit.npy: {digit}"]
+    assert (done.code, done.out.splitlines()) == (1, lines)
+    assert "27 x 28" in done.err and "Next: " in done.err
+    done = kit(*words, "--json")
+    digits = [answer.get("digit") for answer in json.loads(done.out)]
+    assert (done.code, digits) == (1, [digit, None, digit])
 
 
-def test_a_board_with_another_model_than_build_is_told_on_stderr(kit, folder, monkeypatch):
+def test_a_board_with_another_model_than_build_is_told_on_stderr(kit, folder):
     """It is asked all the same; stdout stays free for the answer."""
-    monkeypatch.setattr("kit.board.Board", Counting)
-    assert kit("recognize", "digit.png", "digit.npy").err == ""
-    (folder / "build" / "digits_int8.tflite").write_bytes(b"weights")
-    done = kit("recognize", "digit.png", "digit.npy")
-    (folder / "build" / "digits_int8.tflite").unlink()
-    assert done.out == "digit.png: 1\ndigit.npy: 2\n" and done.err.count("\n") == 1
-    said = "COM5 runs another model (a.tflite, digest 12) than build/digits_int8.tflite"
-    assert said in done.err
+    words, model = ("recognize", "digit.png", "digit.npy"), folder / "build" / "digits_int8.tflite"
+    first = kit(*words)
+    model.write_bytes(b"weights")
+    done = kit(*words)
+    model.unlink()
+    assert first == (0, done.out, "") and done.code == 0 and done.err.count("\n") == 1
+    assert "virtual:// runs another model (small.tflite, digest " in done.err
+    assert "than build/digits_int8.tflite" in done.err
 
 
 def test_evaluate_counts_right_answers(walked, folder):
