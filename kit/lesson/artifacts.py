@@ -27,7 +27,6 @@ _MADE = {
 }
 MAKERS = {name: notebook for notebook, names in _MADE.items() for name in names}
 """Each artifact and the notebook that makes it; `network` is a folder."""
-
 SOURCES = {
     "02-quantize": ("digits.keras",),
     "03-generate": (MODEL,),
@@ -35,9 +34,7 @@ SOURCES = {
 }
 """What each notebook makes its artifacts from, artifacts and folders; 01-train from MNIST alone."""
 
-CHAIN = "KIT_MAKING"
-"""Environment variable: the notebooks being run now, outermost first, joined by spaces."""
-
+CHAIN = "KIT_MAKING"  # environment variable: the notebooks being run now, outermost first
 FRESH, MISSING = "fresh", "missing"
 
 _taken: dict[str, str] = {}
@@ -48,10 +45,8 @@ than what is there now."""
 def artifact(name: str) -> Path:
     """The path of an artifact, a key of `MAKERS`, in `build()`; made first when it is missing or
     stale: when what it was made from has changed since, or is stale itself. One of which that is
-    not known, because it was brought here by hand, is taken as it is.
-
-    Raises KitError: the name is unknown; the notebook fails, or ends without making the artifact; a
-    notebook asks for what it makes itself.
+    not known, because it was brought here by hand, is taken as it is. Raises KitError: the name is
+    unknown; the notebook fails or makes no such artifact; it asks for what it makes itself.
     """
     if name not in MAKERS:
         raise KitError(
@@ -60,9 +55,8 @@ def artifact(name: str) -> Path:
             "Use one of these names.",
         )
     if not _usable(name):
-        for source in _sources(name):
-            if source in MAKERS:
-                artifact(source)
+        for source in MAKERS.keys() & _sources(name):
+            artifact(source)
         if not _usable(name):  # a source that was made anew may have come out the same
             _make(name, MAKERS[name])
     path = paths.build_folder() / name
@@ -147,9 +141,7 @@ def status() -> list[dict[str, str]]:
 
 def check_model(board: "Board", name: str = MODEL) -> None:
     """See that a board runs the model of an artifact, which is made first when it is missing.
-
-    Raises KitError: it runs another model, or says no hello; or as `artifact`.
-    """
+    Raises KitError: it runs another model, or says no hello; or as `artifact`."""
     from kit.board.address import scheme  # which loads what training does not need
 
     file = artifact(name)

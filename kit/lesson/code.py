@@ -44,6 +44,6 @@ def _find(path: Path, pattern: str, what: str) -> Excerpt:
             "The file has changed since the notebook was written.",
             "Open the file itself.",
         )
-    inside = path.resolve().is_relative_to(ROOT)
-    place = path.resolve().relative_to(ROOT).as_posix() if inside else path.name
+    path = path.resolve()
+    place = path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else path.name
     return Excerpt(place, found.group())

@@ -38,9 +38,8 @@ def run_notebooks(names: Iterable[str] | None = None, board: str | None = None) 
     `names` are such as "01", "01-train" or "01-train.ipynb"; None is all of them, and a new report.
     `board` is the URL to write into the line `BOARD = …` of the copies that are executed. Returns
     the paths, as text, of "notebooks" and "html", the copies, and of "artifacts", as far as there
-    are any, and the "report" of `kit.lesson.results`.
-
-    Raises KitError: a name is unknown, a cell failed, or `board` is given and no notebook asks one.
+    are any, and the "report" of `kit.lesson.results`. Raises KitError: a name is unknown, a cell
+    failed, or `board` is given and no notebook asks one.
     """
     chosen, build = notebooks(names), paths.build_folder()
     if names is None:
@@ -105,10 +104,8 @@ def execute_notebook(
 ) -> NotebookNode:
     """Execute a notebook in its own folder, with the Python that runs this; `board` as for
     `run_notebooks`. A bar with a title shows how far it is. A copy is saved in `build()/notebooks`.
-
     Raises KitError: a cell failed, and the copy, with all outputs up to there, is called
-    NAME.failed.ipynb; or the kernel does not answer.
-    """
+    NAME.failed.ipynb; or the kernel does not answer."""
     notebook, line = read_notebook(path), f"BOARD = {json.dumps(board, ensure_ascii=False)}"
     code = [(i, cell) for i, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
     for _, cell in code:

@@ -85,12 +85,10 @@ def as_html(notebook: NotebookNode, path: Path) -> str:
 def read_notebook(path: Path) -> NotebookNode:
     """A notebook of a file. Raises KitError: it cannot be read as one."""
     try:
-        notebook: NotebookNode = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
-        return notebook
+        return NotebookNode(nbformat.read(path, as_version=4))  # type: ignore[no-untyped-call]
     except (OSError, ValueError, AttributeError, nbformat.ValidationError) as error:
-        raise KitError(
-            f"{path} cannot be read as a notebook.", str(error), "Restore it from the repository."
-        ) from error
+        what = f"{path} cannot be read as a notebook."
+        raise KitError(what, str(error), "Restore it from the repository.") from error
 
 
 def write_notebook(notebook: NotebookNode, target: Path) -> None:

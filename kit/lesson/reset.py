@@ -5,6 +5,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterable
+from contextlib import suppress
 from fnmatch import fnmatch
 from itertools import count
 from pathlib import Path
@@ -67,19 +68,16 @@ def _originals(names: Iterable[str] | None) -> dict[Path, bytes]:
 
 def _git(*words: str) -> bytes:
     """What git says in the notebooks' folder; nothing where it is missing or does not know it."""
-    try:
-        done = subprocess.run(["git", *words], cwd=paths.NOTEBOOKS, capture_output=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return b""
-    return done.stdout
+    command = ["git", *words]
+    with suppress(OSError):
+        return subprocess.run(command, cwd=paths.NOTEBOOKS, capture_output=True).stdout
+    return b""
 
 
 def _weights(network: Path) -> bytes:
-    try:
-        with zipfile.ZipFile(network) as archive:
-            return archive.read("model.weights.h5")
-    except (OSError, KeyError, zipfile.BadZipFile):
-        return b""
+    with suppress(OSError, KeyError, zipfile.BadZipFile), zipfile.ZipFile(network) as archive:
+        return archive.read("model.weights.h5")
+    return b""
 
 
 def _keep(path: Path) -> Path:

@@ -51,16 +51,12 @@ def read_report() -> Report:
 
 
 def report_table(figures: Report) -> Table:
-    """The report as a table."""
-    rows = [
-        [
-            section if name == next(iter(values)) else "",
-            name.replace("_", " "),
-            in_words(value, ".2%" if name == "accuracy" else ""),
-        ]
-        for section, values in figures.items()
-        for name, value in values.items()
-    ]
+    """The report as a table; a section's name stands in its first row."""
+    rows = []
+    for section, values in figures.items():
+        for number, (name, value) in enumerate(values.items()):
+            words = in_words(value, ".2%" if name == "accuracy" else "")
+            rows.append(["" if number else section, name.replace("_", " "), words])
     return Table(
         ["", "figure", "value"], rows, [False, False, True], "What the notebooks arrived at"
     )

@@ -8,11 +8,8 @@ from kit.model import are_shares
 
 
 def images(pixels: ArrayLike, labels: ArrayLike | None = None, title: str = "") -> Picture:
-    """Digits in rows of up to ten, each with its label, a number or a word, above it.
-
-    `pixels` have the shape (n, 28, 28) or (28, 28), 0 = paper; any dtype, each shown in its own
-    range.
-    """
+    """Digits in rows of up to ten, each with its label, a number or a word, above it. `pixels` have
+    the shape (n, 28, 28) or (28, 28), 0 = paper; any dtype, each shown in its own range."""
     pictures = np.asarray(pixels)
     pictures = pictures.reshape(-1, *pictures.shape[-2:])
     count, across = len(pictures), min(10, len(pictures))

@@ -35,11 +35,8 @@ def history(history: Any, title: str = "Training") -> Picture:
 
 
 def comparison(rows: Rows, title: str = "What quantization saves and costs") -> Picture:
-    """Files beside the flash they must fit in, and the accuracy they keep.
-
-    `rows` have a model's name, bytes, accuracy and agreement (0 to 1; with the float model), and
-    fits (in flash or not).
-    """
+    """Files beside the flash they must fit in, and the accuracy they keep: `rows` have a model's
+    name, bytes, accuracy and agreement (0 to 1; with the float model), and fits (in flash)."""
     names = [str(row["name"]) for row in rows]
     alt = (
         f"File sizes of {', '.join(names)} as bars, with a line at the {FLASH_KB} KB of flash; "
@@ -64,10 +61,8 @@ def comparison(rows: Rows, title: str = "What quantization saves and costs") -> 
 
 def _draw_sizes(axes: Axes, names: list[str], rows: Rows) -> None:
     sizes = [row["bytes"] / KB for row in rows]
-    texts = [
-        f"{size:,.0f} KB" + ("" if row["fits"] else ", does not fit")
-        for size, row in zip(sizes, rows, strict=True)
-    ]
+    remarks = ["" if row["fits"] else ", does not fit" for row in rows]
+    texts = [f"{size:,.0f} KB{remark}" for size, remark in zip(sizes, remarks, strict=True)]
     draw_limit(axes, FLASH_KB, f"{FLASH_KB} KB of flash")
     draw_bars(axes, names, sizes, texts, [BLUE if row["fits"] else RED for row in rows])
     axes.set_xlim(0, 1.6 * max([FLASH_KB, *sizes]))
