@@ -14,6 +14,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from kit.lesson.artifacts import MAKERS, SOURCES
 from kit.lesson.execute import notebooks
 from kit.lesson.outputs import repeatable
 from kit.paths import ROOT
@@ -126,8 +127,9 @@ def size_problems(notebooks):
 
 
 def test_the_course_is_complete_and_in_order():
-    """Six notebooks with consecutive numbers: what kit.lesson.artifacts and the README name."""
+    """Six notebooks with consecutive numbers, which kit.lesson.artifacts and the README name."""
     assert [path.stem for path in NOTEBOOKS] == NAMES
+    assert list(dict.fromkeys(MAKERS.values())) == NAMES[1:5] and {*SOURCES} < {*NAMES}
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -17,14 +17,8 @@ from nbformat import NotebookNode
 
 from kit import paths
 from kit.errors import KitError
+from kit.lesson import outputs
 from kit.lesson.artifacts import CHAIN, MAKERS
-from kit.lesson.outputs import (
-    as_html,
-    keep_equal_pictures,
-    read_notebook,
-    repeatable,
-    write_notebook,
-)
 from kit.lesson.results import read_report
 from kit.progress import SWITCH, each
 
@@ -48,7 +42,7 @@ def run_notebooks(names: Iterable[str] | None = None, board: str | None = None) 
         _check_asks(board, chosen)
     copies = [build / "notebooks" / path.name for path in chosen]
     for path, copy in zip(chosen, copies, strict=True):
-        page = as_html(execute_notebook(path, board=board), path)
+        page = outputs.as_html(execute_notebook(path, board=board), path)
         with paths.replacing(copy.with_suffix(".html")) as file:
             file.write_text(page, encoding="utf-8", newline="\n")
     return {
@@ -65,10 +59,10 @@ def refresh_notebooks(names: Iterable[str] | None = None) -> list[Path]:
     a cell failed; that notebook is left as it was."""
     changed = []
     for path in notebooks(names):
-        before, committed = read_notebook(path), path.read_bytes()
+        before, committed = outputs.read_notebook(path), path.read_bytes()
         after = execute_notebook(path)
-        keep_equal_pictures(after, before)
-        write_notebook(after, path)
+        outputs.keep_equal_pictures(after, before)
+        outputs.write_notebook(after, path)
         changed += [path] if path.read_bytes() != committed else []
     return changed
 
@@ -90,7 +84,7 @@ def notebooks(names: Iterable[str] | None = None, gone: Iterable[Path] = ()) -> 
 
 def _check_asks(board: str, chosen: list[Path]) -> None:
     """A board that no notebook asks would be forgotten without a word."""
-    cells = (cell for path in chosen for cell in read_notebook(path).cells)
+    cells = (cell for path in chosen for cell in outputs.read_notebook(path).cells)
     if not any(cell.cell_type == "code" and BOARD_LINE.search(cell.source) for cell in cells):
         raise KitError(
             f"None of the notebooks asks a board; {board} would not be used.",
@@ -106,7 +100,7 @@ def execute_notebook(
     `run_notebooks`. A bar with a title shows how far it is. A copy is saved in `build()/notebooks`.
     Raises KitError: a cell failed, and the copy, with all outputs up to there, is called
     NAME.failed.ipynb; or the kernel does not answer."""
-    notebook, line = read_notebook(path), f"BOARD = {json.dumps(board, ensure_ascii=False)}"
+    notebook, line = outputs.read_notebook(path), f"BOARD = {json.dumps(board, ensure_ascii=False)}"
     code = [(i, cell) for i, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
     for _, cell in code:
         cell.update(outputs=[], execution_count=None)
@@ -122,7 +116,7 @@ def execute_notebook(
                 client.execute_cell(cell, index, execution_count=count)
             except (CellExecutionError, DeadKernelError) as error:
                 cell.execution_count = count
-                write_notebook(repeatable(notebook), failed)
+                outputs.write_notebook(outputs.repeatable(notebook), failed)
                 first, why = cell.source.splitlines()[0], str(error)
                 if isinstance(error, CellExecutionError):
                     why = f"{error.ename}: {error.evalue}"
@@ -132,7 +126,7 @@ def execute_notebook(
                     f"Look at {failed}: it holds all outputs up to there. Or run {path.name} in "
                     "JupyterLab.",
                 ) from error
-    write_notebook(repeatable(notebook), copy)
+    outputs.write_notebook(outputs.repeatable(notebook), copy)
     return notebook
 
 

@@ -55,10 +55,7 @@ def find_ink(picture: Pixels, polarity: Polarity = "auto") -> Pixels:
     auto = polarity == "auto"
     if polarity == "dark-on-light" or (auto and _is_dark_on_light(picture)):
         picture = 255 - picture
-    if auto:
-        ink = _without_paper(_shrink(picture))
-    else:
-        ink = _without_noise(picture.astype(np.float32) / 255)
+    ink = _without_paper(_shrink(picture)) if auto else _without_noise(picture / np.float32(255))
     if ink.max() * 255 < FAINT:
         raise KitError(
             "Nothing is drawn.",

@@ -172,14 +172,6 @@ def test_a_board_with_another_model_is_told_in_words(course, monkeypatch, url, f
     assert caught.value.next_step.startswith(advice)
 
 
-def test_every_artifact_names_a_notebook_of_the_course():
-    """The table follows the road; tests/test_notebooks.py holds the notebooks' names."""
-    assert list(dict.fromkeys(artifacts.MAKERS.values())) == [
-        "01-train", "02-quantize", "03-generate", "04-flash"
-    ]  # fmt: skip
-    assert {*artifacts.SOURCES} < {*artifacts.MAKERS.values()}
-
-
 def test_after_the_road_everything_is_fresh(road, monkeypatch):
     """Each notebook notes what it made its artifacts from."""
     monkeypatch.setenv("KIT_BUILD", str(road["build"]))

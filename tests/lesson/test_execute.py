@@ -155,23 +155,19 @@ with open({0!r}, 'w') as file: _ = file.write(str(os.getpid()))
 time.sleep(99)"""
 
 
-@pytest.fixture
-def asleep(course, tmp_path):
+@contextlib.contextmanager
+def asleep(course, source):
     """Runs `source`, which runs a notebook that sleeps: the process, and the id of the sleeper."""
-    flag = tmp_path / "asleep"
+    flag = course.parent / "asleep"
     write(course, "00-mill", SLEEP.format(str(flag)))
-    with contextlib.ExitStack() as stack:
-
-        def start(source):
-            setup = SETUP.replace("Path.cwd()", f"Path({str(course)!r})")
-            code = f"import sys; sys.argv = ['x']\n{setup}\n{source}"
-            process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
-            stack.enter_context(process)
-            stack.callback(process.kill)
+    setup = SETUP.replace("Path.cwd()", f"Path({str(course)!r})")
+    command = [sys.executable, "-c", f"import sys; sys.argv = ['x']\n{setup}\n{source}"]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        try:
             wait_until(lambda: flag.exists() and flag.read_text())
-            return process, int(flag.read_text())
-
-        yield start
+            yield process, int(flag.read_text())
+        finally:
+            process.kill()
 
 
 def wait_until(condition):
@@ -204,18 +200,18 @@ asyncio.new_event_loop().run_until_complete(cell())"""
     ],
     ids=["command", "notebook"],
 )
-def test_ctrl_c_stops_the_kernel(asleep, source):
+def test_ctrl_c_stops_the_kernel(course, source):
     """No kernel keeps training after the learner gave up, and nothing is half-written."""
-    process, sleeper = asleep(source)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=60) != 0
+    with asleep(course, source) as (process, sleeper):
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) != 0
     wait_until(lambda: not runs(sleeper))
     assert not list(paths.build_folder().glob("notebooks/*"))
 
 
 @pytest.mark.deep
-def test_a_kernel_ends_with_the_one_that_waits_for_it(asleep):
+def test_a_kernel_ends_with_the_one_that_waits_for_it(course):
     """JupyterLab kills a kernel that is to be restarted."""
-    process, sleeper = asleep(IN_A_KERNEL)
-    process.kill()
+    with asleep(course, IN_A_KERNEL) as (_, sleeper):
+        pass  # it is killed
     wait_until(lambda: not runs(sleeper))

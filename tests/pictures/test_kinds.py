@@ -72,10 +72,6 @@ def ruled(cover, rng, squared=False):
     return photo(np.maximum(cover, lines * rng.uniform(0.25, 0.8)), rng)
 
 
-def squared(cover, rng):
-    return ruled(cover, rng, squared=True)
-
-
 def hard_shadow(cover, rng):
     shadow = across(cover, rng) > rng.uniform(-0.25, 0.25)
     return photo(cover, rng, np.where(shadow, rng.uniform(0.4, 0.8), 1))
@@ -117,7 +113,7 @@ KINDS = {
     "frame": frame,
     "desk": desk,
     "ruled": ruled,
-    "squared": squared,
+    "squared": lambda cover, rng: ruled(cover, rng, squared=True),
     "hard shadow": hard_shadow,
     "soft shadow": soft_shadow,
     "speck": speck,
