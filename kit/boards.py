@@ -16,8 +16,8 @@ class Memory:
     start: int
     size: int
 
-    def __contains__(self, address: int) -> bool:
-        return self.start <= address < self.start + self.size
+    def __contains__(self, address: object) -> bool:
+        return address in range(self.start, self.start + self.size)
 
 
 @dataclass(frozen=True)

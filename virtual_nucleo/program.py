@@ -1,6 +1,6 @@
 """A program for a Cortex-M, read once from its ELF file: its image, symbols and source lines."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
@@ -92,6 +92,17 @@ class Program:
             image = image.ljust(at + size, b"\xff")
             image[at : at + size] = data
         return bytes(image)
+
+    def check_vectors(
+        self, image: bytes, chip: str, flash: Container[int], rams: Iterable[Container[int]]
+    ) -> None:
+        """Raise VirtualError unless the image of a chip's flash begins with a vector table: a stack
+        pointer in RAM and a Thumb address in flash (PM0214 section 2.3.4)."""
+        stack, reset = (int.from_bytes(image[at : at + 4], "little") for at in (0, 4))
+        if not (any(stack - 1 in ram for ram in rams) and reset in flash and reset & 1):
+            words = f"{stack:#010x} (initial stack pointer) and {reset:#010x} (reset)"
+            table = f"vector table of the {chip} at the start of the flash"
+            raise self.refused(f"It has no {table}: the first words are {words}.")
 
     def _sections(self) -> Iterator[Section]:
         segments = [segment.header for segment in self._elf.iter_segments("PT_LOAD")]

@@ -54,16 +54,11 @@ def program(board: str, elf: str | Path) -> int:
 
 def flash_image(program: Program, mcu: Mcu) -> bytes:
     """What a program puts into the flash of a chip, from its first address on. Raises VirtualError
-    when it does not fit, or does not begin with a vector table: a stack pointer in RAM and a Thumb
-    address in flash (PM0214 section 2.3.4)."""
+    when it does not fit, or does not begin with a vector table."""
     image, chip = program.image(FLASH_START), mcu.name.upper()
     if len(image) > mcu.flash_bytes:
         sizes = f"{len(image):,} bytes, and the {chip} has {mcu.flash_bytes:,} bytes of flash"
         raise program.refused(f"It does not fit: it takes {sizes}.")
-    stack, reset = (int.from_bytes(image[at : at + 4], "little") for at in (0, 4))
-    in_ram = RAM_START < stack <= RAM_START + mcu.ram_bytes
-    if not (in_ram and reset & 1 and 0 <= reset - FLASH_START < mcu.flash_bytes):
-        words = f"{stack:#010x} (initial stack pointer) and {reset:#010x} (reset)"
-        table = f"vector table of the {chip} at the start of the flash"
-        raise program.refused(f"It has no {table}: the first words are {words}.")
+    flash, ram = range(FLASH_START, FLASH_START + mcu.flash_bytes), mcu.ram_bytes
+    program.check_vectors(image, chip, flash, [range(RAM_START, RAM_START + ram)])
     return image

@@ -64,10 +64,11 @@ class Program:
             self._elf = Elf(path)
             name = self._elf.chip(MCUS)
             self.mcu = find_mcu(name) if name else DEFAULT
-            self.flash_image = self._elf.image(self.mcu.flash[0].start)
+            flash, chip = self.mcu.flash[0], self.mcu.name.upper()
+            self.flash_image = self._elf.image(flash.start)
+            self._elf.check_vectors(self.flash_image, chip, flash, self.mcu.ram)
         except VirtualError as error:
             raise KitError(error.what, error.why, REBUILD) from error
-        self._check_vectors()
         self.build_id = self._elf.text("build_id")
         self.memory = MemoryUse(tuple(self._regions()))
         names = {symbol.name for symbol in self._elf.symbols}
@@ -101,19 +102,6 @@ class Program:
 
     def _memory_at(self, address: int) -> Memory | None:
         return next((m for m in (*self.mcu.flash, *self.mcu.ram) if address in m), None)
-
-    def _check_vectors(self) -> None:
-        """The first words must be a stack pointer in RAM and a Thumb address in flash (PM0214)."""
-        flash, rams = self.mcu.flash[0], self.mcu.ram
-        stack, reset = (int.from_bytes(self.flash_image[at : at + 4], "little") for at in (0, 4))
-        if not (any(stack - 1 in ram for ram in rams) and reset in flash and reset & 1):
-            raise KitError(
-                f"{self.path} has no vector table of the {self.mcu.name.upper()} at the start of "
-                "the flash.",
-                f"The first words are {stack:#010x} (initial stack pointer) and {reset:#010x} "
-                "(reset).",
-                REBUILD,
-            )
 
     def _regions(self) -> Iterator[Region]:
         """Each section that takes memory, and where its initial values are kept, if elsewhere."""
