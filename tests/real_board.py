@@ -36,32 +36,26 @@ def line(monkeypatch):
     """A virtual board behind a network port: `line(elf)` programs it and gives its URL, which is
     taken for that of a board on an ST-LINK."""
     monkeypatch.delitem(WAYS, "socket")
-    server = socket.create_server(("127.0.0.1", 0))
-
-    def talk(connection, port):
-        connection.settimeout(0.01)
-        while True:
-            with suppress(TimeoutError):
-                data = connection.recv(4096)
-                if not data:
-                    return
-                port.write(data)
-            connection.sendall(port.read(4096))
+    url = "virtual://behind-a-line"
 
     def run():
         with suppress(OSError):  # the server is closed at the end
             while True:
                 connection, _ = server.accept()
-                url = "virtual://behind-a-line"
-                with connection, serial.serial_for_url(url, timeout=0.05) as port:
-                    port.baudrate = 115200
-                    talk(connection, port)
+                connection.settimeout(0.01)
+                with connection, serial.serial_for_url(url, 115200, timeout=0.05) as port:
+                    data = None
+                    while data != b"":
+                        with suppress(TimeoutError):
+                            data = connection.recv(4096)
+                            port.write(data)
+                        connection.sendall(port.read(4096))
 
     def start(elf):
         if elf:
-            flash("virtual://behind-a-line", elf)
+            flash(url, elf)
         threading.Thread(target=run, daemon=True).start()
         return f"socket://127.0.0.1:{server.getsockname()[1]}"
 
-    yield start
-    server.close()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield start
