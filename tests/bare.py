@@ -31,21 +31,18 @@ FLAGS = ["-mcpu=cortex_m4+vfp4d16sp", "-O2", "-g", "-ffreestanding", "-nostdlib"
 def compiler(tmp_path_factory):
     """Compiles a test program: `compiler("echo", "BAUD=9600")` is the path of its ELF."""
     folder = tmp_path_factory.mktemp("virtual_firmware")
-    script = folder / "link.ld"
-    script.write_text(LINKER_SCRIPT)
+    (folder / "link.ld").write_text(LINKER_SCRIPT)
+    link = [f"-Wl,-T,{folder / 'link.ld'}", "-Wl,-e,Reset_Handler"]
+    caches = dict.fromkeys(("ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR"), str(folder / "zig"))
+
+    def compile_program(name, *defines):
+        elf = folder / f"{'_'.join((name, *defines)).replace('=', '')}.elf"
+        if not elf.exists():
+            words = [*FLAGS, *(f"-D{define}" for define in defines), *link, SOURCES / f"{name}.c"]
+            subprocess.run([*ZIG, *words, "-o", elf], env=os.environ | caches, check=True)
+        return elf
+
     with pytest.MonkeyPatch.context() as patch:
-        for cache in ("ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR"):
-            patch.setenv(cache, str(folder / "zig"))
-
-        def compile_program(name, *defines):
-            elf = folder / f"{'_'.join((name, *defines)).replace('=', '')}.elf"
-            if not elf.exists():
-                options = [f"-D{define}" for define in defines]
-                link = [f"-Wl,-T,{script}", "-Wl,-e,Reset_Handler"]
-                source = str(SOURCES / f"{name}.c")
-                subprocess.run([*ZIG, *FLAGS, *options, *link, source, "-o", str(elf)], check=True)
-            return elf
-
         patch.setattr(store, "home", lambda: Path(os.environ["KIT_BUILD"]) / "virtual")
         native()  # in the tests' own folder, once
         yield compile_program

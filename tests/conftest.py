@@ -11,7 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "test"
 SAID = BUILD / "notebooks.txt"
-SANITIZE = str(ROOT / "tests" / "sanitize.cfg")
+NBVAL = ["-p", "no:cacheprovider", "--nbval", "--nbval-current-env", "--nbval-sanitize-with"]
+NBVAL += [str(ROOT / "tests" / "sanitize.cfg")]
 CHOOSING = ("keyword", "markexpr", "lf", "failedfirst", "usepdb", "collectonly")
 """Options of pytest for which notebooks stay in the one process."""
 
@@ -55,11 +56,10 @@ class Road:
     stay in this process.
     """
 
-    def __init__(self) -> None:
-        self.process: subprocess.Popen[str] | None = None
-        self.printed: tuple[str, str] | None = None
-        self.apart: list[str] = []
-        self.notebooks: subprocess.Popen[bytes] | None = None
+    process: "subprocess.Popen[str] | None" = None
+    printed: tuple[str, str] | None = None
+    apart: Sequence[str] = ()
+    notebooks: "subprocess.Popen[bytes] | None" = None
 
     def pytest_collection_modifyitems(
         self, config: pytest.Config, items: list[pytest.Item]
@@ -76,9 +76,10 @@ class Road:
         items.sort(key=_needs_road)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        needed = any(map(_needs_road, session.items))
-        if needed and not session.config.option.collectonly:
-            self.process = self._start()
+        if any(map(_needs_road, session.items)) and not session.config.option.collectonly:
+            _remove_artifacts(BUILD)
+            command, pipe = [sys.executable, "-m", "kit", "run", "--json"], subprocess.PIPE
+            self.process = subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
@@ -122,13 +123,6 @@ class Road:
                 process.send_signal(signal.SIGINT if os.name == "posix" else signal.SIGTERM)
                 process.wait()
 
-    @staticmethod
-    def _start() -> "subprocess.Popen[str]":
-        _remove_artifacts(BUILD)
-        pipe = subprocess.PIPE
-        command = [sys.executable, "-m", "kit", "run", "--json"]
-        return subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True)
-
     def _start_notebooks(self) -> "subprocess.Popen[bytes] | None":
         """In a build folder of their own: they make everything anew, in order."""
         if self.apart and self.notebooks is None:
@@ -137,12 +131,14 @@ class Road:
             build = BUILD.with_name("test-notebooks")
             share_caches(build)
             _remove_artifacts(build)
-            nbval = ["--nbval", "--nbval-current-env", "--nbval-sanitize-with", SANITIZE]
-            command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *nbval]
             self.notebooks = subprocess.Popen(
-                [*command, *self.apart], cwd=ROOT, env=os.environ | {"KIT_BUILD": str(build)},
-                stdin=subprocess.DEVNULL, stdout=SAID.open("wb"), stderr=subprocess.STDOUT,
-            )  # fmt: skip
+                [sys.executable, "-m", "pytest", *NBVAL, *self.apart],
+                cwd=ROOT,
+                env=os.environ | {"KIT_BUILD": str(build)},
+                stdin=subprocess.DEVNULL,
+                stdout=SAID.open("wb"),
+                stderr=subprocess.STDOUT,
+            )
         return self.notebooks
 
 

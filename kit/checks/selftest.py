@@ -24,6 +24,7 @@ from kit.boards import find_mcu
 from kit.checks.doctor import project
 from kit.checks.validate import compare, mnist_inputs, random_inputs
 from kit.compile import HostNetwork
+from kit.compile.firmware import PIXELS
 from kit.compile.program import Program
 from kit.digits import load_mnist
 from kit.errors import KitError
@@ -38,7 +39,7 @@ NOTED = ("overruns", "line_errors", "damaged_frames")  # what a chip counts
 OPEN = "portable"  # the engine whose layers and rounding are LiteRT's
 VECTORS = 10  # random ones, and as many images
 IMAGES = 1_000
-DIGITS = 0.99  # of the images must be read alike by an engine that rounds otherwise than LiteRT
+ALIKE = 0.99  # of the images must be read alike by an engine that rounds otherwise than LiteRT
 UNKNOWN = "none: what a pixel is to the network is not known (kit generate --input-range)"
 
 
@@ -204,8 +205,7 @@ def _golden_vectors(board: Board) -> Iterator[Line]:
     """
     model, is_open = _model(board), board.described.engine == OPEN
     network = HostNetwork(generate_network(model, build_folder() / "selftest"))
-    takes_images = board.described.input.elements == load_mnist()[1][0][0].size
-    more = mnist_inputs if takes_images else random_inputs
+    more = mnist_inputs if board.described.input.elements == PIXELS else random_inputs
     inputs = np.concatenate([random_inputs(model, VECTORS), more(model, VECTORS)])
     here = [network.layers(one) for one in inputs]
     for number, layer in enumerate(network.network.layers if is_open else ()):
@@ -213,8 +213,8 @@ def _golden_vectors(board: Board) -> Iterator[Line]:
         wanted = np.stack([found[number].reshape(-1) for found in here])
         name = f"{layer.name}, {layer.operator}"
         yield _agreement(f"layer {number}", name, rows, wanted, "the C here", True)
-    yield _agreement("output", "the same inputs", board.run(inputs), Reference(model).run(inputs),
-                     "LiteRT", is_open)  # fmt: skip
+    wanted = Reference(model).run(inputs)
+    yield _agreement("output", "the same inputs", board.run(inputs), wanted, "LiteRT", is_open)
 
 
 def _agreement(
@@ -226,14 +226,14 @@ def _agreement(
     if exact:
         return Line(what, text, found.mismatches == 0)
     text += f", by at most {found.largest:.3g}; {found.same_digit:,} with the same digit"
-    return Line(what, text, found.same_digit >= DIGITS * found.rows)
+    return Line(what, text, found.same_digit >= ALIKE * found.rows)
 
 
 def _test_images(progress: Any, board: Board) -> Iterator[Line]:
     """Images of MNIST, prepared on the chip. A network that takes others was asked enough."""
     images, labels = (part[:IMAGES] for part in load_mnist()[1])
     hello = board.described
-    if hello.input.elements != images[0].size:
+    if hello.input.elements != PIXELS:
         yield Line("test images", f"none: the network takes {hello.input.elements:,} values", True)
     elif hello.input_range is None:
         yield Line("test images", UNKNOWN, True)
@@ -250,9 +250,9 @@ def _cycles(board: Board) -> Iterator[Line]:
     if board.described.input_range is None:
         yield Line("inference time", UNKNOWN, True)
         return
-    image = load_mnist()[1][0][0]
-    elements = board.described.input.elements
-    profile = board.profile(image if elements == image.size else np.zeros(elements, np.uint8))
+    count = board.described.input.elements
+    image = load_mnist()[1][0][0] if count == PIXELS else np.zeros(count, np.uint8)
+    profile = board.profile(image)
     unit = "estimated cycles" if profile.estimated else "cycles"
     for number, layer in enumerate(profile.layers):
         text = f"{layer.name}: {layer.cycles:,} {unit} for {layer.macs:,} MACs"
