@@ -17,8 +17,6 @@ from stand_in.releases import RELEASES
 
 API = Path(__file__).parent / "api"
 CORTEX_M4 = ("-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard")
-SOFT_FLOAT = ("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=soft")
-CORTEX_M33 = ("-mcpu=cortex-m33", "-mthumb", "-mfpu=fpv5-sp-d16", "-mfloat-abi=hard")
 OPTIONS = ("-std=gnu11", "-O2", "-ffp-contract=off", "-ffunction-sections", "-fdata-sections")
 
 
@@ -45,19 +43,17 @@ def equip(root: Path, name: str) -> None:
 
 
 @cache
-def library(needs_crc: bool, core: tuple[str, ...] = CORTEX_M4) -> bytes:
-    """The runtime library, compiled for a core; up to 8.x it needs the clock of the CRC unit."""
+def library(needs_crc: bool) -> bytes:
+    """The runtime library, compiled; up to 8.x it needs the clock of the CRC unit."""
     gcc = find_gcc()
     assert gcc is not None
-    sources = [*API.glob("*.c"), *(FIRMWARE / "nn").glob("*.c")]
-    if core is CORTEX_M33:  # whose instructions the kernels do not use; any code will do
-        sources = [source for source in sources if "cortex_m4" not in source.name]
+    sources = sorted([*API.glob("*.c"), *(FIRMWARE / "nn").glob("*.c")])
     with tempfile.TemporaryDirectory() as place:
         (Path(place) / "engine_config.h").write_text("/* no sizes are known yet */\n")
         includes = [f"-I{folder}" for folder in (place, FIRMWARE / "engine", FIRMWARE / "nn", API)]
         defined = ["-DCRC_NEEDED"] if needs_crc else []
-        command = [gcc, *core, *OPTIONS, "-Wall", "-Wextra", "-Werror", *includes, *defined, "-c"]
-        subprocess.run([*command, *sorted(sources)], cwd=place, check=True)
+        options = [*CORTEX_M4, *OPTIONS, "-Wall", "-Wextra", "-Werror", *includes, *defined]
+        subprocess.run([gcc, *options, "-c", *sources], cwd=place, check=True)
         made = Path(place) / "runtime.a"
         archiver = gcc.with_name(gcc.name.replace("gcc", "ar"))
         subprocess.run([archiver, "crs", made, *sorted(Path(place).glob("*.o"))], check=True)

@@ -1,6 +1,5 @@
-"""The C that the tool wrote: which network, which API, whole, and one that the firmware can use. In
-a zip a network may have another name than "network", which is then part of the names of its files,
-macros and functions."""
+"""The C that the tool wrote: which API, whole, and one that the firmware can use. In a zip its name
+may be another than "network", and is then in the names of its files, macros and functions."""
 
 import math
 import re

@@ -40,10 +40,9 @@ _ROW = re.compile(rf"^\s*\d+\s+(\S+)\s+\d+\s+(\S+)\s+({COUNT})\s+({COUNT})\s+I:"
 class Figures:
     """A network as the tool describes it. Sizes in bytes; None: it does not say.
 
-    `kernel_flash_bytes` and `kernel_ram_bytes` are the runtime's own code and data, which the tool
-    knows only where it finds arm-none-eabi-gcc; `library` is the file it measured them with. The
-    compiler's own library, which the JSON gives once more as "toolchain", is within them.
-    `model_hash` is "0x" and 32 hexadecimal digits: from Core 9.0 on the MD5 of the model file.
+    `kernel_flash_bytes` and `kernel_ram_bytes` are the runtime's own code and data, with that of
+    the compiler's library, which the tool knows only where it finds arm-none-eabi-gcc; `library` is
+    the file it measured. `model_hash` is "0x" and, from Core 9.0 on, the MD5 of the model file.
     """
 
     macs: int
@@ -145,9 +144,6 @@ def _words(told: Any) -> str:
     if isinstance(told, tuple):
         return ", ".join(f"{layer.name} {layer.macs:,}" for layer in told)
     return str(told)
-
-
-# ---- The two files ----
 
 
 def read_description(path: Path) -> dict[str, Any]:

@@ -1,9 +1,5 @@
-"""Finding ST's tool: a place that is named, then PATH, then where its installers put it.
-
-The order, and within a place the newest version first: the setting given, the variables that ST's
-documents and users name (VARIABLES), PATH, the folders of ST Edge AI Core's installer (HOMES) and
-the packs of STM32CubeMX (PACKS), in its standard repository and the one that was chosen in it.
-"""
+"""Finding ST's tool: at the setting given, or by the variables that ST and users name (VARIABLES),
+on PATH, where its installer (HOMES) and STM32CubeMX (PACKS) put it, in this order, newest first."""
 
 import os
 import platform

@@ -54,8 +54,7 @@ class Settings:
 class StJob:
     """A model in a work folder of its own, under a plain name, and the tool that works on it, with
     the options of its version and what they can be set to, where it says that. Commands write into
-    `output` and a workspace beside it; `printed` is all that the last one printed.
-    """
+    `output` and a workspace beside it; `printed` is all that the last one printed."""
 
     tool: StTool
     version: Version

@@ -50,13 +50,11 @@ def validate_by_tool(
     board: str | None = None,
     settings: Settings | None = None,
 ) -> Validated:
-    """Run ST's validation of a .tflite, .keras or .h5 file.
-
-    `inputs` has shape (n, ...), in the dtype of the model's input, or is a number: so many random
-    ones of the tool's own. `mode` "host" compiles the C for this computer, "target" talks to a
-    `board` (a serial port; None lets the tool search) that runs ST's validation program. Raises
-    KitError: the mode cannot work here, no tool, a failure of it, or results that cannot be read.
-    """
+    """Run ST's validation of a .tflite, .keras or .h5 file. `inputs` has shape (n, ...), in the
+    dtype of the model's input, or is a number: so many random ones of the tool's own. `mode` "host"
+    compiles the C for this computer, "target" talks to a `board` (a serial port; None lets the tool
+    search) that runs ST's validation program. Raises KitError: the mode cannot work here, no tool,
+    a failure of it, or results that cannot be read."""
     check_mode(mode, board)
     with open_job(Path(path), settings or Settings()) as job:
         rows, more = inputs if isinstance(inputs, int) else len(inputs), []
