@@ -1,6 +1,6 @@
-"""The stand-in's program: `__main__.py BEHAVIOR.json ARGUMENTS...`, started by its launcher.
+"""The stand-in's program: `__main__.py RELEASE ARGUMENTS...`, started by its launcher.
 
-BEHAVIOR.json names the release and, for tests of failures, what goes wrong:
+For tests of failures, the variable STAND_IN says as JSON what goes wrong:
     fail: the line to end with, and `code`, the exit code then (default 1)
     hang: start a child that sleeps, sleep too, and write the child's number into this file
     write: "cut" (one ends in the middle), "nothing"
@@ -14,6 +14,7 @@ BEHAVIOR.json names the release and, for tests of failures, what goes wrong:
 
 import argparse
 import json
+import os
 import re
 import subprocess
 import sys
@@ -26,9 +27,8 @@ sys.path[:0] = [str(Path(__file__).parent.parent), str(Path(__file__).parent.par
 from stand_in.releases import OBJECTIVES, RELEASES, SERIES, VERBS, Release  # noqa: E402
 
 
-def main(behavior: dict[str, Any], words: list[str]) -> None:
+def main(release: Release, behavior: dict[str, Any], words: list[str]) -> None:
     """Do what the release would do."""
-    release = RELEASES[behavior["release"]]
     if "--quiet" not in words:  # what hangs a script: it waits for a line or the end
         print("Do you accept that anonymous usage statistics are collected? [y/N] ", flush=True)
         sys.stdin.readline()
@@ -127,4 +127,4 @@ def perform(
 
 
 if __name__ == "__main__":
-    main(json.loads(Path(sys.argv[1]).read_text()), sys.argv[2:])
+    main(RELEASES[sys.argv[1]], json.loads(os.environ.get("STAND_IN", "{}")), sys.argv[2:])

@@ -80,17 +80,12 @@ def _st_ai(release: Release, network: Network) -> dict[str, str]:
     p = "STAI_NETWORK"
     macros = f"""\
 {p}_ORIGIN_MODEL_SIGNATURE "0x{network.md5}"
-{p}_MODEL_NAME "network"
 {p}_CONTEXT_ALIGNMENT 8
 {p}_CONTEXT_SIZE 64
-{p}_NODES_NUM ({len(network.nodes)})
-{p}_MACC_NUM ({network.macc})
 {_st_ai_port(f"{p}_IN", network.model.input)}
 {_st_ai_port(f"{p}_OUT", network.model.output)}
 {p}_ACTIVATIONS_NUM (1)
-{p}_ACTIVATIONS_SIZE ({network.activations})
 {p}_ACTIVATIONS_SIZE_BYTES ({network.activations})
-{p}_ACTIVATION_1_SIZE_BYTES ({network.activations})
 {p}_WEIGHTS_SIZE_BYTES ({network.weights})"""
     words = "STAI_API_DECLARE_BEGIN\nSTAI_API_DECLARE_END\n"
     files = {"network.h": _header(f"{p}_H", "stai.h", macros, words)}
@@ -104,9 +99,7 @@ def _st_ai_port(p: str, tensor: Tensor) -> str:
     linear = f"{p}_1_SCALE ({tensor.scale!r}f)\n{p}_1_ZERO_POINT ({tensor.zero_point})"
     return f"""\
 {p}_NUM (1)
-{p}_1_NAME (NULL)
 {p}_1_FORMAT (STAI_FORMAT_{FORMATS[tensor.dtype]})
-{p}_1_SHAPE {{{",".join(map(str, tensor.shape))}}}
 {p}_1_SIZE {size}
 {p}_1_SIZE_BYTES ({tensor.bytes})
 {linear if tensor.scale else ""}""".rstrip()
@@ -116,11 +109,8 @@ def _legacy(release: Release, network: Network) -> dict[str, str]:
     parts = zip(("MAJOR", "MINOR", "MICRO"), release.config.split("."), strict=True)
     version = "\n".join(f"AI_TOOLS_VERSION_{part} {number}" for part, number in parts)
     macros = f"""\
-AI_NETWORK_MODEL_NAME "network"
-AI_NETWORK_ACTIVATIONS_ALIGNMENT (4)
 {_legacy_port("AI_NETWORK_IN", network.model.input)}
-{_legacy_port("AI_NETWORK_OUT", network.model.output)}
-AI_NETWORK_N_NODES ({len(network.nodes)})"""
+{_legacy_port("AI_NETWORK_OUT", network.model.output)}"""
     if release.name.startswith("7."):
         macros = re.sub(r"\w+_FORMAT .*\n", "", macros)
     params = f"""\

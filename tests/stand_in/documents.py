@@ -25,7 +25,6 @@ Parameters            : {arguments}
 Exec/report summary ({verb})
 {RULE}
 type               :   tflite
-c_name             :   network
 model_name         :   {network.model.path.stem}
 model_hash         :   0x{network.md5 if release.is_core else network.md5[::-1]}
 params #           :   {weights:,} items

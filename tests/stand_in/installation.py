@@ -1,6 +1,5 @@
 """Makes an installation of the stand-in: the folders of ST's installer, with our files in them."""
 
-import json
 import os
 import platform
 import subprocess
@@ -8,13 +7,11 @@ import sys
 import tempfile
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from kit.compile.toolchain import environment, zig
 from stand_in.releases import RELEASES
 
 PROGRAM = Path(__file__).parent / "__main__.py"
-BEHAVIOR = "stand_in.json"
 PLATFORMS = {"Windows": "windows", "Darwin": "mac", "Linux": "linux"}
 INC = Path("Middlewares/ST/AI/Inc")
 LIB = Path("Middlewares/ST/AI/Lib/GCC/ARMCortexM4")
@@ -27,7 +24,6 @@ def install(root: Path, name: str) -> None:
     folder = root / "Utilities" / PLATFORMS.get(platform.system(), "linux")
     for made in (folder, root / INC, root / LIB):
         made.mkdir(parents=True)
-    behave(root, release=name)
     # The main headers of both APIs, with the versions that ST's carry.
     numbers = zip(("MAJOR", "MINOR", "MICRO"), release.config.split("."), strict=True)
     lines = "".join(f"#define STAI_TOOLS_VERSION_{part} ({number})\n" for part, number in numbers)
@@ -37,20 +33,15 @@ def install(root: Path, name: str) -> None:
     # The right library, and beside it the one that must not be taken.
     for library in (release.library, release.library.replace("_GCC", "_GCC_PIC")):
         (root / LIB / library).write_bytes(archive(compiled("cortex_m4", "eabihf")))
-    _launcher(folder / release.program, root / BEHAVIOR)
+    _launcher(folder / release.program, name)
 
 
-def behave(root: Path, **behavior: Any) -> None:
-    """Say what an installation does, `release` among it; see __main__.py."""
-    (root / BEHAVIOR).write_text(json.dumps(behavior))
-
-
-def _launcher(path: Path, behavior: Path) -> None:
+def _launcher(path: Path, name: str) -> None:
     if os.name == "nt":
-        line = f'@"{sys.executable}" "{PROGRAM}" "{behavior}" %*\n'
+        line = f'@"{sys.executable}" "{PROGRAM}" "{name}" %*\n'
         path.with_suffix(".cmd").write_text(line, encoding="mbcs")
     else:
-        path.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{PROGRAM}" "{behavior}" "$@"\n')
+        path.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{PROGRAM}" "{name}" "$@"\n')
         path.chmod(0o755)
 
 

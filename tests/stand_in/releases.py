@@ -1,4 +1,4 @@
-"""The versions that the stand-in can be, and what each documents."""
+"""The versions that the stand-in can be, and some of the options that each documents."""
 
 from dataclasses import dataclass, field
 
@@ -6,24 +6,16 @@ VERBS = ("analyze", "generate", "validate", "supported-ops")
 SERIES = ("stm32f3", "stm32f4", "stm32g4", "stm32l4", "stm32wb")  # those with a Cortex-M4
 OBJECTIVES = "time|ram|balanced"  # which the help explains further down, not in its first lines
 COMMON = {
-    "--model": "FILE", "--type": "keras|onnx|tflite", "--name": "STR",
-    "--compression": "none|lossless|low|medium|high",
-    "--allocate-inputs": "", "--allocate-outputs": "", "--workspace": "DIR", "--output": "DIR",
-    "--split-weights": "", "--no-report": "", "--no-workspace": "", "--verbosity": "0|1|2|3",
-    "--quiet": "",
+    "--model": "FILE", "--type": "keras|onnx|tflite", "--name": "STR", "--output": "DIR",
+    "--workspace": "DIR", "--compression": "none|lossless|low|medium|high",
+    "--allocate-inputs": "", "--allocate-outputs": "", "--verbosity": "0|1|2|3", "--quiet": "",
 }  # fmt: skip
-GENERATE = {"--binary": "", "--dll": "", "--address": "ADDR", "--lib": "DIR"}
-VALIDATE = {
-    "--batch-size": "INT", "--desc": "DESC", "--valinput": "FILE", "--valoutput": "FILE",
-    "--classifier": "", "--seed": "SEED", "--full": "",
-}  # fmt: skip
+GENERATE = {"--binary": "", "--lib": "DIR"}
+VALIDATE = {"--batch-size": "INT", "--desc": "DESC", "--valinput": "FILE", "--full": ""}
 OLD_MODES = {"--mode": "x86|stm32"}
 MODES = {"--mode": "host|target|host-io-only|target-io-only", "--val-json": "FILE"}
 SINCE_8 = {"--optimization": "OBJ", "--series": "SERIES"}
-CORE = {
-    "--target": "TARGET", "--device": "DEVICE", "--optimization": "OBJ",
-    "--input-data-type": "float32|int8|uint8", "--output-data-type": "float32|int8|uint8",
-}  # fmt: skip
+CORE = {"--target": "TARGET", "--device": "DEVICE", "--optimization": "OBJ"}
 CORE_2 = CORE | {
     "--c-api": "st-ai|legacy", "--no-inputs-allocation": "", "--no-outputs-allocation": "",
 }  # fmt: skip

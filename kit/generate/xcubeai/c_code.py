@@ -18,9 +18,7 @@ ENDINGS = {  # of generated files, after the network's name
     "st-ai": [".c", ".h", "_data.c", "_data.h"],
     "legacy": [".c", ".h", "_data.c", "_data.h", "_config.h", "_data_params.c", "_data_params.h"],
 }
-PARTS = (".h", "_config.h", "_data.h", "_data_params.h")  # those headers that are read
 _DEFINE = r"^[ \t]*#[ \t]*define[ \t]+"
-_SPLICED = re.compile(r"\\\r?\n")
 _NO_CODE = re.compile(r"//[^\n]*|/\*.*?\*/|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'", re.DOTALL)
 
 
@@ -103,8 +101,8 @@ def read_code(
             f"{'; '.join(told)}.",
             "Generate (or download) it again, on a disk with space, and keep its files together.",
         )
-    text = "\n".join(sources.get(name + end, "") for end in PARTS)
-    return Code(version, header.parent, api, name, text)
+    headers_text = "\n".join(text for source, text in sources.items() if source.endswith(".h"))
+    return Code(version, header.parent, api, name, headers_text)
 
 
 def open_end(text: str) -> str:
@@ -112,7 +110,7 @@ def open_end(text: str) -> str:
 
     Of an #if with an #else the first branch counts: each of them alone is balanced in whole C.
     """
-    code = _NO_CODE.sub(" ", _SPLICED.sub("", text))
+    code = _NO_CODE.sub(" ", re.sub(r"\\\r?\n", "", text))
     if "/*" in code or '"' in code:
         return f"a {'comment' if '/*' in code else 'string'} is not closed"
     lines: list[str] = []

@@ -27,9 +27,10 @@ APART = "The tool's description of the network contradicts"
 COUNT = r"(?:\d{1,3}(?:,\d{3})+|\d+)"
 TYPE = r"(?:ai_)?(?:(?:u?int|[usi])(?:8|16|32)|f(?:loat)?(?:16|32)|float)"
 _FORMAT = re.compile(r"(?:^|_)(float|f|u?int|[usi])(8|16|32|64)?$", re.I)
-_SHAPE = re.compile(  # int8(1x14), 14 Bytes; older: ai_i8, …, (1, 1, 14)
-    rf"\b(?P<type>{TYPE})(?:\((?P<shape>[\dx]+)\)|\b.*\((?P<older>[\d, ]+)\))", re.I
-)
+_SHAPES = [  # int8(1x14), 14 Bytes; older: ai_i8, …, (1, 1, 14)
+    re.compile(rf"\b({TYPE})\(([\dx]+)\)", re.I),
+    re.compile(rf"\b({TYPE})\b.*\(([\d, ]+)\)", re.I),
+]
 _LINEAR = re.compile(  # QLinear(0.19,-8,int8); older: scale=0.19, zero=-8
     r"(?:QLinear\(|\bs(?:cale)?=)([-+.\de]+)(?:,|.*?\bz(?:p|ero(?:_point)?)=)(-?\d+)"
 )
@@ -293,13 +294,12 @@ def _outside(sizes: str) -> int:
 
 
 def _report_port(way: str, count: str | None, text: str) -> TensorInfo:
-    found = _SHAPE.search(text)
+    found = _SHAPES[0].search(text) or _SHAPES[1].search(text)
     if not found:
         raise ValueError(f"{text!r} does not describe a tensor in a known way")
     linear = _LINEAR.search(text)
-    shape = tuple(map(int, re.findall(r"\d+", found["shape"] or found["older"])))
     told = (float(linear[1]), int(linear[2])) if linear else (0.0, 0)
-    tensor = _tensor(shape, found["type"], told)
+    tensor = _tensor(tuple(map(int, re.findall(r"\d+", found[2]))), found[1], told)
     check_port(way, [tensor.dtype] * int(count or 1))
     return tensor
 

@@ -1,5 +1,6 @@
 """Models, and installations of the stand-in for ST's tool, as the tests of xcubeai have them."""
 
+import json
 from functools import cache
 
 import pytest
@@ -61,18 +62,14 @@ def roots(tmp_path_factory):
 
 
 @pytest.fixture
-def installed(roots):
-    """`installed(name, **behavior)` gives an installation; it behaves well again afterwards."""
-    used = []
+def installed(roots, monkeypatch):
+    """`installed(name, **behavior)` gives an installation, whose tool behaves so (__main__.py)."""
 
     def install(name, **behavior):
-        used.append((roots(name), name))
-        installation.behave(roots(name), release=name, **behavior)
+        monkeypatch.setenv("STAND_IN", json.dumps(behavior))
         return roots(name)
 
-    yield install
-    for root, name in used:
-        installation.behave(root, release=name)
+    return install
 
 
 @pytest.fixture

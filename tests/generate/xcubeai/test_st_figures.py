@@ -90,7 +90,7 @@ WRONG = [
     ("Core 4.0", {"report": [["v4.0.1", "v3.0.0"]]}, "Version: ST Edge AI Core 3.0.0"),
     ("8.1", {"report": [["ai_i8", "ai_i16"]]}, "input is int16"),
     ("8.1", {"report": [["v8.1.0", "v6.0.0"], ["C-Layers (3)", "C-Layers (4)"]]}, "too old"),
-    ("8.1", {"report": [["v8.1.0", "v7.0.0"]]}, "too old"),
+    ("8.1", {"report": [["v8.1.0", "v7.0.0"], ["macc   ", "mucc   "]]}, "too old"),
     ("8.1", {"report": [["macc               :", "mocc               :"]]}, "lacks: macs"),
     ("8.1", {"report": [["C-Layers (3)", "C-Layers (4)"]]}, "3 rows, not 4"),
     ("8.1", {"report": [["1/1 ", "1/2 "]]}, "2 inputs"),
@@ -201,7 +201,7 @@ OLD_PORTS = [
     "'x' (domain:user/)\n                   :   784 items, ai_i8, s=0.003921569, "
     "zp=-128, (1,28,28,1)",
     "'x', 784 items, 784 B, ai_i8, s=0.003921569, zp=-128, (1, 28, 28, 1)",
-    "'x', int8(1x28x28x1), 784 Bytes, QLinear(0.003921569,-128,int8), user",
+    "'f32 (1, 2)', int8(1x28x28x1), 784 Bytes, QLinear(0.003921569,-128,int8), user",
 ]
 
 

@@ -17,7 +17,6 @@ typedef void *ai_handle;
 enum {
     AI_ERROR_NONE = 0,
     AI_ERROR_INVALID_HANDLE = 0x10,
-    AI_ERROR_INVALID_STATE = 0x11,
     AI_ERROR_INVALID_INPUT = 0x12,
     AI_ERROR_INVALID_OUTPUT = 0x13,
     AI_ERROR_INIT_FAILED = 0x30,
@@ -44,7 +43,6 @@ typedef struct {
 enum { AI_BUFFER_FMT_TYPE_FLOAT = 1, AI_BUFFER_FMT_TYPE_Q = 2 };
 enum { /* sign, type, bits, and fractional bits + 64 */
        AI_BUFFER_FORMAT_FLOAT = 1 << 23 | AI_BUFFER_FMT_TYPE_FLOAT << 17 | 32 << 7 | 64,
-       AI_BUFFER_FORMAT_U8 = AI_BUFFER_FMT_TYPE_Q << 17 | 8 << 7 | 64,
        AI_BUFFER_FORMAT_S8 = 1 << 23 | AI_BUFFER_FMT_TYPE_Q << 17 | 8 << 7 | 64,
 };
 #define AI_BUFFER_FORMAT(buffer) ((buffer)->format & 0x01FFFFFF)

@@ -26,12 +26,7 @@ typedef enum {
     STAI_ERROR_STAI_INIT_FAILED = 0x060000,
 } stai_return_code;
 
-typedef enum {
-    STAI_FORMAT_FLOAT32 = 0x00821040,
-    STAI_FORMAT_U8 = 0x00040440,
-    STAI_FORMAT_S8 = 0x00840440,
-} stai_format;
-
+typedef enum { STAI_FORMAT_FLOAT32 = 0x00821040, STAI_FORMAT_S8 = 0x00840440 } stai_format;
 typedef enum { STAI_MODE_SYNC = 1, STAI_MODE_ASYNC = 2 } stai_run_mode;
 
 #define STAI_NETWORK_CONTEXT_DECLARE(name, size) _Alignas(8) stai_network name[size];
