@@ -78,9 +78,9 @@ def gather_figures(
             AGAIN,
         )
     if info:
-        flash = {"layers": told["layers"]} if "layers" in told else {}  # what they take there
+        layers = {"layers": told["layers"]} if "layers" in told else {}  # with their size in flash
         what = f"{APART} itself: not one run wrote it."
-        told = _merged(what, {"the report": told, "the JSON file": read_description(info)}) | flash
+        told = _merged(what, {"the report": told, "the JSON file": read_description(info)}) | layers
     needed = (field.name for field in fields(Figures) if field.default is MISSING)
     if missing := [name.replace("_", " ") for name in needed if name not in told]:
         raise KitError(
@@ -109,10 +109,8 @@ def _merged(what: str, sides: dict[str, dict[str, Any]], next_step: str = AGAIN)
     """The fields of `Figures` that two sides tell, the second counting; KitError where they say
     different things of one. (The hash need not be of the same: see engine.py.)"""
     one, other = sides.values()
-    for name in (
-        field.name for field in fields(Figures) if field.name in one.keys() & other.keys()
-    ):
-        if name != "model_hash" and not _same(one[name], other[name]):
+    for name in one:
+        if name in other and name != "model_hash" and not _same(one[name], other[name]):
             said = ", ".join(f"{_words(told[name])} in {side}" for side, told in sides.items())
             raise KitError(what, f"{name.replace('_', ' ').capitalize()}: {said}.", next_step)
     return one | other

@@ -9,8 +9,6 @@ from kit.errors import KitError
 from kit.generate.xcubeai import find, look
 
 PLACES = {"Windows": "windows", "Darwin": "mac", "Linux": "linux"}
-
-
 OF_WINDOWS = find.HOMES["Windows"]
 
 
