@@ -14,11 +14,11 @@ import unicorn
 from unicorn.arm_const import UC_ARM_REG_XPSR
 
 from virtual_nucleo import memory_map as m
-from virtual_nucleo import watcher
+from virtual_nucleo import store, watcher
 from virtual_nucleo.clocks import Rcc
 from virtual_nucleo.core import THUMB, Core
 from virtual_nucleo.faults import BoardFault, Problem, board_fault, core_fault
-from virtual_nucleo.mcus import RAM_START, Mcu
+from virtual_nucleo.mcus import RAM_START, mcu_of
 from virtual_nucleo.options import Options
 from virtual_nucleo.peripherals import NO_INTERRUPTS, Dwt, Gpio, SystemControl
 from virtual_nucleo.program import Program
@@ -58,20 +58,18 @@ AGAIN = Problem("returned from its fault handler", "A real chip executes the ins
 
 
 class Chip:
-    """One microcontroller, powered on; `flash` is the content as far as it is programmed, and
-    `program` what that came from, for source lines in faults. `failure` is the program's fault,
-    which `run` raises; `complaints` are the rules that it broke without being stopped, and what
-    else went wrong without stopping a real chip: bytes lost or garbled. `led` says whether LD2 is
-    lit, `led_changes` counts."""
+    """One microcontroller, powered on, with a program in its flash or none. `failure` is the
+    program's fault, which `run` raises; `complaints` are the rules that it broke without being
+    stopped, and what else went wrong without stopping a real chip: bytes lost or garbled. `led`
+    says whether LD2 is lit, `led_changes` counts. Raises VirtualError for a program that is not
+    for this chip."""
 
-    def __init__(
-        self, mcu: Mcu, flash: bytes, program: Program | None = None, options: Options | None = None
-    ) -> None:
-        self.mcu, self.program, self.options = mcu, program, options or Options()
-        self.empty = flash[:8] in (b"", b"\xff" * 8)
+    def __init__(self, program: Program | None, options: Options) -> None:
+        self.program, self.options = program, options
+        self.mcu = mcu_of(program, options.mcu)
         self._complaints: dict[tuple[str, int], str] = {}
         self.led, self.led_changes, self.idle = False, 0, False
-        self.core = Core(mcu, flash)
+        self.core = Core(self.mcu, store.flash_image(program, self.mcu) if program else b"")
         self.watcher = Watcher(self.core.uc)
         self._make_peripherals()
         self.core.uc.hook_add(unicorn.UC_HOOK_MEM_INVALID, self._on_invalid)
@@ -98,9 +96,9 @@ class Chip:
         self.rcc.now, self.rcc.on_change = self.time.now, self._on_clock
         self.gpioa, self.gpiob, self.gpioc = (Gpio(f"GPIO{letter}") for letter in "ABC")
         self.gpioa.on_write, self.gpioc.external = self._on_pins, 1 << m.BUTTON_PIN
-        self.usart = Usart(self.time, self.rcc.apb1_hz, self._on_idle)
+        self.usart = Usart(self.time, self.rcc, self._on_idle)
         self.usart.complain = self._complain
-        self.system = SystemControl(self.time, self.rcc.core_hz, self.dwt, self._on_restart)
+        self.system = SystemControl(self.time, self.rcc, self.dwt, self._on_restart)
         debug = Registers("DBGMCU", resets={"IDCODE": m.REVISION_A | self.mcu.device_id})
         clocks = (self.rcc, self.rcc.power, self.rcc.flash)
         others = (self.gpioa, self.gpiob, self.gpioc, self.system, self.dwt, self.usart)
@@ -211,7 +209,7 @@ class Chip:
         self.core.uc.emu_stop()
 
     def _on_clock(self) -> None:
-        self.time.set_clock(self.rcc.core_hz())
+        self.time.set_clock(self.rcc.hz().core)
         on, quick = self.rcc.clocked("APB1ENR", 17), self._buses[m.USART2 & ~0xFFF].quick
         quick.clear()
         quick.update({0x400: self.usart.read_sr, 0x404: self.usart.read_dr} if on else {})
@@ -278,10 +276,8 @@ class Chip:
         """What the watcher has found; None also where a lenient chip goes on."""
         state = self.watcher.state
         kind, at, state.caught = state.caught, f"0x{state.caught_at:08x}", 0
-        if kind == watcher.UNALIGNED:
-            return core_fault("UNALIGNED")
-        if kind == watcher.FPU_OFF:
-            return core_fault("NOCP")
+        if kind in (watcher.UNALIGNED, watcher.FPU_OFF):
+            return core_fault("NOCP" if kind == watcher.FPU_OFF else "UNALIGNED")
         if kind == watcher.OVERFLOW:
             self._report(f"wrote to {at}: the stack has overflowed into the variables", *OVERFLOW)
             state.stack_end = 0

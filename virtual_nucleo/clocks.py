@@ -7,6 +7,7 @@ ignores the write. Section numbers are the same in RM0390, RM0368 and RM0383 unl
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from time import monotonic
+from typing import NamedTuple
 
 from virtual_nucleo import memory_map as m
 from virtual_nucleo.mcus import MHZ, VCO_INPUT_HZ, Mcu
@@ -14,11 +15,6 @@ from virtual_nucleo.registers import Registers
 from virtual_nucleo.supply import FlashInterface, Power
 
 SOURCES = (m.HSI, m.HSE, m.PLL, m.PLL)  # CFGR's SW and SWS: HSI, HSE, PLL's P, PLL's R
-BUSES = (  # name, how many Hz it has and may have, the field that sets it
-    ("SYSCLK", "system_hz", "core_hz", "the factors in RCC_PLLCFGR"),
-    ("PCLK1, the clock of the APB1 bus,", "apb1_hz", "apb1_hz", "PPRE1 in RCC_CFGR"),
-    ("PCLK2, the clock of the APB2 bus,", "apb2_hz", "apb2_hz", "PPRE2 in RCC_CFGR"),
-)
 HPRE = (1, 2, 4, 8, 16, 64, 128, 256, 512)
 CRYSTAL = (
     "switched the HSE on as a crystal oscillator (HSEBYP is not set)",
@@ -30,6 +26,15 @@ PLL_OFF = (
     "Run the core from the HSI, then RCC_CR &= ~(1 << 24) (PLLON), wait until PLLRDY is 0, "
     "set the factors, and switch the PLL on again."
 )
+
+
+class Hz(NamedTuple):
+    """The frequencies of SYSCLK, HCLK (the core's), PCLK1 (USART2's) and PCLK2."""
+
+    system: int
+    core: int
+    apb1: int
+    apb2: int
 
 
 def _mhz(hz: float | Fraction) -> str:
@@ -196,22 +201,13 @@ class Rcc(Registers):
         vco = into * (cfg >> 6 & 0x1FF)
         return into, vco, vco / (2 * (cfg >> 16 & 0b11) + 2), vco / max(cfg >> 28 & 0b111, 1)
 
-    def system_hz(self) -> int:
-        """SYSCLK in Hz: sections 6.3.2 (PLLCFGR) and 6.3.3 (CFGR)."""
-        hz = Fraction(m.HSI_HZ), Fraction(m.HSE_HZ), *self._pll()[2:]
-        return round(hz[self._cfgr(2, 0b11)])
-
-    def core_hz(self) -> int:
-        """HCLK in Hz, the clock of the core: SYSCLK through the HPRE prescaler."""
-        return self.system_hz() // HPRE[max(self._cfgr(4, 0xF) - 7, 0)]
-
-    def apb1_hz(self) -> int:
-        """PCLK1 in Hz, the clock of USART2: HCLK through the PPRE1 prescaler."""
-        return self.core_hz() >> max(self._cfgr(10, 0b111) - 3, 0)
-
-    def apb2_hz(self) -> int:
-        """PCLK2 in Hz: HCLK through the PPRE2 prescaler."""
-        return self.core_hz() >> max(self._cfgr(13, 0b111) - 3, 0)
+    def hz(self) -> Hz:
+        """Sections 6.3.2 (PLLCFGR) and 6.3.3 (CFGR): through the prescalers HPRE, PPRE1, PPRE2."""
+        sources = Fraction(m.HSI_HZ), Fraction(m.HSE_HZ), *self._pll()[2:]
+        system = round(sources[self._cfgr(2, 0b11)])
+        core = system // HPRE[max(self._cfgr(4, 0xF) - 7, 0)]
+        apb1, apb2 = (core >> max(self._cfgr(low, 0b111) - 3, 0) for low in (10, 13))
+        return Hz(system, core, apb1, apb2)
 
     # Limits
 
@@ -258,10 +254,13 @@ class Rcc(Registers):
 
     def _broken_limits(self) -> Iterator[tuple[str, str, str, str]]:
         """What each limit that is broken is known by, and what to report."""
-        mcu, core = self.mcu, self.core_hz()
+        mcu, (system, core, apb1, apb2) = self.mcu, self.hz()
         sheet = f"{mcu.data_sheet}, operating conditions"
-        for name, clock, limit, field in BUSES:
-            hz, highest = getattr(self, clock)(), getattr(mcu, limit)
+        for name, hz, highest, field in (
+            ("SYSCLK", system, mcu.core_hz, "the factors in RCC_PLLCFGR"),
+            ("PCLK1, the clock of the APB1 bus,", apb1, mcu.apb1_hz, "PPRE1 in RCC_CFGR"),
+            ("PCLK2, the clock of the APB2 bus,", apb2, mcu.apb2_hz, "PPRE2 in RCC_CFGR"),
+        ):
             if hz > highest:
                 what = f"made {name} {_mhz(hz)}, and the {self.chip} allows {_mhz(highest)}"
                 effect = f"What runs on it may fail on a real chip ({sheet})."

@@ -11,7 +11,6 @@ from virtual_nucleo.program import Program
 
 BOARDS = [Path(__file__).resolve().parent.parent / "firmware" / "boards"]
 """Folders of folders with a board.toml; add your own. The first that has a chip describes it."""
-DEFAULT = "stm32f446re"
 FLASH_START, RAM_START = 0x0800_0000, 0x2000_0000  # RM0390 section 2.2.2
 MHZ = 1_000_000
 VCO_INPUT_HZ = (950_000, 2_100_000)  # data sheets, "Main PLL characteristics"; 1 to 2 MHz is usual
@@ -68,6 +67,6 @@ def find_mcu(name: str) -> Mcu:
     return Mcu(**{field.name: facts[field.name] for field in fields(Mcu)})
 
 
-def mcu_of(program: Program, wanted: str = "") -> Mcu:
+def mcu_of(program: Program | None, wanted: str = "") -> Mcu:
     """The chip that is wanted, or else that a program was built for, or else the STM32F446RE."""
-    return find_mcu(wanted or program.chip(_tables()) or DEFAULT)
+    return find_mcu(wanted or (program and program.chip(_tables())) or "stm32f446re")

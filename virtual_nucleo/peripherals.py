@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable
 
 from virtual_nucleo import memory_map as m
+from virtual_nucleo.clocks import Rcc
 from virtual_nucleo.registers import Registers
 from virtual_nucleo.watcher import Time, Watcher
 
@@ -99,14 +100,12 @@ class Dwt(Registers):
 
 class SystemControl(Registers):
     """The core's own registers (PM0214 chapter 4): identity, reset, FPU access, fault status, and
-    the system timer without its interrupt, on virtual time (section 4.5). `clock_hz` is the core's,
-    `on_reset` is called when the program asks for a reset."""
+    the system timer without its interrupt, on virtual time (section 4.5). `on_reset` is called when
+    the program asks for a reset."""
 
-    def __init__(
-        self, time: Time, clock_hz: Callable[[], int], dwt: Dwt, on_reset: Callable[[], None]
-    ) -> None:
+    def __init__(self, time: Time, rcc: Rcc, dwt: Dwt, on_reset: Callable[[], None]) -> None:
         super().__init__("SCS")
-        self.time, self.clock_hz, self.dwt, self.on_reset = time, clock_hz, dwt, on_reset
+        self.time, self.rcc, self.dwt, self.on_reset = time, rcc, dwt, on_reset
         self._start_timer()
 
     def reset(self) -> None:
@@ -115,7 +114,7 @@ class SystemControl(Registers):
 
     def _start_timer(self) -> None:
         divider = 1 if self.values["SYST_CSR"] & m.CLKSOURCE else 8
-        self.hz, self.started, self.wraps = self.clock_hz() / divider, self.time.now(), 0
+        self.hz, self.started, self.wraps = self.rcc.hz().core / divider, self.time.now(), 0
 
     def _timer(self) -> tuple[int, int]:
         """How often the timer has wrapped, and what it has."""

@@ -13,7 +13,6 @@ import serial
 from virtual_nucleo import store
 from virtual_nucleo.chip import Chip
 from virtual_nucleo.errors import EmptyFlashError, PortError, VirtualError
-from virtual_nucleo.mcus import DEFAULT, find_mcu, mcu_of
 from virtual_nucleo.memory_map import BUTTON_PIN, SR_RXNE
 from virtual_nucleo.options import parse
 from virtual_nucleo.program import Program
@@ -24,14 +23,10 @@ PATIENCE = 5_000  # polls of the receiver, some milliseconds, before a short rea
 
 
 def power_on(url: str) -> Chip:
-    """The chip that a URL means, with its program. Raises VirtualError where there is none."""
+    """The chip that a URL means, with its program."""
     name, options = parse(url)
     elf = options.elf or store.elf_of(name)
-    if not (options.elf or elf.exists()):
-        return Chip(find_mcu(options.mcu or DEFAULT), b"", None, options)
-    program = Program(elf)
-    mcu = mcu_of(program, options.mcu)
-    return Chip(mcu, store.flash_image(program, mcu), program, options)
+    return Chip(Program(elf) if options.elf or elf.exists() else None, options)
 
 
 class Serial(serial.SerialBase):  # type: ignore[misc]
@@ -78,7 +73,7 @@ class Serial(serial.SerialBase):  # type: ignore[misc]
         return self._chip
 
     def _programmed(self) -> Chip:
-        if not self._powered().empty:
+        if self._powered().program:
             return self._powered()
         why = f"Nothing has been flashed to {self._port} yet."
         fix = f'Program it: virtual_nucleo.store.program("{self._port}", "program.elf").'

@@ -49,12 +49,9 @@ ALWAYS = {arm.ARM_CC_INVALID, arm.ARM_CC_AL}
 JUMPS = {arm.ARM_GRP_JUMP, arm.ARM_GRP_CALL, arm.ARM_GRP_BRANCH_RELATIVE}
 
 
-class Guard(NamedTuple):
-    """An instruction to watch, by its address: it needs an address of whole words in the register
-    `base`, or where that is FPU, the floating-point unit."""
-
-    address: int
-    base: str
+Guard = tuple[int, str]
+"""An instruction to watch, by its address, and the register in which it needs an address of whole
+words, or FPU where it needs the floating-point unit."""
 
 
 class Block(NamedTuple):
@@ -144,7 +141,7 @@ def _guards(instruction: Any, checked: set[str]) -> list[Guard]:
         address = _memory(instruction)
         base = instruction.reg_name(address.base if address else instruction.operands[0].reg)
         wanted += [base] if base not in ("sp", "pc") else []
-    found = [Guard(instruction.address, each) for each in wanted if each not in checked]
+    found = [(instruction.address, each) for each in wanted if each not in checked]
     checked.update(wanted)
     checked -= _accessed(instruction, written=True) - ({base} if instruction.writeback else set())
     return found

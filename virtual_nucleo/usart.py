@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 from virtual_nucleo import memory_map as m
+from virtual_nucleo.clocks import Rcc
 from virtual_nucleo.registers import QUIET, Registers
 from virtual_nucleo.watcher import Time
 
@@ -64,9 +65,9 @@ class Usart(Registers):
 
     merges = False  # reading DR has an effect
 
-    def __init__(self, time: Time, clock_hz: Callable[[], int], on_idle: Callable[[], None]):
+    def __init__(self, time: Time, rcc: Rcc, on_idle: Callable[[], None]):
         super().__init__("USART2")
-        self.time, self.clock_hz, self.on_idle, self.complain = time, clock_hz, on_idle, QUIET
+        self.time, self.rcc, self.on_idle, self.complain = time, rcc, on_idle, QUIET
         self.incoming: deque[int] = deque()
         self.outgoing = bytearray()
         self.host_baud = 115_200
@@ -107,7 +108,7 @@ class Usart(Registers):
         brr = self.values["BRR"]
         if self.values["CR1"] & m.CR1_OVER8:
             brr = (brr >> 4) * 8 + (brr & 0b111)
-        return self.clock_hz() / brr if brr else 0.0
+        return self.rcc.hz().apb1 / brr if brr else 0.0
 
     def send(self, data: Iterable[int]) -> None:
         if not self.incoming:

@@ -114,7 +114,7 @@ class Watcher:
         entry = (address, size, len(cycles) - 1, cycles[address + size], branch)
         self.state.blocks[address // 2 % BLOCKS] = entry
         needed = [guard for guard in guards if guard not in self.guarded]
-        self.waiting = [g for g in needed if g.base != FPU or not self.state.fpu_on]
+        self.waiting = [g for g in needed if g[1] != FPU or not self.state.fpu_on]
         return bool(self.waiting)
 
     def switch_fpu(self, on: bool) -> None:
@@ -147,8 +147,8 @@ class Watcher:
         self.state.cycles += cycles
         self.state.current = _Block()
         for guard in self.waiting:  # not possible while Unicorn executes
-            at, base = guard.address, guard.base.upper()
-            number = -1 if guard.base == FPU else getattr(arm_const, f"UC_ARM_REG_{base}")
+            at, base = guard
+            number = -1 if base == FPU else getattr(arm_const, f"UC_ARM_REG_{base.upper()}")
             self.guarded[guard] = _Guard(ctypes.addressof(self.state), number)
             self._hook(UC_HOOK_CODE, "watcher_guard", at, at, self.guarded[guard])
             self.uc.ctl_remove_cache(at, at + 2)

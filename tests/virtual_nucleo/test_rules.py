@@ -181,16 +181,6 @@ def test_without_strictness_the_chip_goes_on(board, rule):
 
 
 @pytest.mark.parametrize(
-    "option, stage", [("hse", b"h"), ("pll", b"p"), ("overdrive", b"o"), ("strict", b"f")]
-)
-def test_a_part_that_is_off_never_becomes_ready(board, option, stage):
-    """A firmware with bounded waits finds out, stays on the HSI and says so."""
-    port = board("rules", url=f"virtual://broken?{option}=off")
-    assert ask(port, b"f", 5)[:1] == stage
-    assert port.inside.complaints == []
-
-
-@pytest.mark.parametrize(
     "letter, cause",
     [(b"p", "PA2 does not belong"), (b"e", "UE in USART2_CR1"), (b"b", "USART2_BRR")],
 )
@@ -245,12 +235,6 @@ def test_a_program_for_the_f401_runs_on_an_f401(board):
     assert ask(large, b"m", 2)[1:] == b"m"
     with pytest.raises(BoardFault, match="0x20018000, where this chip has nothing"):
         ask(small, b"m", 2)
-
-
-def test_a_stack_beyond_the_chips_ram_is_refused(board):
-    """A program linked for 128 KB does not get onto the chip with 96 KB."""
-    with pytest.raises(VirtualError, match="vector table of the STM32F401RE"):
-        board("rules", "F401", "BEYOND_RAM")
 
 
 # Any setting of the PLL and of the clock

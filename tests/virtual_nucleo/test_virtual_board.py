@@ -109,6 +109,7 @@ def test_what_is_no_program_for_the_chip_is_refused(board, compiler, tmp_path):
         tmp_path / "host.elf": "64-bit EM_X86_64",
         compiler("shapes", "VERSION=66", f"PADDING={512 << 10}"): "does not fit",
         compiler("shapes", "VERSION=1", "STACK_TOP=0x10000000"): "vector table",
+        compiler("rules", "F401", "BEYOND_RAM"): "vector table of the STM32F401RE",  # 128 of 96 KB
     }
     for path, message in cases.items():
         with pytest.raises(VirtualError, match=message):

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from virtual_nucleo import memory_map as m
 from virtual_nucleo import timing
 from virtual_nucleo.chip import Chip
+from virtual_nucleo.clocks import Rcc
 from virtual_nucleo.faults import BoardFault
 from virtual_nucleo.mcus import find_mcu
 from virtual_nucleo.options import Options
 from virtual_nucleo.program import Program
-from virtual_nucleo.store import flash_image
 from virtual_nucleo.usart import READY, Usart
 
 # Faults of the core
@@ -85,8 +85,7 @@ def powered(compiler):
     chips = []
 
     def power_on(name, **options):
-        program, mcu = Program(compiler(name)), find_mcu("stm32f446re")
-        chips.append(Chip(mcu, flash_image(program, mcu), program, Options(**options)))
+        chips.append(Chip(Program(compiler(name)), Options(**options)))
         return chips[-1]
 
     yield power_on
@@ -212,7 +211,7 @@ class Clock:
 def usart(host_baud=115_200, brr=139):
     """USART2 on 16 MHz, on; 139 makes 115108 baud."""
     clock, waiting = Clock(), []
-    port = Usart(clock, lambda: 16_000_000, lambda: waiting.append(1))
+    port = Usart(clock, Rcc(find_mcu("stm32f446re")), lambda: waiting.append(1))
     port.host_baud = host_baud
     port.write(BRR, brr)
     port.write(CR1, m.CR1_UE | m.CR1_TE | m.CR1_RE)

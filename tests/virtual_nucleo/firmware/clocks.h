@@ -29,25 +29,21 @@ __attribute__((used)) const char board_mcu[] = "stm32f401re";
 #define APB1_HZ 45000000u
 #endif
 
-static inline int wait(volatile uint32_t *word, uint32_t mask, uint32_t value) {
-  for (int i = 0; i < 100000; i++) {
-    if ((*word & mask) == value) {
-      return 1;
-    }
+static inline void wait(volatile uint32_t *word, uint32_t mask, uint32_t value) {
+  for (int i = 0; i < 100000 && (*word & mask) != value; i++) {
   }
-  return 0;
 }
 
-static inline int hse_on(void) {
+static inline void hse_on(void) {
   RCC_CR |= HSEBYP;
   RCC_CR |= HSEON;
-  return wait(&RCC_CR, HSERDY, HSERDY);
+  wait(&RCC_CR, HSERDY, HSERDY);
 }
 
-static inline int pll_on(uint32_t factors) {
+static inline void pll_on(uint32_t factors) {
   RCC_PLLCFGR = factors;
   RCC_CR |= PLLON;
-  return wait(&RCC_CR, PLLRDY, PLLRDY);
+  wait(&RCC_CR, PLLRDY, PLLRDY);
 }
 
 static inline void voltage(uint32_t vos) {
@@ -55,43 +51,31 @@ static inline void voltage(uint32_t vos) {
   PWR_CR = (PWR_CR & ~(3u << 14)) | vos << 14;
 }
 
-static inline int overdrive_on(void) {
+static inline void overdrive_on(void) {
 #ifndef F401
   PWR_CR |= ODEN;
-  if (!wait(&PWR_CSR, ODEN, ODEN)) {
-    return 0;
-  }
+  wait(&PWR_CSR, ODEN, ODEN);
   PWR_CR |= ODSWEN;
-  return wait(&PWR_CSR, ODSWEN, ODSWEN);
-#else
-  return 1;
+  wait(&PWR_CSR, ODSWEN, ODSWEN);
 #endif
 }
 
-static inline int run_from(uint32_t source) {
+static inline void run_from(uint32_t source) {
   RCC_CFGR = (RCC_CFGR & ~3u) | source;
-  return wait(&RCC_CFGR, 3u << 2, source << 2);
+  wait(&RCC_CFGR, 3u << 2, source << 2);
 }
 
 static inline void baud_at(uint32_t hz) {
   USART_BRR = (hz + BAUD / 2) / BAUD;
 }
 
-/* As fast as the chip goes. What is not ready in time leaves it on the HSI, and says what. */
-static inline char full_speed(void) {
-  if (!hse_on()) {
-    return 'h';
-  }
+static inline void full_speed(void) {
+  hse_on();
   voltage(SCALE);
-  if (!pll_on(FASTEST)) {
-    return 'p';
-  }
-  if (!overdrive_on()) {
-    return 'o';
-  }
+  pll_on(FASTEST);
+  overdrive_on();
   FLASH_ACR = 7u << 8 | WAIT_STATES; /* with prefetch and both caches */
   RCC_CFGR = PRESCALERS;
   run_from(2);
   baud_at(APB1_HZ);
-  return 'f';
 }

@@ -54,7 +54,8 @@ RULE(other_peripheral, REG(0x40012000) = 1)
 RULE(no_peripheral, REG(0x40023400) = 1)
 
 static void speed(void) {
-  put((uint8_t)full_speed());
+  full_speed();
+  put('f');
   put_word(RCC_CFGR);
 }
 
