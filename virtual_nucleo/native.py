@@ -53,7 +53,7 @@ def compile_library(
             why = f"zig says:\n{words}"
             fix = "If you changed C, look at the line named above; else install ziglang again."
             if done is None:
-                why = f"zig did not end within {TIME_LIMIT} seconds, and was stopped. {why}"
+                why = f"zig did not end within {TIME_LIMIT} seconds, and was stopped."
                 fix = f"Close other programs and try again; if that does not help, delete {cache}."
             names = ", ".join(path.name for path in sources)
             raise VirtualError(f"{names} could not be compiled for this computer.", why, fix)

@@ -9,7 +9,7 @@ import pytest
 import serial
 from bare import ask
 
-from virtual_nucleo import mcus, store
+from virtual_nucleo import mcus, native, store
 from virtual_nucleo.errors import VirtualError
 from virtual_nucleo.faults import BoardFault
 
@@ -87,6 +87,14 @@ def test_a_place_that_cannot_be_written_is_told(compiler, tmp_path, monkeypatch)
     monkeypatch.setattr(store, "home", lambda: tmp_path / "file")
     with pytest.raises(VirtualError, match=r"default.elf cannot be written"):
         store.program("default", compiler("echo"))
+
+
+def test_a_compiler_that_does_not_end_is_stopped(tmp_path, monkeypatch):
+    monkeypatch.setattr(native, "TIME_LIMIT", 0.01)
+    (tmp_path / "one.c").write_text("int one;\n")
+    with pytest.raises(VirtualError, match=r"one.c could not be compiled") as caught:
+        native.compile_library([tmp_path / "one.c"], tmp_path / "host")
+    assert "within 0.01 seconds" in caught.value.why and "zig-cache" in caught.value.next_step
 
 
 def test_a_cell_shows_a_fault_as_text(board):

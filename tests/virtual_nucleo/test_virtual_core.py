@@ -182,6 +182,7 @@ def test_a_fault_in_the_handler_is_the_end(board):
 # The serial port in time
 
 DR, BRR, CR1 = 0x04, 0x08, 0x0C
+STM32F446 = find_mcu("stm32f446re")
 
 
 def test_a_program_that_reads_late_loses_bytes_and_hears_of_it(board):
@@ -211,7 +212,7 @@ class Clock:
 def usart(host_baud=115_200, brr=139):
     """USART2 on 16 MHz, on; 139 makes 115108 baud."""
     clock, waiting = Clock(), []
-    port = Usart(clock, Rcc(find_mcu("stm32f446re")), lambda: waiting.append(1))
+    port = Usart(clock, Rcc(STM32F446), lambda: waiting.append(1))
     port.host_baud = host_baud
     port.write(BRR, brr)
     port.write(CR1, m.CR1_UE | m.CR1_TE | m.CR1_RE)
