@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -66,10 +66,13 @@ def _within_limit(command: list[str], **options: Any) -> int | None:
         try:
             return process.wait(TIME_LIMIT)
         except subprocess.TimeoutExpired:
-            for each in psutil.Process(process.pid).children(recursive=True):
-                each.kill()
-            process.kill()
             return None
+        finally:
+            if process.returncode is None:  # at the limit, or Ctrl-C
+                with suppress(psutil.Error):  # one may have ended by itself
+                    for child in psutil.Process(process.pid).children(recursive=True):
+                        child.kill()
+                process.kill()
 
 
 @contextmanager
