@@ -164,9 +164,10 @@ class SlowLine(Line):
         return len(self.waiting)
 
 
-@pytest.mark.parametrize(("macs", "hz", "seconds"), [
-    (3_000_000, 16_000_000, 8.0), (50_000_000, 180_000_000, 14.0), (100_000, 180_000_000, 0.5)
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("macs", "hz", "seconds"),
+    [(3_000_000, 16_000_000, 8.0), (50_000_000, 180_000_000, 14.0), (100_000, 180_000_000, 0.5)],
+)
 def test_a_large_network_is_waited_for(monkeypatch, macs, hz, seconds):
     """As long as the MACs and the clock that the board tells of may take; 30 cycles each, here."""
     line = SlowLine(monkeypatch, seconds)

@@ -406,14 +406,6 @@ def test_a_drive_is_not_guessed_at(computer, elf, drives, what, said):
     assert not any((place / "firmware.bin").exists() for place in places)
 
 
-def test_of_two_kinds_of_boards_the_fitting_one_is_written(computer, elf, trusting):
-    """The program is for one of them."""
-    add_drive(computer, "NODE_F401RE", "0720")
-    st_link = StLink(add_drive(computer))
-    flash(PORT, elf)
-    assert st_link.written
-
-
 # --- Afterwards -----------------------------------------------------------------------------------
 
 
@@ -470,7 +462,8 @@ def test_the_command_flashes_and_tells(computer, elf, line, capsys):
 
 
 def test_a_program_for_the_other_board_goes_to_its_drive(computer, trusting, monkeypatch, tmp_path):
-    """The chip of the program decides, not the default; stripped, it still names its chip."""
+    """Of two drives that of the program's chip, not of the default one, is written; stripped, it
+    still names its chip."""
     with monkeypatch.context() as patch:
         patch.setenv("PATH", os.defpath)
         elf = strip(program(5, F401), tmp_path / "firmware.elf")

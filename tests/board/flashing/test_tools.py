@@ -44,32 +44,24 @@ def arguments(program, serial_number="", mcu=DEFAULT):
 SAID = [
     # No probe
     ("finds no ST-LINK", "STM32CubeProgrammer", "stm32duino/Arduino_Core_STM32 issue 2466", """
-      -------------------------------------------------------------------
                        STM32CubeProgrammer v2.17.0
-      -------------------------------------------------------------------
 Error: No debug probe detected."""),
     ("finds no ST-LINK", "OpenOCD", "run here, 0.12.0", """
 Info : clock speed 2000 kHz
 Error: open failed
-in procedure 'program'
-** OpenOCD init failed **
-shutdown command invoked"""),
+** OpenOCD init failed **"""),
     ("finds no ST-LINK", "st-flash", "run here, 1.7.0", """
 st-flash 1.7.0
 2026-11-25T01:23:47 WARN usb.c: Couldn't find any ST-Link devices"""),
     ("finds no ST-LINK", "pyOCD", "run here, 0.46.0", """
 No connected debug probes
 0000755 E No target device available [load_cmd]"""),
-    ("finds no ST-LINK", "pyOCD", "run here, 0.46.0, with --uid", """
-No connected debug probe matches unique ID '066E'
-0000702 E No target device available [load_cmd]"""),
     # No permission
     ("not allowed", "OpenOCD", "its libusb_helper.c", """
 Info : clock speed 2000 kHz
 Error: libusb_open() failed with LIBUSB_ERROR_ACCESS
 Error: open failed"""),
     ("not allowed", "st-flash", "stlink-org/stlink 1.8.0, usb.c", """
-st-flash 1.8.0
 2024-10-17T22:06:45 ERROR usb.c: Could not open USB device 0x0483:0x374b, access error.
 2024-10-17T22:06:45 WARN usb.c: Couldn't find any ST-Link devices"""),
     ("not allowed", "st-flash", "stlink-org/stlink issue 282", """
@@ -89,7 +81,6 @@ found. [common]
 No connected debug probes"""),
     # Busy
     ("busy", "st-flash", "stlink-org/stlink, usb.c", """
-st-flash 1.7.0
 2022-09-08T22:28:36 WARN usb.c: Stlink usb device found, but unable to claim (probably already in \
 use?)"""),
     ("busy", "st-flash", "stlink-org/stlink issue 344, on macOS", """
@@ -106,9 +97,7 @@ Error: Old ST-LINK firmware, please upgrade it before trying to reconnect"""),
     ("firmware of the ST-LINK is too old", "STM32CubeProgrammer", "community.st.com, 202171", """
 Reason: (6) ST-LINK firmware upgrade required."""),
     ("firmware of the ST-LINK is too old", "OpenOCD", "its stlink_usb.c", """
-Error: The firmware in the ST-Link adapter only supports deprecated HLA.
-Error: Please consider updating the ST-Link firmware with a version
-Error: newer that V2J24 (2015), available for downloading on ST website:"""),
+Error: The firmware in the ST-Link adapter only supports deprecated HLA."""),
     ("firmware of the ST-LINK is too old", "pyOCD", "its probe/stlink/stlink.py", """
 0000500 C STLink 066EFF555051897267233656 is using an unsupported, older firmware version. Please \
 update to the latest STLink firmware. Current version is V2J21M5, must be at least version v2J24. \
@@ -132,8 +121,7 @@ additional target support. [__main__]"""),
     ("protected", "OpenOCD", "its stm32f2x.c", """
 Info : device id = 0x10006421
 Error: stm32x device protected
-Error: failed erasing sectors 0 to 5
-** Programming Failed **"""),
+Error: failed erasing sectors 0 to 5"""),
     ("protected", "STM32CubeProgrammer", "community.st.com, 844573", """
 Warning: Device is under Read Out Protection or Target is held under reset
 Error: a read Operation failed, please check if any memory protection mechanism is active."""),
@@ -144,9 +132,6 @@ ERROR common_flash.c: Flash memory is write protected
 stlink_fwrite_flash() == -1"""),
     # Voltage
     ("too little voltage", "STM32CubeProgrammer", "community.st.com, 82412", """
-ST-LINK SN : 066DFF545071494867192841
-ST-LINK FW : V2J40M27
-Board : NUCLEO-F401RE
 Voltage : 0.94V
 Error: No STM32 target found!"""),
     ("too little voltage", "OpenOCD", "its stlink_usb.c", """
@@ -157,7 +142,6 @@ Error: init mode failed (unable to connect to the target)"""),
 ERROR flash_loader.c: Target voltage (1200 mV) too low for flash writes!"""),
     # No chip
     ("does not reach the chip", "STM32CubeProgrammer", "osresearch/airbreak issue 59", """
-  : ST-LINK FW  : V2J42S7
    : Voltage     : 3.23V
     : Error: No STM32 target found! If your product embeds Debug Authentication, please perform a \
 discovery using Debug Authentication"""),
@@ -190,16 +174,12 @@ Error: ST-LINK error (DEV_USB_COMM_ERR)"""),
 0001000 C USB Error: [Errno 5] Input/Output Error [__main__]"""),
     # Verification
     ("not what was written", "STM32CubeProgrammer", "community.st.com, 653159", """
-Verifying ...
 Error: Data mismatch found at address 0x08000000 (byte = 0xFF instead of 0x00)
 Error: Download verification failed"""),
     ("not what was written", "OpenOCD", "its flash/startup.tcl", """
-** Programming Finished **
-** Verify Started **
 Error: checksum mismatch - attempting binary compare
 ** Verify Failed **"""),
     ("not what was written", "st-flash", "stlink-org/stlink issue 818", """
-2019-07-23T16:56:37 INFO common.c: Starting verification of write complete
 2019-07-23T16:56:37 ERROR common.c: Verification of flash failed at offset: 0
 stlink_fwrite_flash() == -1"""),
     # The drive
@@ -249,7 +229,8 @@ def test_a_probe_that_is_there_is_not_called_missing():
 
 
 def test_the_pack_of_the_other_chip():
-    """The advice names the chip of the program."""
+    """Each chip has a name of its own in CMSIS packs: pyOCD is told it, and the advice names it."""
+    assert "stm32f401retx" in arguments("pyocd", mcu=F401)
     error = failed("pyOCD", "Target type stm32f401retx not recognized.", "", F401, False)
     assert "pyocd pack install stm32f401retx" in error.next_step
 
@@ -284,11 +265,6 @@ def test_one_of_several_probes_is_named_to_the_tool(program, words):
     assert words in " ".join(arguments(program, PROBE))
     alone = arguments(program)
     assert len(alone) < len(arguments(program, PROBE)) and "$" not in "".join(alone)
-
-
-def test_pyocd_is_told_the_chip():
-    """Each chip has a name of its own in CMSIS packs."""
-    assert "stm32f401retx" in arguments("pyocd", mcu=F401)
 
 
 # --- The tools themselves -------------------------------------------------------------------------
