@@ -1,10 +1,9 @@
 """Damaged .tflite files, and a program that shows them to the kit: python mutants.py FIRST LAST C.
 
 A worker of test_mutants.py, in a process of its own because it may die. For each number it prints
-what became of the mutant: a line of JSON. C is how many of those that were accepted are compiled.
+a line: what became of the mutant. C is how many of those that were accepted are compiled.
 """
 
-import json
 import os
 import runpy
 import signal
@@ -28,9 +27,7 @@ SECONDS = 20  # for LiteRT to end
 ROWS = 20
 NUMBERS = (np.nan, np.inf, -np.inf, 0.0, -0.5, 1e-45, 1e-30, 1e-9, 1e9, 3e38, 0.5, 1 / 256)
 WHOLE = (-(2**31), -129, -128, -1, 0, 1, 2, 3, 4, 7, 9, 25, 127, 128, 255, 2**31 - 1)
-NAMES = [
-    name.encode() for name in ("", "a" * 300, 'quote " */ ??/ \\', "line\nline", "Übung/ネ", "a;b")
-]
+NAMES = (b"", b"a" * 300, b'quote " */ ??/ \\', b"line\nline", "Übung/ネ".encode(), b"a;b/c")
 
 
 def int8(per_channel: bool) -> bytes:
@@ -60,12 +57,11 @@ def computed_shape(made: Tflite, x: int) -> int:
 
 
 def float32() -> bytes:
-    """Two dense layers and a softmax."""
+    """A dense layer and a softmax."""
     generator, made = np.random.default_rng(2), Tflite()
-    x = made.tensor((1, 5), "float32")
+    x, y, z = (made.tensor((1, size), "float32") for size in (5, 4, 4))
     w = made.tensor((4, 5), "float32", data=generator.normal(0, 1, (4, 5)))
     b = made.tensor((4,), "float32", data=generator.normal(0, 1, 4))
-    y, z = made.tensor((1, 4), "float32"), made.tensor((1, 4), "float32")
     made.dense(x, w, y, b, fusedActivationFunction=3)
     made.operator("SOFTMAX", [y], [z], beta=1.0)
     made.graph.inputs, made.graph.outputs = [x], [z]
@@ -73,6 +69,10 @@ def float32() -> bytes:
 
 
 BASES = [int8(False), int8(True), float32()]
+
+
+def one(rng, values) -> Any:
+    return values[rng.integers(len(values))]
 
 
 def mutant(number: int) -> bytes:
@@ -99,10 +99,6 @@ def mutant(number: int) -> bytes:
         ):  # a number too large for its field, an absent list
             return packed(model)
     return bytes(content)
-
-
-def one(rng, values) -> Any:
-    return values[rng.integers(len(values))]
 
 
 def fields(thing) -> list[tuple[Any, str, Any]]:
@@ -138,7 +134,7 @@ def fate(path: Path, compiles: bool) -> str:
         network = generate_network(path, path.parent / "network")
     except KitError as error:
         told = error.what and error.next_step and len(str(error)) < 1000
-        return "refused" if told else f"a refusal that does not help: {error}"
+        return "refused" if told else f"a refusal that does not help: {error!r}"
     if not compiles:
         return "accepted"
     tensor = read_model(path).input
@@ -177,14 +173,14 @@ def main(first: int, last: int, compiled: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "mutant.tflite"
         for number in range(first, last):
-            print(json.dumps(number), end=" ", flush=True)
+            print(number, end=" ", flush=True)
             path.write_bytes(mutant(number))
             try:
                 found = fate(path, left > 0)
             except Exception as error:
                 found = f"a raw error: {error!r}"
             left -= found == "equal"
-            print(json.dumps(found), flush=True)
+            print(found, flush=True)
 
 
 if __name__ == "__main__":

@@ -90,6 +90,12 @@ def _convert(converter, samples, path: Path, per_channel: bool = True) -> Path:
     return path
 
 
+def having(thing: Any, **fields: Any) -> Any:
+    """A thing of the schema with these fields."""
+    vars(thing).update(fields)
+    return thing
+
+
 class Tflite:
     """A .tflite file put together tensor by tensor, so that every scale can be chosen.
 
@@ -97,44 +103,37 @@ class Tflite:
     """
 
     def __init__(self) -> None:
-        self.graph = schema.SubGraphT()
-        self.graph.tensors, self.graph.operators = [], []
-        self.model = schema.ModelT()
-        self.model.version, self.model.description = 3, "made by a test"
-        self.model.subgraphs, self.model.operatorCodes = [self.graph], []
-        self.model.buffers = [schema.BufferT()]
+        self.graph = having(schema.SubGraphT(), tensors=[], operators=[])
+        self.model = having(schema.ModelT(), version=3, subgraphs=[self.graph])
+        having(self.model, operatorCodes=[], buffers=[schema.BufferT()])
 
     def tensor(self, shape, dtype="int8", scale=None, zero_point=0, data=None, name=None) -> int:
         """Add a tensor; a list of scales is per channel. Its index."""
-        made = schema.TensorT()
+        made = having(schema.TensorT(), shape=list(shape), buffer=0)
         made.name = f"tensor_{len(self.graph.tensors)}" if name is None else name
-        made.shape, made.buffer = list(shape), 0
         made.type = getattr(schema.TensorType, dtype.upper())
         if data is not None:
             made.buffer = len(self.model.buffers)
-            self.model.buffers.append(schema.BufferT())
-            self.model.buffers[-1].data = np.frombuffer(np.asarray(data, dtype).tobytes(), np.uint8)
+            content = np.frombuffer(np.asarray(data, dtype).tobytes(), np.uint8)
+            self.model.buffers.append(having(schema.BufferT(), data=content))
         if scale is not None:
-            made.quantization = schema.QuantizationParametersT()
-            made.quantization.scale = np.atleast_1d(np.float32(scale))
-            zeros = np.full(made.quantization.scale.shape, zero_point, np.int64)
-            made.quantization.zeroPoint = zeros
+            scales = np.atleast_1d(np.float32(scale))
+            zeros = np.full(scales.shape, zero_point, np.int64)
+            numbers = {"scale": scales, "zeroPoint": zeros}
+            made.quantization = having(schema.QuantizationParametersT(), **numbers)
         self.graph.tensors.append(made)
         return len(self.graph.tensors) - 1
 
     def operator(self, name, inputs, outputs, **options) -> None:
         """Add an operator, e.g. "SOFTMAX" with beta=1.0; `inputs` are tensors' indices."""
-        code = schema.OperatorCodeT()
-        code.builtinCode = getattr(schema.BuiltinOperator, name)
+        code = having(schema.OperatorCodeT(), builtinCode=getattr(schema.BuiltinOperator, name))
         code.deprecatedBuiltinCode, code.version = min(code.builtinCode, 127), VERSIONS.get(name, 1)
-        made = schema.OperatorT()
+        made = having(schema.OperatorT(), inputs=list(inputs), outputs=list(outputs))
         made.opcodeIndex = len(self.model.operatorCodes)
-        made.inputs, made.outputs = list(inputs), list(outputs)
         kind = "".join(word.capitalize() for word in name.split("_")) + "Options"
         if hasattr(schema, f"{kind}T"):
             made.builtinOptionsType = getattr(schema.BuiltinOptions, kind)
-            made.builtinOptions = getattr(schema, f"{kind}T")()
-            vars(made.builtinOptions).update(options)
+            made.builtinOptions = having(getattr(schema, f"{kind}T")(), **options)
         self.model.operatorCodes.append(code)
         self.graph.operators.append(made)
 

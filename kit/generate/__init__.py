@@ -22,20 +22,15 @@ def generate_network(
     input_range: Range | None = None,
     **settings: Any,
 ) -> Generated:
-    """Turn a model into C.
+    """Turn a model into C in the folder `out`, replaced as a whole and only when all went well.
 
-    Args:
-        model: the .tflite file, int8 or float32; for xcubeai also .keras or .h5.
-        out: the folder to make; replaced as a whole, and only when everything went well.
-        engine: which engine makes it: the open one, or ST's tool.
-        input_range: what a pixel of 0 and one of 255 were in training, such as (0, 1); None takes
-            it from the input's quantization (`kit.model.input_range`).
-        settings: for xcubeai, the fields of `kit.generate.xcubeai.Settings`, for example
-            compression="high".
+    `model` is a .tflite file, int8 or float32; for xcubeai, ST's tool, also a .keras or .h5 one.
+    `input_range` is what a pixel of 0 and one of 255 were in training, such as (0, 1); None takes
+    it from the input's quantization (`kit.model.input_range`). `settings` are for xcubeai: the
+    fields of `kit.generate.xcubeai.Settings`, such as compression="high".
 
-    Raises:
-        KitError: an unusable model, an operator the engine cannot do, an unknown engine or one
-            without such settings, or a folder with files that were not generated.
+    Raises KitError: an unusable model, an operator the engine cannot do, an unknown engine or one
+    without such settings, or a folder with files that were not generated.
     """
     check_engine(engine, settings)
     settings = {name: value for name, value in settings.items() if value is not None}

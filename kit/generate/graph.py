@@ -7,7 +7,6 @@ from collections.abc import Set
 
 import numpy as np
 
-from kit.errors import KitError
 from kit.generate.arena import Lifetime, plan
 from kit.generate.operators import OPERATORS
 from kit.generate.quantized import INT8
@@ -27,17 +26,9 @@ def lower(model: Model) -> tuple[list[Step], dict[int, int]]:
     """The kernel calls of a model; and of each tensor that is computed, by its index, the tensor
     whose bytes it is: itself, or what a RESHAPE took.
 
-    Raises KitError: the model has something that the engine cannot do; it is named.
+    Raises Refusal: the model has something that the engine cannot do; it is named.
     """
-    try:
-        _check_ends(model)
-        return _lowered(model)
-    except Refusal as said:
-        what = f"The portable engine cannot turn {model.path.name} into C: {said.what}"
-        raise KitError(what, said.why, said.next_step or CAN) from None
-
-
-def _lowered(model: Model) -> tuple[list[Step], dict[int, int]]:
+    _check_ends(model)
     steps: list[Step] = []
     shapes: set[int] = set()
     base = {model.input.index: model.input.index}

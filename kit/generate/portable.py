@@ -12,9 +12,10 @@ import jinja2
 import numpy as np
 import numpy.typing as npt
 
-from kit.generate.graph import lower, place
+from kit.errors import KitError
+from kit.generate.graph import CAN, lower, place
 from kit.generate.result import Generated, Layer, TensorInfo
-from kit.generate.step import Step, safe_name
+from kit.generate.step import Refusal, Step, safe_name
 from kit.model import Model, Range, Tensor, input_range, read_model
 from kit.paths import replacing
 from kit.provenance import digest
@@ -38,7 +39,11 @@ def generate_portable(path: Path, out: Path, span: Range | None = None) -> Gener
     written then.
     """
     model = read_model(path)
-    steps, base = lower(model)
+    try:
+        steps, base = lower(model)
+    except Refusal as said:
+        what = f"The portable engine cannot turn {model.path.name} into C: {said.what}"
+        raise KitError(what, said.why, said.next_step or CAN) from None
     offsets, arena_bytes = place(model, steps, base)
     constants, references = _constants(steps)
     tensors = _tensors(model, steps)

@@ -1,7 +1,7 @@
 """What an engine made of a model: the one result type of every engine."""
 
 import json
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
@@ -130,9 +130,8 @@ def load_network(folder: str | Path) -> Generated:
 def _made(kind: Any, content: Any, folder: Path) -> Any:
     """What was read from JSON as a value of this type; its paths are kept from `folder`."""
     if isinstance(kind, type) and is_dataclass(kind):
-        types = get_type_hints(kind)
-        names = [field.name for field in fields(kind) if field.name in content]
-        return kind(**{name: _made(types[name], content[name], folder) for name in names})
+        types = {name: type_ for name, type_ in get_type_hints(kind).items() if name in content}
+        return kind(**{name: _made(types[name], content[name], folder) for name in types})
     if kind is Path:
         return folder / content
     inner = [one for one in get_args(kind) if one not in (NoneType, ...)]

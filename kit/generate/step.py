@@ -18,7 +18,7 @@ TO_INT8 = (
 
 
 class Refusal(KitError):
-    """What the open engine cannot do; `kit.generate.graph.lower` adds in which model it is."""
+    """What the open engine cannot do; `generate_portable` adds in which model it is."""
 
 
 @dataclass(frozen=True)

@@ -54,25 +54,24 @@ def test_settings_that_make_no_sense_are_refused(tmp_path, settings, words):
         generate_network(tmp_path / "model.tflite", tmp_path / "network", **settings)
 
 
-def test_functions_of_kit_stay_functions_whatever_was_imported():
-    """A cell can be run twice, and after another has imported the module of the same name."""
-    lines = [
-        "import kit, inspect",
-        "for _ in range(2):",
-        "    assert all(inspect.isfunction(f) for f in (kit.generate_network, kit.examine))",
-        "    from kit.generate import xcubeai",
-        "    from kit.checks.doctor import examine",
-        "    import kit.compile",
-    ]
-    subprocess.run([sys.executable, "-c", "\n".join(lines)], check=True)
+FUNCTIONS = """
+import kit, inspect
+for _ in range(2):
+    assert all(inspect.isfunction(f) for f in (kit.generate_network, kit.examine))
+    from kit.generate import xcubeai
+    from kit.checks.doctor import examine
+    import kit.compile
+"""
+NO_TOOL = """
+import sys, kit
+kit.generate_network, kit.build_firmware, kit.flash, kit.Board, kit.HostNetwork
+import kit.checks.validate, virtual_nucleo.store
+assert not [name for name in sys.modules if name.startswith("kit.generate.xcubeai")]
+"""
 
 
-def test_st_and_its_packages_are_loaded_when_they_are_asked_for():
-    """Who generates with the open engine, builds and flashes needs nothing of ST's tool."""
-    lines = [
-        "import sys, kit",
-        "kit.generate_network, kit.build_firmware, kit.flash, kit.Board, kit.HostNetwork",
-        "import kit.checks.validate, virtual_nucleo.store",
-        "assert not [name for name in sys.modules if name.startswith('kit.generate.xcubeai')]",
-    ]
-    subprocess.run([sys.executable, "-c", "\n".join(lines)], check=True)
+@pytest.mark.parametrize("lines", [FUNCTIONS, NO_TOOL], ids=["functions", "no tool"])
+def test_what_importing_does(lines):
+    """Functions of kit stay functions: a cell can be run twice, and after another has imported the
+    module of the same name. Who needs nothing of ST's tool loads nothing of it."""
+    subprocess.run([sys.executable, "-c", lines], check=True)

@@ -11,7 +11,7 @@ from ai_edge_litert.interpreter import Interpreter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made import model
-from networks import EXAMPLE, Tflite
+from networks import EXAMPLE, Tflite, having
 
 from kit.errors import KitError
 from kit.model import Reference, read_model
@@ -78,19 +78,17 @@ def test_a_name_that_is_no_text(tmp_path):
 
 def test_sparse_weights_are_called_so(tmp_path):
     """Half of a table in the file: the kit reads no sparse encoding, LiteRT does."""
-    made, x, y = Tflite(), *(0, 1)
-    made.tensor((1, 4), "float32"), made.tensor((1, 2), "float32")
+    made, int32 = Tflite(), schema.SparseIndexVector.Int32Vector
+    x, y = made.tensor((1, 4), "float32"), made.tensor((1, 2), "float32")
     w = made.tensor((2, 4), "float32", data=[1.5, -2.0])
-    sparsity = made.graph.tensors[w].sparsity = schema.SparsityParametersT()
-    sparsity.traversalOrder, sparsity.dimMetadata = [0, 1], []
-    for kind, size in ((schema.DimensionType.DENSE, 2), (schema.DimensionType.SPARSE_CSR, 0)):
-        dimension = schema.DimensionMetadataT()
-        dimension.format, dimension.denseSize = kind, size
-        sparsity.dimMetadata.append(dimension)
-    for field, values in (("arraySegments", [0, 1, 2]), ("arrayIndices", [0, 3])):
-        setattr(dimension, f"{field}Type", schema.SparseIndexVector.Int32Vector)
-        setattr(dimension, field, schema.Int32VectorT())
-        getattr(dimension, field).values = values
+    rows, columns = schema.DimensionMetadataT(), schema.DimensionMetadataT()
+    rows.denseSize, columns.format = 2, schema.DimensionType.SPARSE_CSR
+    columns.arraySegmentsType = columns.arrayIndicesType = int32
+    columns.arraySegments = having(schema.Int32VectorT(), values=[0, 1, 2])
+    columns.arrayIndices = having(schema.Int32VectorT(), values=[0, 3])
+    sparsity = schema.SparsityParametersT()
+    having(sparsity, traversalOrder=[0, 1], dimMetadata=[rows, columns])
+    made.graph.tensors[w].sparsity = sparsity
     made.dense(x, w, y)
     path = made.write(tmp_path / "sparse.tflite", [x], [y])
     assert Reference(path).run(np.ones((1, 4), np.float32)).tolist() == [[1.5, -2.0]]
