@@ -42,15 +42,12 @@ def network(path, scales, per_channel, bias):
     made = Tflite()
     x = made.tensor((1, INPUTS), "int8", x_scale, x_zero)
     table = generator.integers(-24, 25, (OUTPUTS, INPUTS))
-    several = [w_scale * 2.0 ** -(row % 3) for row in range(OUTPUTS)]
-    w = made.tensor(table.shape, "int8", several if per_channel else w_scale, data=table)
-    b = None
-    if bias:
-        b_scale = x_scale * np.float64(several if per_channel else w_scale)
-        values = generator.integers(-3000, 3000, OUTPUTS)
-        b = made.tensor((OUTPUTS,), "int32", b_scale, data=values)
+    steps = [w_scale * 2.0 ** -(row % 3) for row in range(OUTPUTS)] if per_channel else w_scale
+    w = made.tensor(table.shape, "int8", steps, data=table)
+    values = generator.integers(-3000, 3000, OUTPUTS)
+    b = made.tensor((OUTPUTS,), "int32", x_scale * np.float64(steps), data=values)
     y = made.tensor((1, OUTPUTS), "int8", y_scale, y_zero)
-    made.dense(x, w, y, b)
+    made.dense(x, w, y, b if bias else None)
     return made.write(path, [x], [y])
 
 

@@ -7,14 +7,8 @@ from hypothesis import strategies as st
 from networks import quantizing
 
 from kit.errors import KitError
-from kit.model import (
-    Reference,
-    Tensor,
-    describe_range,
-    input_range,
-    output_to_scores,
-    pixels_to_input,
-)
+from kit.model import Reference, Tensor, describe_range, input_range, pixels_to_input
+from kit.model.pixels import output_to_scores
 
 PIXELS = np.arange(256, dtype=np.uint8)
 
@@ -24,11 +18,12 @@ def _input(scale, zero_point, dtype="int8"):
     return Tensor(0, "x", (1, 256), dtype, scales, zeros)
 
 
-def test_pixels_are_pixel_minus_128():
-    """The heart of the kit: with scale 1/255 and zero point -128 preparing is a subtraction."""
-    np.testing.assert_array_equal(
-        pixels_to_input(PIXELS, _input(1 / 255, -128)), PIXELS.astype(int) - 128
-    )
+@pytest.mark.parametrize(("dtype", "zero_point"), [("int8", -128), ("uint8", 0)])
+def test_pixels_are_pixel_minus_128(dtype, zero_point):
+    """The heart of the kit: with scale 1/255 and zero point -128 preparing is a subtraction. A
+    uint8 input takes the pixels themselves."""
+    made = pixels_to_input(PIXELS, _input(1 / 255, zero_point, dtype))
+    np.testing.assert_array_equal(made, PIXELS.astype(int) + zero_point)
 
 
 @given(st.floats(1e-3, 1.0), st.integers(-128, 127))
@@ -77,10 +72,6 @@ def test_pixels_become_what_litert_quantizes_them_to(tmp_path, span, zero_point)
     np.testing.assert_array_equal(
         pixels_to_input(PIXELS, _input(scale, zero_point), span), Reference(path).run(real[None])[0]
     )
-
-
-def test_a_uint8_input_takes_the_pixels_themselves():
-    np.testing.assert_array_equal(pixels_to_input(PIXELS, _input(1 / 255, 0, "uint8")), PIXELS)
 
 
 @pytest.mark.parametrize(
