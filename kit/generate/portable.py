@@ -34,9 +34,7 @@ def generate_portable(path: Path, out: Path, span: Range | None = None) -> Gener
     """Write the C of a model into the folder `out`.
 
     `span` is what a pixel of 0 and one of 255 are to the network; None takes it from the input.
-
-    Raises KitError: an unusable model, or one with something the engine cannot do; nothing is
-    written then.
+    Raises KitError, and writes nothing: an unusable model, or something the engine cannot do.
     """
     model = read_model(path)
     try:
