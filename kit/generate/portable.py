@@ -67,7 +67,6 @@ def generate_portable(path: Path, out: Path, span: Range | None = None) -> Gener
         "declarations": _declarations(tensors, offsets),
         "constants": constants,
         "references": references,
-        "c_types": C_TYPES,
     }
     with replacing(out) as folder:
         folder.mkdir()
@@ -132,4 +131,5 @@ def _c_number(value: float) -> str:
     return text + ("F" if any(mark in text for mark in ".e") else ".0F")
 
 
+TEMPLATES.globals["c_types"] = C_TYPES
 TEMPLATES.filters["c_number"] = _c_number
