@@ -40,18 +40,16 @@ static void begin_reply(void)
 
 /* Observers of a run of the network. */
 
-static void note_cycles(void *context, uint32_t layer, const void *output)
+static void note_cycles(uint32_t layer, const void *output)
 {
-    (void)context;
     (void)output;
     cycles_of_layer[layer] = board_cycles();
     board_cycles_start(); /* for the next layer, from zero */
 }
 
 /* Replies while the network stands still: the next layers may reuse the memory of this output. */
-static void reply_with_layer(void *context, uint32_t layer, const void *output)
+static void reply_with_layer(uint32_t layer, const void *output)
 {
-    (void)context;
     if (layer == request->payload[0]) {
         begin_reply();
         put_bytes(output, engine_describe()->layers[layer].output.bytes);
@@ -188,7 +186,7 @@ static uint32_t run(const service *wanted)
         input[i] = request->payload[request->length - ENGINE_INPUT_BYTES + i];
     }
     board_cycles_start();
-    engine_state = engine_run(wanted->observer, NULL);
+    engine_state = engine_run(wanted->observer);
     return engine_state == ENGINE_OK ? 0 : ERROR_ENGINE;
 }
 

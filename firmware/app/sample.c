@@ -66,7 +66,7 @@ bool sample_recognize(uint32_t *digit)
         pixels[i] = gray(picture[i / SIDE][i % SIDE]);
     }
     if (ENGINE_INPUT_ELEMENTS != PIXELS || engine_input() == NULL || !pixels_to_input(pixels) ||
-        engine_run(NULL, NULL) != ENGINE_OK) {
+        engine_run(NULL) != ENGINE_OK) {
         return false;
     }
     *digit = 0;

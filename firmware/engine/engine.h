@@ -51,13 +51,13 @@ typedef struct {
 
 /* Called after each layer of a run that goes well; `output` holds that layer's output and is valid
  * during the call only, because the next layers may reuse its memory. */
-typedef void (*engine_observer)(void *context, uint32_t layer, const void *output);
+typedef void (*engine_observer)(uint32_t layer, const void *output);
 
 const engine_description *engine_describe(void);
 engine_status engine_start(void);
 void *engine_input(void); /* ENGINE_INPUT_BYTES to fill before each run, which overwrites them; NULL
                              when the engine did not start */
-engine_status engine_run(engine_observer observer, void *context); /* observer may be NULL */
+engine_status engine_run(engine_observer observer); /* observer may be NULL */
 const void *engine_output(void); /* ENGINE_OUTPUT_BYTES, valid until the next input is written */
 
 /* What the engine's own runtime said last, in its own numbers: for the st-ai API of X-CUBE-AI its

@@ -18,7 +18,7 @@ from kit.paths import FIRMWARE, build_folder, locked
 from virtual_nucleo.errors import VirtualError
 from virtual_nucleo.native import compile_library
 
-OBSERVER = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint32, ctypes.c_void_p)
+OBSERVER = ctypes.CFUNCTYPE(None, ctypes.c_uint32, ctypes.c_void_p)
 
 
 def network_sources(network: Generated, firmware: Path = FIRMWARE) -> list[Path]:
@@ -46,7 +46,7 @@ class HostNetwork:
             self._library = ctypes.CDLL(str(_compiled(self.network, Path(sources or FIRMWARE))))
         self._library.engine_input.restype = ctypes.c_void_p
         self._library.engine_output.restype = ctypes.c_void_p
-        self._library.engine_run.argtypes = [OBSERVER, ctypes.c_void_p]
+        self._library.engine_run.argtypes = [OBSERVER]
         _check(self._library.engine_start())
 
     def run(self, inputs: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -62,7 +62,7 @@ class HostNetwork:
         else KitError."""
         found: list[npt.NDArray[Any]] = []
 
-        def observe(_context: Any, layer: int, address: int) -> None:
+        def observe(layer: int, address: int) -> None:
             info = self.network.layers[layer].output
             assert info is not None  # the portable engine says it for each layer
             values = np.frombuffer(ctypes.string_at(address, info.bytes), info.dtype)
@@ -76,7 +76,7 @@ class HostNetwork:
         check_inputs(inputs, self.network.input.shape[1:], self.network.input.dtype)
         for one in np.ascontiguousarray(inputs):
             ctypes.memmove(self._library.engine_input(), one.ctypes.data, one.nbytes)
-            _check(self._library.engine_run(observer, None))
+            _check(self._library.engine_run(observer))
             yield ctypes.string_at(self._library.engine_output(), self.network.output.bytes)
 
 

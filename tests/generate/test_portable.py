@@ -126,7 +126,7 @@ def test_undefined_behavior_is_absent(tmp_path):
         "        int8_t *input = engine_input();\n"
         "        for (int i = 0; i < ENGINE_INPUT_ELEMENTS; i++)\n"
         "            input[i] = (int8_t)(i % 2 ? value : -1 - value);\n"
-        "        if (engine_run(0, 0) != ENGINE_OK) return 2;\n"
+        "        if (engine_run(0) != ENGINE_OK) return 2;\n"
         "    }\n    return 0;\n}\n"
     )
     program, made = tmp_path / "program.exe", network(EXAMPLE)

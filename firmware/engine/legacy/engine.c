@@ -9,10 +9,6 @@
 
 #define ADAPTER "xcubeai (legacy)"
 #define CONSTANT /* scale and zero point are known at run time only; they stay 0 for float32 */
-#define INPUT_SCALE 0.0F
-#define INPUT_ZERO_POINT 0
-#define OUTPUT_SCALE 0.0F
-#define OUTPUT_ZERO_POINT 0
 #define WEIGHTS_BYTES AI_NETWORK_DATA_WEIGHTS_SIZE
 #define ACTIVATIONS_BYTES AI_NETWORK_DATA_ACTIVATIONS_SIZE
 #define INPUT_BUFFER_BYTES AI_NETWORK_IN_1_SIZE_BYTES
@@ -78,7 +74,7 @@ engine_status engine_start(void)
 }
 
 /* The runtime answers with how many inputs it has done. */
-engine_status engine_run(engine_observer observer, void *context)
+engine_status engine_run(engine_observer observer)
 {
     if (state != ENGINE_OK) {
         return state;
@@ -88,7 +84,7 @@ engine_status engine_run(engine_observer observer, void *context)
         return ENGINE_FAILED;
     }
     if (observer != NULL) {
-        observer(context, 0, output_data);
+        observer(0, output_data);
     }
     return ENGINE_OK;
 }

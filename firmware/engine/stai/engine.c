@@ -10,16 +10,10 @@
 #ifdef STAI_NETWORK_IN_1_SCALE /* only a quantized tensor has them */
 #define INPUT_SCALE STAI_NETWORK_IN_1_SCALE
 #define INPUT_ZERO_POINT STAI_NETWORK_IN_1_ZERO_POINT
-#else
-#define INPUT_SCALE 0.0F
-#define INPUT_ZERO_POINT 0
 #endif
 #ifdef STAI_NETWORK_OUT_1_SCALE
 #define OUTPUT_SCALE STAI_NETWORK_OUT_1_SCALE
 #define OUTPUT_ZERO_POINT STAI_NETWORK_OUT_1_ZERO_POINT
-#else
-#define OUTPUT_SCALE 0.0F
-#define OUTPUT_ZERO_POINT 0
 #endif
 
 #define ADAPTER "xcubeai (st-ai)"
@@ -71,7 +65,7 @@ engine_status engine_start(void)
     return state;
 }
 
-engine_status engine_run(engine_observer observer, void *context)
+engine_status engine_run(engine_observer observer)
 {
     if (state != ENGINE_OK) {
         return state;
@@ -80,7 +74,7 @@ engine_status engine_run(engine_observer observer, void *context)
         return ENGINE_FAILED;
     }
     if (observer != NULL) {
-        observer(context, 0, output_data);
+        observer(0, output_data);
     }
     return ENGINE_OK;
 }

@@ -1,7 +1,7 @@
 /* What the adapters for the two APIs of ST's runtime share: each includes this once, after it has
- * defined ADAPTER, WEIGHTS_BYTES, ACTIVATIONS_BYTES, the ..._BUFFER_BYTES and the quantization,
- * which is CONSTANT or known only at run time. The other NETWORK_... and INPUT_... come from
- * network.json. */
+ * defined ADAPTER, WEIGHTS_BYTES, ACTIVATIONS_BYTES, the ..._BUFFER_BYTES and, where a tensor has
+ * it, the quantization, which is CONSTANT or known only at run time. The NETWORK_..., INPUT_LOW and
+ * INPUT_HIGH come from network.json. */
 #include "board.h"
 #include "engine.h"
 
@@ -12,26 +12,32 @@ _Static_assert(INPUT_BUFFER_BYTES >= ENGINE_INPUT_BYTES &&
                    OUTPUT_BUFFER_BYTES >= ENGINE_OUTPUT_BYTES,
                "ST's buffers hold fewer bytes than the input or output has");
 
-#define INPUT_TENSOR                                                                               \
-    {NETWORK_INPUT_TYPE, ENGINE_INPUT_ELEMENTS, ENGINE_INPUT_BYTES, INPUT_SCALE, INPUT_ZERO_POINT}
-#define OUTPUT_TENSOR                                                                              \
-    {NETWORK_OUTPUT_TYPE, ENGINE_OUTPUT_ELEMENTS, ENGINE_OUTPUT_BYTES, OUTPUT_SCALE,               \
-     OUTPUT_ZERO_POINT}
+#ifndef INPUT_SCALE
+#define INPUT_SCALE 0.0F
+#define INPUT_ZERO_POINT 0
+#endif
+#ifndef OUTPUT_SCALE
+#define OUTPUT_SCALE 0.0F
+#define OUTPUT_ZERO_POINT 0
+#endif
+#define TENSOR(PORT)                                                                               \
+    {NETWORK_##PORT##_TYPE, ENGINE_##PORT##_ELEMENTS, ENGINE_##PORT##_BYTES, PORT##_SCALE,         \
+     PORT##_ZERO_POINT}
 
 static _Alignas(32) uint8_t activations[ACTIVATIONS_BYTES]; /* input and output lie in it */
 static uint32_t error;                                      /* the last one, in ST's numbers */
 static engine_status state = ENGINE_NOT_STARTED;
 static void *input_data, *output_data; /* once it has started */
 
-static CONSTANT engine_layer whole_network = {"network", "NETWORK", NETWORK_MACS, OUTPUT_TENSOR};
+static CONSTANT engine_layer whole_network = {"network", "NETWORK", NETWORK_MACS, TENSOR(OUTPUT)};
 
 static CONSTANT engine_description description = {
     .engine = ADAPTER,
     .network = NETWORK_FILE,
     .digest = NETWORK_DIGEST,
     .input_range = {(float)(INPUT_LOW), (float)(INPUT_HIGH)},
-    .input = INPUT_TENSOR,
-    .output = OUTPUT_TENSOR,
+    .input = TENSOR(INPUT),
+    .output = TENSOR(OUTPUT),
     .weights_bytes = WEIGHTS_BYTES,
     .arena_bytes = sizeof activations,
     .macs = NETWORK_MACS,
