@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ class Mcu:
     """A chip. Sizes in bytes; frequencies in Hz, each pair the smallest and the largest allowed.
     `pll_n` are PLLCFGR's factors N; `wait_states` the highest HCLK with 0, 1, 2 … wait states of
     the flash; `scales` for each value of PWR_CR's VOS the name of the voltage scale and the highest
-    HCLK in it, without and with over-drive; `absent` the registers of the STM32F446 that the chip
+    HCLK in it, without and, where the chip has it, with over-drive; `absent` the registers of the STM32F446 that the chip
     lacks, by peripheral; `lacks` the peripherals that it lacks, `adds` those that only it has, with
     their addresses."""
 
@@ -36,14 +36,14 @@ class Mcu:
     apb2_hz: int
     pll_n: Sequence[int]
     vco_hz: Sequence[int]
-    pll_has_r: bool
     wait_states: Sequence[int]
     scales: Sequence[Sequence[int]]
-    overdrive: bool
     vos_at_reset: int
-    absent: dict[str, str]
-    lacks: str
-    adds: dict[str, int]
+    pll_has_r: bool = False
+    overdrive: bool = False
+    absent: dict[str, str] = field(default_factory=dict)
+    lacks: str = ""
+    adds: dict[str, int] = field(default_factory=dict)
 
 
 def _tables() -> dict[str, dict[str, Any]]:
@@ -64,7 +64,7 @@ def find_mcu(name: str) -> Mcu:
         raise VirtualError(f"There is no virtual {name.upper()}.", why, fix)
     sizes = {f"{kind}_bytes": banks[0]["size"] for kind, banks in table["memories"].items()}
     facts = table["chip"] | table["clock"] | table["virtual"] | sizes
-    return Mcu(**{field.name: facts[field.name] for field in fields(Mcu)})
+    return Mcu(**{each.name: facts[each.name] for each in fields(Mcu) if each.name in facts})
 
 
 def mcu_of(program: Program | None, wanted: str = "") -> Mcu:

@@ -20,7 +20,9 @@ void board_start(void)
 
 board_status board_describe(void)
 {
-    board_status status = {.device_id = DEVICE_ID, .reset_cause = reset_cause};
+    board_status status; /* all of it is written */
+    status.device_id = DEVICE_ID;
+    status.reset_cause = reset_cause;
     clock_describe(&status);
     serial_describe(&status);
     stack_describe(&status);
