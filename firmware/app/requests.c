@@ -193,16 +193,17 @@ static uint32_t run(const service *wanted)
 /* Puts the reply, or returns what is wrong. */
 static uint32_t serve(void)
 {
-    uint32_t error = check();
-    const service *wanted = error == 0 ? &services[request->type] : NULL;
-    if (error == 0 && wanted->run != NO_RUN) {
-        error = run(wanted);
+    const uint32_t wrong = check();
+    if (wrong != 0) {
+        return wrong;
     }
-    if (error == 0 && wanted->put != NULL) {
+    const service *wanted = &services[request->type];
+    const uint32_t failed = wanted->run == NO_RUN ? 0 : run(wanted);
+    if (failed == 0 && wanted->put != NULL) {
         begin_reply();
         wanted->put();
     }
-    return error;
+    return failed;
 }
 
 static void refuse(uint32_t error)

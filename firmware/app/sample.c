@@ -42,15 +42,7 @@ static const char picture[SIDE][SIDE + 1] = {
 /* clang-format on */
 
 /* Black is nothing, white is 255. */
-static uint8_t gray(char drawn)
-{
-    static const char levels[] = " .+#";
-    uint32_t level = 3;
-    while (level > 0 && levels[level] != drawn) {
-        level--;
-    }
-    return (uint8_t)(level * 85);
-}
+static const uint8_t gray_of[UINT8_MAX + 1] = {['.'] = 85, ['+'] = 170, ['#'] = 255};
 
 static float score(uint32_t number)
 {
@@ -63,7 +55,7 @@ bool sample_recognize(uint32_t *digit)
 {
     uint8_t pixels[PIXELS];
     for (uint32_t i = 0; i < PIXELS; i++) {
-        pixels[i] = gray(picture[i / SIDE][i % SIDE]);
+        pixels[i] = gray_of[(uint8_t)picture[i / SIDE][i % SIDE]];
     }
     if (ENGINE_INPUT_ELEMENTS != PIXELS || engine_input() == NULL || !pixels_to_input(pixels) ||
         engine_run(NULL) != ENGINE_OK) {
