@@ -21,9 +21,9 @@ class Mcu:
     """A chip. Sizes in bytes; frequencies in Hz, each pair the smallest and the largest allowed.
     `pll_n` are PLLCFGR's factors N; `wait_states` the highest HCLK with 0, 1, 2 … wait states of
     the flash; `scales` for each value of PWR_CR's VOS the name of the voltage scale and the highest
-    HCLK in it, without and, where the chip has it, with over-drive; `absent` the registers of the STM32F446 that the chip
-    lacks, by peripheral; `lacks` the peripherals that it lacks, `adds` those that only it has, with
-    their addresses."""
+    HCLK in it, without and, where the chip has it, with over-drive; `absent` the registers of the
+    STM32F446 that the chip lacks, by peripheral; `lacks` the peripherals that it lacks, `adds`
+    those that only it has, with their addresses."""
 
     name: str
     manual: str

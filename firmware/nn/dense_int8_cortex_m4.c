@@ -70,19 +70,12 @@ static void dot_four_rows(const int8_t *row, uint32_t stride, const int8_t *x, i
     }
 }
 
-/* Keeps code small that seldom runs. */
-__attribute__((noinline)) static int32_t requantize_any_shift(int32_t value, int32_t multiplier,
-                                                              uint32_t shift)
-{
-    return nn_requantize(value, multiplier, shift);
-}
-
 /* nn_requantize() without 64-bit shifts: from shift 33 on, half of the divisor is a multiple of
  * 2^32, so the lower word of the product changes nothing. Compiles to SMMLA and ASR. */
 static inline int32_t requantize(int32_t value, int32_t multiplier, uint32_t shift)
 {
     if (shift < 33) {
-        return requantize_any_shift(value, multiplier, shift);
+        return nn_requantize(value, multiplier, shift);
     }
     const int32_t upper_word = (int32_t)(((int64_t)value * multiplier) >> 32);
     return (upper_word + (1 << (shift - 33))) >> (shift - 32);
