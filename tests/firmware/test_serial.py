@@ -64,18 +64,14 @@ def test_a_board_left_at_a_fast_rate_is_found_again(board):
     assert payload[0] == PROTOCOL_VERSION
 
 
-def test_closing_leaves_the_board_at_the_safe_rate(board):
-    board.hello()
-    board.link.slow_down()
-    assert board.status().baud == SAFE
-    assert board.port.baudrate == 115_200
-
-
-def test_a_reset_starts_over_at_the_safe_rate(board):
+def test_a_reset_and_closing_lead_to_the_safe_rate(board):
+    """After a reset a fast one is agreed on again; `slow_down` is what closing does."""
     board.hello()
     board.reset()
     assert board.link.baud == 115_200
     assert board.described.mcu == DEFAULT.name and board.link.baud == 921_600
+    board.link.slow_down()
+    assert board.status().baud == SAFE and board.port.baudrate == 115_200
 
 
 def test_the_status_knows_the_chip_the_stack_and_the_button(board):
