@@ -44,7 +44,8 @@ class DrawingPad:
     """
 
     def __init__(self, recognize: "Callable[[Pixels], Answer]") -> None:
-        self.recognize, self._classes = recognize, 10
+        self.recognize = recognize
+        self._classes = 10
         self.canvas, self.preview = _canvas(SIDE), _canvas(28 * SHOWN)
         self._scores, self._text = ipywidgets.HTML(), ipywidgets.HTML()
         button = ipywidgets.Button(description="Clear", tooltip="Wipe the pad")

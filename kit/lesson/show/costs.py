@@ -13,8 +13,7 @@ from kit.tables import Table, in_words, table
 
 if TYPE_CHECKING:
     from kit.board import Profile
-    from kit.compile import Firmware
-    from kit.compile.program import Region
+    from kit.compile import Firmware, Region
     from kit.generate import Generated
     from kit.generate.xcubeai import Trial
 
