@@ -16,8 +16,18 @@ from typing import Any
 from rich.console import Console
 
 import kit
-from kit.commands import COMMANDS, EITHER
 from kit.errors import KitError
+
+try:
+    from kit.commands import COMMANDS, EITHER
+except ImportError as error:
+    lacking = KitError(
+        "A Python package that the kit needs is missing or broken.",
+        f"{error}.",
+        "Remove the folder .venv and run this again: it is made anew. In an environment of your "
+        "own, install what environment.yml lists.",
+    )
+    raise SystemExit(f"\n{lacking}") from error
 
 VERDICTS = ("right", "ready")
 """Properties that belong to the JSON of a result; where one is False, the command has failed."""

@@ -3,7 +3,7 @@
 import numpy as np
 from networks import Spec
 
-from kit.board.link import Frame, decode, encode
+from kit.board.frame import Frame, decode, encode
 from kit.board.requests import REPLY
 
 URL = "virtual://small"

@@ -425,6 +425,15 @@ def test_a_notebook_names_the_command_as_it_can_be_typed_there():
     assert "; not kit." in shown and "`kit boards`" in str(error)
 
 
+def test_a_missing_package_is_words_and_no_stack(tmp_path):
+    """In an environment of one's own, whichever package it is, also for `kit doctor`."""
+    (tmp_path / "serial.py").write_text("raise ImportError('No module named serial')")
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    done = shell(tmp_path, "doctor", PYTHONPATH=path)
+    assert (done.code, done.out) == (1, "") and "Traceback" not in done.err
+    assert "No module named serial" in done.err and "environment.yml" in done.err
+
+
 @pytest.mark.skipif(os.name == "nt", reason="SIGINT cannot be sent to one process")
 @pytest.mark.parametrize("seconds", [0.0, 0.3, 0.6])
 def test_ctrl_c_stops_at_once(walked, folder, seconds):

@@ -8,7 +8,7 @@ from typing import Any
 import serial
 from serial.urlhandler import protocol_loop
 
-from kit.board.link import Frame, FrameReader, encode
+from kit.board.frame import Frame, FrameReader, encode
 from kit.board.recording import Reply, file_of, question, read_recording
 from kit.board.requests import REPLY, Request
 from kit.errors import KitError

@@ -12,7 +12,7 @@ from made import firmware, model, network
 from networks import Spec
 
 from kit.board import Board, LinkError, Request, flash
-from kit.board.link import Frame, FrameReader, decode, encode
+from kit.board.frame import Frame, FrameReader, decode, encode
 from kit.board.requests import ERROR, REPLY
 from kit.compile import HostNetwork, build_firmware
 from kit.errors import KitError

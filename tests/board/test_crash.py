@@ -10,7 +10,8 @@ from lines import Line
 
 from kit.board import Request
 from kit.board.crash import CrashError, crash_error
-from kit.board.link import Frame, Link, encode
+from kit.board.frame import Frame, encode
+from kit.board.link import Link
 from kit.board.requests import FAULT
 from virtual_nucleo.faults import CFSR, HFSR, BoardFault
 from virtual_nucleo.program import Location

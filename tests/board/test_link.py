@@ -1,4 +1,4 @@
-"""Frames and requests over a line (kit.board.link): whatever a line or a board does, there is a
+"""Frames and requests over a line (kit.board.frame, link): whatever a line or a board does, there is a
 right answer or an error that says what to do, after a bounded time."""
 
 import binascii
@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lines import Line, damage, good
 
-from kit.board import LinkError, Request, link
-from kit.board.link import Frame, FrameReader, Link, crc32, decode, encode
+from kit.board import LinkError, Request, frame, link
+from kit.board.frame import Frame, FrameReader, crc32, decode, encode
+from kit.board.link import Link
 from kit.board.requests import ERROR, ERRORS, REPLY
 
 frames = st.builds(Frame, st.integers(0, 255), st.integers(0, 255), st.binary(max_size=800))
@@ -103,7 +104,7 @@ def test_of_100000_frames_on_a_bad_line_no_wrong_one_is_accepted():
 
 def test_a_weak_checksum_would_be_caught_by_that(monkeypatch):
     """The test above can fail: with 8 bits that differ, one damaged frame in 256 gets through."""
-    monkeypatch.setattr(link, "crc32", lambda data: (binascii.crc32(data) & 0xFF) * 0x0101_0101)
+    monkeypatch.setattr(frame, "crc32", lambda data: (binascii.crc32(data) & 0xFF) * 0x0101_0101)
     assert receive(10_000, seed=1)[2] > 0
 
 

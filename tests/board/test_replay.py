@@ -18,7 +18,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from kit import paths
 from kit.board import Board, Request, flash, recording
-from kit.board.link import Frame, FrameReader, encode
+from kit.board.frame import Frame, FrameReader, encode
 from kit.board.recording import file_of, read_recording, record_board
 from kit.board.requests import ERROR, FAULT, REPLY
 from kit.cli import main
