@@ -16,14 +16,19 @@ STATIONS = ["digits", "pictures", "model", "generate", "compile", "board", "less
 GROUND = ["errors", "boards", "paths", "programs", "progress", "provenance", "silence", "tables"]
 TOP = ["checks", "commands", "cli", "__init__", "__main__"]  # above every station
 SOURCES = sorted((ROOT / "kit").rglob("*.py"))
-LINES = {  # at most so many in each building: what is added looks first for what is said twice
-    "the learner's part": (2500, ("kit/digits", "kit/model", "kit/generate", "firmware/nn",
+# At most so many lines in each building: what is added looks first for what is said twice, and says
+# its reason here. The design's 2,500 (learner's part), 8,000 (kit) and 14,000 (all) are without the
+# exact multipliers, refusals and provenance that files of others need, photographs, exercises,
+# two more boards and a second family.
+LINES = {
+    "the learner's part": (2800, ("kit/digits", "kit/model", "kit/generate", "firmware/nn",
                                   "firmware/app")),
     "X-CUBE-AI": (1700, ("kit/generate/xcubeai",)),
-    "kit": (8000, ("kit",)),
+    "kit": (9600, ("kit",)),
     "the virtual board": (2900, ("virtual_nucleo",)),
-    "all": (14_000, ("kit", "virtual_nucleo", "firmware", "workshop.py")),
+    "all": (15_700, ("kit", "virtual_nucleo", "firmware", "workshop.py")),
 }  # fmt: skip
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 CODE = r"\.(py|c|h|ld|j2|cmake|toml)$|CMakeLists\.txt$"
 SHARED = re.compile(r"protocol_\w+\.Serial|generate\.operators\.\w+\.lower")
 """Names that several modules have because they are one interface."""
@@ -102,7 +107,6 @@ def test_files_are_short():
     assert {name: size for name, size in sizes.items() if size > 400} == {}
 
 
-@pytest.mark.skip(reason="switched on when every building is merged")
 @pytest.mark.parametrize("building", LINES)
 def test_a_building_keeps_its_size(building):
     """Who needs more raises the number in the same commit, with the reason."""
@@ -111,6 +115,8 @@ def test_a_building_keeps_its_size(building):
     if building == "the learner's part":
         sizes = {name: size for name, size in sizes.items() if "/xcubeai/" not in name}
     assert sum(sizes.values()) <= most
+    told = re.search(rf"^\| `?{building}.* \| ([\d,]+) \|$", README, re.MULTILINE)
+    assert told and told[1] == f"{most:,}", "README.md tells the sizes, too"
 
 
 def test_the_tests_have_half_to_all_of_the_lines_of_the_code():
@@ -226,9 +232,8 @@ def test_links_inside_the_project_lead_somewhere():
 
 def test_the_readme_lists_the_notebooks_in_order():
     """The road in the README is the road in the folder."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
     places = [
-        text.index(f"notebooks/{path.name}")
+        README.index(f"notebooks/{path.name}")
         for path in sorted((ROOT / "notebooks").glob("*.ipynb"))
     ]
     assert all(a < b for a, b in pairwise(places))

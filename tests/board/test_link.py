@@ -1,5 +1,5 @@
-"""Frames and requests over a line (kit.board.frame, link): whatever a line or a board does, there is a
-right answer or an error that says what to do, after a bounded time."""
+"""Frames and requests over a line (kit.board.frame, kit.board.link): whatever a line or a board
+does, there is a right answer or an error that says what to do, after a bounded time."""
 
 import binascii
 import contextlib
