@@ -4,6 +4,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 if __name__ == "__main__":
@@ -12,4 +13,6 @@ if __name__ == "__main__":
     with suppress(ValueError, RuntimeError):  # who started it will be told the same
         model = Interpreter(model_content=content, experimental_op_resolver_type=resolver)
         model.allocate_tensors()
+        for one in model.get_input_details():
+            model.set_tensor(one["index"], np.zeros(one["shape"], one["dtype"]))
         model.invoke()
