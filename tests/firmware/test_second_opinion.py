@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from networks import make, specs
+from networks import any_network, specs
 from qemu import board_in_qemu, needs_qemu
 
 from kit.board import Board, flash
@@ -61,7 +61,7 @@ def test_qemu_gives_the_same_scores(road, images, reference):
 def test_both_compilers_agree_on_random_networks(tmp_path_factory, spec, int8):
     """int8 and float32 networks of any shape, to the last bit; and this computer agrees."""
     folder = tmp_path_factory.mktemp("both")
-    model = make(replace(spec, int8=int8), folder / "random.tflite")
+    model = any_network(replace(spec, int8=int8), folder / "random.tflite")
     network = generate_network(model, folder / "network")
     inputs = validate.random_inputs(model, 50)
     here = HostNetwork(network).run(inputs).reshape(len(inputs), -1)

@@ -8,7 +8,7 @@ import pytest
 from depth import many
 from hypothesis import HealthCheck, given, settings
 from made import model, network
-from networks import EXAMPLE, Spec, Tflite, dense, make, specs
+from networks import EXAMPLE, Spec, Tflite, any_network, dense, make, specs
 
 from kit.board import Board, flash
 from kit.checks.validate import random_inputs
@@ -39,7 +39,7 @@ def agrees(path, folder, inputs=None, seed=1):
 @given(spec=specs)
 def test_any_int8_network_equals_the_reference_kernels(spec, tmp_path):
     """Protects promise 1 for other networks than ours: every value, to the last bit."""
-    agrees(make(spec, tmp_path / "random.tflite"), tmp_path, seed=spec.seed)
+    agrees(any_network(spec, tmp_path / "random.tflite"), tmp_path, seed=spec.seed)
 
 
 @pytest.mark.deep
@@ -48,7 +48,7 @@ def test_any_int8_network_equals_the_reference_kernels(spec, tmp_path):
 def test_any_int8_network_on_the_virtual_board(spec, tmp_path):
     """The chip's machine code gives the same as the reference, also for inputs that are not
     images."""
-    path = make(spec, tmp_path / "random.tflite")
+    path = any_network(spec, tmp_path / "random.tflite")
     inputs = random_inputs(path, 20, spec.seed)
     firmware = build_firmware(generate_network(path, tmp_path / "network"), tmp_path)
     flash("virtual://random", firmware.elf)
@@ -61,7 +61,7 @@ def test_any_int8_network_on_the_virtual_board(spec, tmp_path):
 def test_any_float_network_is_near_the_reference(spec, tmp_path):
     """float32 sums depend on the order of additions, so they agree within rounding."""
     spec = Spec(**vars(spec) | {"int8": False})
-    path = make(spec, tmp_path / "random.tflite")
+    path = any_network(spec, tmp_path / "random.tflite")
     inputs = random_inputs(path, 20, spec.seed)
     ours = HostNetwork(generate_network(path, tmp_path / "network")).run(inputs)
     np.testing.assert_allclose(ours, Reference(path).run(inputs), rtol=1e-4, atol=1e-5)

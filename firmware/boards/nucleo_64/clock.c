@@ -50,7 +50,7 @@ static void set_bus_dividers(uint32_t apb1, uint32_t apb2)
 
 static bool switch_to(uint32_t source)
 {
-    set_field(&RCC_CFGR, RCC_CFGR_SW, source);
+    RCC_CFGR = (RCC_CFGR & ~RCC_CFGR_SW) | source;
     return becomes(&RCC_CFGR, RCC_CFGR_SWS, source);
 }
 
