@@ -18,17 +18,6 @@ from rich.console import Console
 import kit
 from kit.errors import KitError
 
-try:
-    from kit.commands import COMMANDS, EITHER
-except ImportError as error:
-    lacking = KitError(
-        "A Python package that the kit needs is missing or broken.",
-        f"{error}.",
-        "Remove the folder .venv and run this again: it is made anew. In an environment of your "
-        "own, install what environment.yml lists.",
-    )
-    raise SystemExit(f"\n{lacking}") from error
-
 VERDICTS = ("right", "ready")
 """Properties that belong to the JSON of a result; where one is False, the command has failed."""
 LAB_OWN = ("--json", "-h", "--help")  # of `kit lab`, whose other options are JupyterLab's
@@ -39,8 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Ctrl-C, 141 where nobody reads what is printed (as a shell tells of SIGPIPE), or 2 for a wrong
     command line."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    args = _parser().parse_args(_for_jupyterlab(words))
     try:
+        args = _parser().parse_args(_for_jupyterlab(words))
         if getattr(args, "board", None) is not None:  # "auto" becomes an address, for all of it
             args.board = kit.resolve(args.board)
         value, *shown = args.work(args)
@@ -55,6 +44,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "Check that the folder can be written, the disk has space and the board is plugged in.",
         )
         return _complain(refused)
+    except ImportError as error:
+        lacking = KitError(
+            "A Python package that the kit needs is missing or broken.",
+            f"{error}.",
+            "Remove the folder .venv and run this again: it is made anew. In an environment of "
+            "your own, install what environment.yml lists.",
+        )
+        return _complain(lacking)
     except KeyboardInterrupt:
         return _complain("Stopped.", 130)
     if isinstance(value, list):
@@ -63,6 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    from kit.commands import COMMANDS, EITHER  # here, so that main() tells of a missing package
+
     parser = argparse.ArgumentParser(prog="kit", description=__doc__)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for work, arguments in COMMANDS.items():

@@ -11,17 +11,12 @@ from typing import Any
 
 import kit
 from kit import paths
-from kit.board import ports, probes, recording
-from kit.board.address import scheme
 from kit.boards import DEFAULT, find_mcu
-from kit.checks import selftest, validate
-from kit.compile.firmware import remark_on
 from kit.digits import load_mnist
 from kit.errors import KitError
 from kit.generate import check_engine, generate_network
 from kit.lesson import artifacts, results
 from kit.model import are_shares, describe_range
-from kit.pictures import read_image
 from kit.progress import SWITCH, each
 from kit.tables import Table, table
 
@@ -39,6 +34,8 @@ empty, tables, and errors, which go to stderr. What takes seconds to import is i
 
 def _run(args: Args) -> Told:
     """Executes the notebooks, or those named; copies and their HTML land in build/notebooks."""
+    from kit.board import ports, recording
+
     if args.board:
         ports.require(args.board)
     from kit.lesson import execute
@@ -53,6 +50,8 @@ def _run(args: Args) -> Told:
 
 def _record(args: Args) -> Told:
     """Runs 04 and 05 on a board and keeps what it says for replay://FILE."""
+    from kit.board import ports, recording
+
     ports.require(args.board)
     from kit.lesson import execute
 
@@ -154,6 +153,8 @@ def _say(remark: str) -> None:
 
 def _validate(args: Args) -> Told:
     """Compares LiteRT, the C here and the C on the board, score by score."""
+    from kit.checks import validate
+
     settings, by_st = _settings(args), args.engine == "xcubeai"
     check_engine(args.engine, {"mode": args.mode} | settings)
     count, what = args.random or args.images, "random inputs"
@@ -192,6 +193,8 @@ def _build(args: Args) -> Told:
 
 def _boards(_: Args) -> Told:
     """The boards that are plugged in, their ports and drives."""
+    from kit.board import probes
+
     yield (found := probes.list_boards())
     rows = [[p.port, p.board, p.kind, p.serial_number, str(p.drive.path if p.drive else "")]
             for p in found.probes]  # fmt: skip
@@ -207,6 +210,9 @@ def _boards(_: Args) -> Told:
 
 def _flash(args: Args) -> Told:
     """Puts the firmware into a board's flash, and sees that it is there."""
+    from kit.board.address import scheme
+    from kit.compile.firmware import remark_on
+
     done = kit.flash(args.board, args.elf or paths.build_folder() / "firmware.elf", args.tool)
     with kit.Board(done.url) as board:
         hello = done.hello or board.hello()  # a real board was greeted after flashing
@@ -249,6 +255,8 @@ def _recognize(args: Args) -> Told:
 
 def _picture(name: str, args: Args) -> Any:
     """An image; one of several may be the error that says why it is none."""
+    from kit.pictures import read_image
+
     try:
         return read_image(name, prepare=args.prepare)
     except KitError as error:
@@ -294,6 +302,8 @@ def _evaluate(args: Args) -> Told:
 
 def _selftest(args: Args) -> Told:
     """A page about a board: clock, memory, line, layers, 1,000 images, cycles."""
+    from kit.checks import selftest
+
     yield (page := selftest.run_selftest(args.board, each("asking the board")))
     yield str(page)
 

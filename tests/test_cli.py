@@ -425,13 +425,21 @@ def test_a_notebook_names_the_command_as_it_can_be_typed_there():
     assert "; not kit." in shown and "`kit boards`" in str(error)
 
 
-def test_a_missing_package_is_words_and_no_stack(tmp_path):
-    """In an environment of one's own, whichever package it is, also for `kit doctor`."""
-    (tmp_path / "serial.py").write_text("raise ImportError('No module named serial')")
+def test_a_command_loads_no_more_than_it_needs():
+    """`kit --help` waits for no emulator, no compiler and no picture library."""
+    code = "import kit.cli, sys; print({'scipy', 'unicorn', 'serial', 'nbclient'} & {*sys.modules})"
+    said = subprocess.check_output([sys.executable, "-c", code], text=True)
+    assert said.strip() == "set()"
+
+
+@pytest.mark.parametrize(("package", "command"), [("jinja2", "doctor"), ("serial", "boards")])
+def test_a_missing_package_is_words_and_no_stack(tmp_path, package, command):
+    """In an environment of one's own, whichever it is: of every command, and of this one."""
+    (tmp_path / f"{package}.py").write_text(f"raise ImportError('No module named {package}')")
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
-    done = shell(tmp_path, "doctor", PYTHONPATH=path)
+    done = shell(tmp_path, command, PYTHONPATH=path)
     assert (done.code, done.out) == (1, "") and "Traceback" not in done.err
-    assert "No module named serial" in done.err and "environment.yml" in done.err
+    assert f"No module named {package}" in done.err and "environment.yml" in done.err
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGINT cannot be sent to one process")

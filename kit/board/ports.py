@@ -13,6 +13,7 @@ from serial.tools import list_ports
 
 from kit.board.address import AUTO, VIRTUAL, check_address, kind_of, scheme
 from kit.board.crash import told_by
+from kit.board.link import SAFE_BAUD
 from kit.board.probes import PLUG_IN, Probe, find_probes, probe_at
 from kit.boards import DEFAULT, MCUS, Mcu
 from kit.errors import KitError
@@ -21,7 +22,6 @@ from kit.programs import system
 from virtual_nucleo import keep_in
 from virtual_nucleo.errors import VirtualError
 
-BAUD = 115200
 READ_SECONDS = 0.2
 WRITE_SECONDS = 2.0  # kit.board.link allows more for a request that takes longer
 TRIES = 3  # answers to a question
@@ -84,7 +84,7 @@ def open_port(url: str) -> serial.SerialBase:
     where there is no such port, another program uses it, or this user may not."""
     try:
         port = serial.serial_for_url(url, do_not_open=True, timeout=READ_SECONDS)
-        port.baudrate = BAUD
+        port.baudrate = SAFE_BAUD
         if scheme(url) != "rfc2217":  # pyserial knows no such limit there
             port.write_timeout = WRITE_SECONDS
         if hasattr(port, "exclusive") and not scheme(url):
