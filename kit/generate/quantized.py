@@ -52,7 +52,9 @@ def exact_multiplier(real: float, sums: tuple[int, int], steps: tuple[int, int])
 
     `sums` are the least and the greatest sum that a layer can reach, inside int32; `steps` the
     least and the greatest result that matters; what lies outside is cut off. OverflowError where
-    there is no such pair: sums of 2^24 and more may want more than 31 bits.
+    there is no such pair: sums of 2^24 and more may want more than 31 bits, and doubles may
+    contradict themselves: with real = 24.5 / 3 they round 3 * real up, and 15 * real, a tie too,
+    down.
     """
     multiplier, shift = quantize_multiplier(real)
     edges = list(_edges(real, sums, steps))
@@ -67,7 +69,7 @@ def exact_multiplier(real: float, sums: tuple[int, int], steps: tuple[int, int])
                 greatest = min(greatest, bound // factor)
         if least <= greatest:
             return min(max(multiplier >> halvings, least), greatest), shift
-    raise OverflowError("a multiplier has 31 bits")
+    raise OverflowError("no multiplier of 31 bits rounds all of them as LiteRT's doubles do")
 
 
 def _edges(

@@ -3,14 +3,17 @@
 Random networks do not meet such sums; these are made of them.
 """
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from networks import Tflite
 
 from kit.checks.validate import random_inputs
 from kit.compile import HostNetwork
+from kit.errors import KitError
 from kit.generate import generate_network
 from kit.generate.quantized import exact_multiplier, quantize_multiplier
 from kit.model import Reference
@@ -75,16 +78,44 @@ scales = st.one_of(
 
 
 @given(scales, scales, scales, st.integers(-(2**20), 2**20), st.integers(1, 2**14))
+@example(7.0, 3.5, 3.0, 0, 16)  # doubles that contradict themselves
+@example(2.0**-6, 7 * 2.0**-8, 5 * 2.0**-6, 3527, 13464)
 def test_a_multiplier_rounds_every_sum_as_doubles_do(x, w, y, lowest, count):
     """Python's round-half-even on exact doubles, made half-away, against the kernel's integers."""
     real = x * w / y
-    multiplier, shift = exact_multiplier(real, (lowest, lowest + count - 1), (-255, 255))
-    assert 0 <= multiplier < 2**31 and 1 <= shift <= 62
     sums = np.arange(lowest, lowest + count)
     exact = np.abs(sums * real)
-    rounded = np.copysign(np.floor(exact) + (exact - np.floor(exact) >= 0.5), sums)
+    rounded = np.copysign(np.floor(exact) + (exact - np.floor(exact) >= 0.5), sums).clip(-255, 255)
+    try:
+        multiplier, shift = exact_multiplier(real, (lowest, lowest + count - 1), (-255, 255))
+    except OverflowError:
+        least, greatest = factors(sums.tolist(), rounded.astype(int).tolist())
+        assert greatest - least < real * Fraction(1, 2**29), "a multiplier of 31 bits would do"
+        return
+    assert 0 <= multiplier < 2**31 and 1 <= shift <= 62
     ours = (sums * multiplier + (1 << (shift - 1))) >> shift
-    np.testing.assert_array_equal(ours.clip(-255, 255), rounded.clip(-255, 255))
+    np.testing.assert_array_equal(ours.clip(-255, 255), rounded)
+
+
+def factors(sums, steps):
+    """The least and the greatest real factor that round all sums to these steps, halves up."""
+    least, greatest = Fraction(0), Fraction(2**31)
+    for sum_, step in zip(sums, steps, strict=True):
+        low, high = (Fraction(2 * step + half, 2 * sum_ or 1) for half in (-1, 1))
+        if sum_ < 0:
+            low, high = high, low
+        if sum_ and abs(step) < 255 or step * sum_ > 0:
+            least = max(least, low)
+        if sum_ and abs(step) < 255:
+            greatest = min(greatest, high)
+    return least, greatest
+
+
+def test_scales_that_no_multiplier_follows_are_refused(tmp_path):
+    """In words, rather than with C that differs from LiteRT."""
+    path = network(tmp_path / "sevenths.tflite", (2.0**-8, 0, 7 * 2.0**-8, 5 * 2.0**-11, 0), 0, 0)
+    with pytest.raises(KitError, match="do not fit: no multiplier of 31 bits"):
+        generate_network(path, tmp_path / "network")
 
 
 @given(st.floats(2.0**-40, 2.0**20))
