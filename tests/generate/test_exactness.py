@@ -101,12 +101,11 @@ def factors(sums, steps):
     """The least and the greatest real factor that round all sums to these steps, halves up."""
     least, greatest = Fraction(0), Fraction(2**31)
     for sum_, step in zip(sums, steps, strict=True):
-        low, high = (Fraction(2 * step + half, 2 * sum_ or 1) for half in (-1, 1))
-        if sum_ < 0:
-            low, high = high, low
-        if sum_ and abs(step) < 255 or step * sum_ > 0:
-            least = max(least, low)
-        if sum_ and abs(step) < 255:
+        if sum_ == 0:
+            continue
+        low, high = sorted(Fraction(2 * step + half, 2 * sum_) for half in (-1, 1))
+        least = max(least, low)
+        if abs(step) < 255:  # beyond it the factor may be as large as it likes
             greatest = min(greatest, high)
     return least, greatest
 
