@@ -1,17 +1,28 @@
-"""What a file was made from: digests, so that a stale file is seen and not guessed from times."""
+"""Digests: of scores, so that boards far apart are compared; of files, so that a stale one is seen
+and not guessed from times."""
 
 import hashlib
 import json
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from kit.paths import replacing
 
 DATED = "metadata.json"  # the member of a .keras file that holds the time of saving: no content
 
 
-def digest(path: str | Path) -> str:
+def digest(scores: npt.NDArray[Any]) -> str:
+    """The first 8 hex digits of the SHA-256 of scores, shape (n, outputs), row by row as the chip
+    holds them: equal digests mean equal scores, to the last bit."""
+    return hashlib.sha256(np.ascontiguousarray(scores).tobytes()).hexdigest()[:8]
+
+
+def file_digest(path: str | Path) -> str:
     """The first 16 hex digits of the SHA-256 of a file's content, or of a folder's files.
 
     A .keras file counts by its members, without what only dates it; a folder without what is
@@ -43,8 +54,8 @@ def note(made: str | Path, *sources: str | Path, known: Mapping[str, str] | None
     where the note cannot be written.
     """
     made = Path(made).resolve()
-    digests = {Path(source).name: digest(source) for source in sources} | dict(known or {})
-    content = {"made": digest(made), "from": digests}
+    digests = {Path(source).name: file_digest(source) for source in sources} | dict(known or {})
+    content = {"made": file_digest(made), "from": digests}
     with replacing(note_of(made)) as file:
         file.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8", newline="\n")
 
@@ -57,7 +68,7 @@ def made_from(made: str | Path) -> dict[str, str]:
     made = Path(made).resolve()
     try:
         content = json.loads(note_of(made).read_text(encoding="utf-8"))
-        return dict(content["from"]) if content["made"] == digest(made) else {}
+        return dict(content["from"]) if content["made"] == file_digest(made) else {}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
 

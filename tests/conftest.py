@@ -19,12 +19,16 @@ import matplotlib
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-BUILD = ROOT / "build" / "test"
-SAID = BUILD / "notebooks.txt"
-NBVAL = ["-p", "no:cacheprovider", "--nbval", "--nbval-current-env", "--nbval-sanitize-with"]
-NBVAL += [str(ROOT / "tests" / "sanitize.cfg")]
+BESIDE = os.environ.get("KIT_TEST_BESIDE")
+"""The build folder of a pytest that the first one has started; it starts no other."""
+BUILD = Path(BESIDE or ROOT / "build" / "test")
+SHARES = {
+    "notebooks": ("notebooks",),
+    "engine": ("tests/generate", "tests/compile", "tests/pictures"),
+}
+"""What is tested beside the rest, one after the other: half of the time, for the second core."""
 CHOOSING = ("keyword", "markexpr", "lf", "failedfirst", "usepdb", "collectonly")
-"""Options of pytest for which notebooks stay in the one process."""
+"""Options of pytest for which all stays in the one process."""
 
 # Kernels inherit this, so it is set before the first of them starts.
 os.environ.update(
@@ -48,18 +52,21 @@ matplotlib.use("agg")  # for plots in tests; the kernels have MPLBACKEND
 
 
 class Road:
-    """Walks the whole road once, with `kit run`, beside the tests that do not need it; then the
-    notebooks are tested by a second pytest, beside those that do.
+    """Walks the whole road once, with `kit run`, beside the tests that do not need it; then each
+    of the SHARES is tested by a second pytest, beside the rest.
 
     The walk is started when the tests are collected and takes about two minutes; who needs what it
-    makes waits for its end. Notebooks that are tested without other tests, or chosen by -k or such,
-    stay in this process.
+    makes waits for its end. Shares that are tested without other tests, or of which some tests
+    are chosen, by -k or such, stay in this process.
     """
 
     process: "subprocess.Popen[str] | None" = None
     printed: tuple[str, str] | None = None
-    apart: Sequence[str] = ()
-    notebooks: "subprocess.Popen[bytes] | None" = None
+    options: Sequence[str] = ()
+
+    def __init__(self) -> None:
+        self.waiting: dict[str, list[str]] = {}
+        self.beside: dict[str, subprocess.Popen[bytes]] = {}
 
     def pytest_collection_modifyitems(
         self, config: pytest.Config, items: list[pytest.Item]
@@ -69,9 +76,16 @@ class Road:
         if deep and not config.option.deep:
             config.hook.pytest_deselected(items=deep)
             items[:] = [item for item in items if item not in deep]
-        others = [item for item in items if not _is_notebook(item)]
-        if others and not any(getattr(config.option, name, None) for name in CHOOSING):
-            self.apart = sorted({str(item.path) for item in items if _is_notebook(item)})
+        others = [item for item in items if not _share(item)]
+        chosen = "::" in "".join(config.args) or any(
+            getattr(config.option, name, None) for name in CHOOSING
+        )
+        if others and not chosen:
+            for name in SHARES:
+                paths = sorted({str(item.path) for item in items if _share(item) == name})
+                self.waiting |= {name: paths} if paths else {}
+            known = {*config.args, "--deep"}  # which a pytest of notebooks alone does not know
+            self.options = [one for one in config.invocation_params.args if one not in known]
             items[:] = others
         items.sort(key=_needs_road)
 
@@ -89,22 +103,26 @@ class Road:
 
     def pytest_runtest_logfinish(self) -> None:
         if self.process is None or self.process.poll() is not None:
-            self._start_notebooks()
+            self._start_next()
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """A notebook that fails is a test that fails."""
-        if not self.apart or session.shouldfail or session.shouldstop:
+        """What fails beside is a test that fails."""
+        if session.shouldfail or session.shouldstop:
             return
-        if code := self._start_notebooks().wait():
-            told = ("notebooks", None, "notebooks"), {}, "failed", "Their words are below.", "call"
-            report = pytest.TestReport("notebooks", *told)
-            session.config.hook.pytest_runtest_logreport(report=report)
-            session.exitstatus = session.exitstatus or code
+        while self.waiting or any(process.poll() is None for process in self.beside.values()):
+            self._start_next()
+            list(self.beside.values())[-1].wait()
+        for name, process in self.beside.items():
+            if process.returncode:
+                told = (name, None, name), {}, "failed", "Their words are below.", "call"
+                report = pytest.TestReport(name, *told)
+                session.config.hook.pytest_runtest_logreport(report=report)
+                session.exitstatus = session.exitstatus or process.returncode
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        if self.notebooks is not None:
-            terminalreporter.section("the notebooks, tested beside")
-            terminalreporter.write(SAID.read_text(encoding="utf-8", errors="replace"))
+        for name in self.beside:
+            terminalreporter.section(f"{', '.join(SHARES[name])}: tested beside")
+            terminalreporter.write(_said(name).read_text(encoding="utf-8", errors="replace"))
 
     def walk(self) -> dict[str, Any]:
         """What `kit run --json` prints; fails each time it is asked for when the run failed."""
@@ -117,29 +135,35 @@ class Road:
         return result
 
     def pytest_unconfigure(self) -> None:
-        for process in (self.process, self.notebooks):
+        for process in (self.process, *self.beside.values()):
             if process is not None and process.poll() is None:
                 # Ctrl-C, so that its kernels end too; Windows cannot send it to one process.
                 process.send_signal(signal.SIGINT if os.name == "posix" else signal.SIGTERM)
                 process.wait()
 
-    def _start_notebooks(self) -> "subprocess.Popen[bytes] | None":
-        """In a build folder of their own: they make everything anew, in order."""
-        if self.apart and self.notebooks is None:
-            from made import share_caches
+    def _start_next(self) -> None:
+        """The next share, unless one is still tested; in a build folder of its own."""
+        if not self.waiting or any(process.poll() is None for process in self.beside.values()):
+            return
+        from made import share_caches
 
-            build = BUILD.with_name("test-notebooks")
-            share_caches(build)
-            _remove_artifacts(build)
-            self.notebooks = subprocess.Popen(
-                [sys.executable, "-m", "pytest", *NBVAL, *self.apart],
-                cwd=ROOT,
-                env=os.environ | {"KIT_BUILD": str(build)},
-                stdin=subprocess.DEVNULL,
-                stdout=SAID.open("wb"),
-                stderr=subprocess.STDOUT,
-            )
-        return self.notebooks
+        name, paths = next(iter(self.waiting.items()))
+        del self.waiting[name]
+        build = BUILD.with_name(f"test-{name}")
+        share_caches(build)
+        _remove_artifacts(build)  # notebooks make everything anew, in order
+        self.beside[name] = subprocess.Popen(
+            [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *self.options, *paths],
+            cwd=ROOT,
+            env=os.environ | {"KIT_BUILD": str(build), "KIT_TEST_BESIDE": str(build)},
+            stdin=subprocess.DEVNULL,
+            stdout=_said(name).open("wb"),
+            stderr=subprocess.STDOUT,
+        )
+
+
+def _said(share: str) -> Path:
+    return BUILD / f"{share}.txt"
 
 
 def _remove_artifacts(build: Path) -> None:
@@ -155,12 +179,22 @@ def _is_notebook(item: pytest.Item) -> bool:
     return item.path.parent == ROOT / "notebooks"
 
 
+def _share(item: pytest.Item) -> str | None:
+    """Which of the SHARES an item belongs to; none when all is in this process."""
+    for name, folders in SHARES.items():
+        if not BESIDE and any(item.path.is_relative_to(ROOT / folder) for folder in folders):
+            return name
+    return None
+
+
 def _needs_road(item: pytest.Item) -> bool:
     return _is_notebook(item) or "road" in getattr(item, "fixturenames", [])
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--deep", action="store_true", help="the tests that take long, too")
+    told = bool(os.environ.get("KIT_DEEP"))  # by the pytest that started this one
+    text = "the tests that take long, too"
+    parser.addoption("--deep", action="store_true", default=told, help=text)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -174,3 +208,14 @@ def road(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
     """All notebooks were run: the result of `kit run`, with "build" for the build folder."""
     plugin = request.config.pluginmanager.getplugin("road")
     yield {**plugin.walk(), "build": BUILD}
+
+
+@pytest.fixture
+def quick_trials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """LiteRT tries each network in a copy of this process, not in one that loads it anew."""
+    from mutants import forked
+
+    from kit.model import reference
+
+    if hasattr(os, "fork"):
+        monkeypatch.setattr(reference, "run_program", forked)

@@ -12,7 +12,7 @@ SMALL = Spec(784, (12, 10), "relu", True, True, True, True, 0.05, 3)  # takes im
 
 class Line:
     """A port whose peer is a function: it gets each request, and the number of it, and gives the
-    bytes that come back."""
+    bytes that come back. Empty frames are ignored, as by the firmware."""
 
     port, write_timeout = "line", None
 
@@ -27,9 +27,9 @@ class Line:
         self.waiting = b""
 
     def write(self, data):
-        self.requests += 1
-        request = decode(data.strip(b"\0"))
-        self.waiting += self.peer(request, self.requests)
+        if frame := data.strip(b"\0"):
+            self.requests += 1
+            self.waiting += self.peer(decode(frame), self.requests)
 
     def read(self, size):
         data, self.waiting = self.waiting[:size], self.waiting[size:]

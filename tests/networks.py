@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 
 from kit.digits import load_mnist
 from kit.errors import KitError
+from kit.generate.graph import OPTIONS
 from kit.model import Reference
 from kit.paths import DATA
 from kit.silence import quiet, tensorflow
 
 ACTIVATIONS = (None, "relu", "relu6")
+KINDS = {name.lower(): name for name in vars(schema.BuiltinOptions)}
 VERSIONS = {"FULLY_CONNECTED": 4, "SOFTMAX": 2}  # the operators' versions for int8
 
 
@@ -67,7 +69,7 @@ def make(spec: Spec, path: Path) -> Path:
         samples = generator.normal(0, 1, (40, 1, spec.inputs)).astype(np.float32)
     if spec.int8 and spec.inputs == 784:  # takes images, which are trained on as pixels / 255
         samples = generator.integers(0, 256, samples.shape).astype(np.float32) / 255
-    return _convert(converter, samples, path, spec.per_channel)
+    return convert(converter, samples, path, spec.per_channel)
 
 
 def make_course(path: Path) -> Path:
@@ -75,7 +77,7 @@ def make_course(path: Path) -> Path:
     tf = tensorflow()
     images = load_mnist()[0][0][:200, None] / np.float32(255)
     model = tf.keras.models.load_model(DATA / "digits_reference.keras")
-    return _convert(tf.lite.TFLiteConverter.from_keras_model(model), images, path)
+    return convert(tf.lite.TFLiteConverter.from_keras_model(model), images, path)
 
 
 def any_network(spec: Spec, path: Path) -> Path:
@@ -88,7 +90,7 @@ def any_network(spec: Spec, path: Path) -> Path:
     return path
 
 
-def _convert(converter, samples, path: Path, per_channel: bool = True) -> Path:
+def convert(converter, samples, path: Path, per_channel: bool = True) -> Path:
     """Write what TensorFlow's converter makes: int8 throughout where there are samples."""
     if samples is not None:
         tf = tensorflow()
@@ -143,8 +145,8 @@ class Tflite:
         code.deprecatedBuiltinCode, code.version = min(code.builtinCode, 127), VERSIONS.get(name, 1)
         made = having(schema.OperatorT(), inputs=list(inputs), outputs=list(outputs))
         made.opcodeIndex = len(self.model.operatorCodes)
-        kind = "".join(word.capitalize() for word in name.split("_")) + "Options"
-        if hasattr(schema, f"{kind}T"):
+        kind = KINDS.get(OPTIONS.get(name, f"{name.replace('_', '')}Options").lower())
+        if kind:
             made.builtinOptionsType = getattr(schema.BuiltinOptions, kind)
             made.builtinOptions = having(getattr(schema, f"{kind}T")(), **options)
         self.model.operatorCodes.append(code)

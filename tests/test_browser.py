@@ -30,6 +30,7 @@ LAB_OPTIONS = [
 ]
 PLACES = ["IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR",
           "JUPYTERLAB_WORKSPACES_DIR"]  # fmt: skip
+PATIENCE = 600_000  # ms: on a busy computer a kernel takes its time
 SEVEN = [(70, 60), (210, 60), (120, 230)]
 ONE = [(140, 40), (140, 240)]
 THREE = [(90, 60), (150, 40), (190, 80), (180, 120), (130, 135), (185, 155), (200, 205),
@@ -116,13 +117,15 @@ def draw(page, canvas, points):
 def test_the_course_opens_and_its_links_lead_to_notebooks_and_code(tmp_path):
     """00-start is in front, with no question over it; from it to 03-generate, and to a C file."""
     with lab(tmp_path) as url, browser_page() as page:
-        page.goto(url, timeout=60_000)
-        page.get_by_text("| Idle").first.wait_for(timeout=60_000)
+        page.goto(url, timeout=PATIENCE)
+        page.get_by_text("| Idle").first.wait_for(timeout=PATIENCE)
         assert page.url == f"{url}/lab/tree/notebooks/00-start.ipynb"
         assert page.get_by_text("Jupyter news").count() == 0
         page.get_by_role("link", name="03-generate").first.click()
         page.locator('.jp-RenderedMarkdown a[href*="dense_int8_cortex_m4.c"]').first.click()
-        page.locator(".jp-FileEditor").get_by_text("nn_dense_int8(").first.wait_for(timeout=30_000)
+        page.locator(".jp-FileEditor").get_by_text("nn_dense_int8(").first.wait_for(
+            timeout=PATIENCE
+        )
 
 
 @pytest.mark.deep  # the pad and the notebook are tested each by itself, too
@@ -133,21 +136,21 @@ def test_the_chip_reads_what_is_drawn_in_the_course(road, tmp_path):
     (folder / "notebooks").mkdir(parents=True)
     shutil.copy(ROOT / "notebooks" / "05-recognize.ipynb", folder / "notebooks")
     with lab(folder, f"--ServerApp.root_dir={folder}") as url, browser_page() as page:
-        page.goto(f"{url}/lab/tree/notebooks/05-recognize.ipynb?reset", timeout=60_000)
+        page.goto(f"{url}/lab/tree/notebooks/05-recognize.ipynb?reset", timeout=PATIENCE)
         # Before the kernel is connected "Run All Cells" asks which one to take, or runs nothing.
-        page.get_by_text("| Idle").first.wait_for(timeout=60_000)
+        page.get_by_text("| Idle").first.wait_for(timeout=PATIENCE)
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.locator('[data-command="runmenu:run-all"]').click()
         canvas = page.locator(".ipycanvas canvas, canvas.ipycanvas, .jp-OutputArea canvas").first
-        canvas.wait_for(timeout=180_000)  # it may have to make artifacts first
+        canvas.wait_for(timeout=PATIENCE)  # it may have to make artifacts first
         status = page.locator('[role="status"], [role="alert"]').locator(
             "xpath=self::p[ancestor::*[contains(@class, 'jp-OutputArea')]]"
         )
         for stroke in (ONE, SEVEN, THREE):
             if answers:
                 page.get_by_role("button", name="Clear", exact=True).click()
-                status.filter(has_text="Draw a digit.").wait_for(timeout=20_000)
+                status.filter(has_text="Draw a digit.").wait_for(timeout=PATIENCE)
             draw(page, canvas, stroke)
-            status.filter(has_not_text="Draw a digit.").wait_for(timeout=30_000)
+            status.filter(has_not_text="Draw a digit.").wait_for(timeout=PATIENCE)
             answers.append(status.inner_text())
     assert [answer[:10] for answer in answers] == ["I read a 1", "I read a 7", "I read a 3"]

@@ -1,4 +1,4 @@
-"""kit/cli.py, kit/commands.py: right answers, clean JSON, and errors that help."""
+"""kit/cli.py, kit/commands/: right answers, clean JSON, and errors that help."""
 
 import json
 import os
@@ -23,6 +23,7 @@ from kit.errors import KitError
 from kit.generate import generate_network
 from kit.model import Reference, pixels_to_input, read_model
 from kit.pictures import read_image
+from kit.provenance import digest
 from kit.silence import quiet, tensorflow
 
 SMALL = Spec(784, (12, 10), "relu", True, True, True, True, 0.05, 3)
@@ -44,8 +45,8 @@ def folder(tmp_path_factory):
     shutil.copyfile(made.model(TWENTY), folder / "twenty.tflite")
     shutil.copytree(made.network(LARGE).folder, folder / "large")
     layers = tensorflow().keras.layers
-    convert(folder / "dynamic.tflite", layers.Input((784,)), layers.Dense(10))
-    convert(folder / "conv.tflite", layers.Input((8, 8, 1)), layers.Conv2D(2, 3), layers.Flatten())
+    convert(folder / "dynamic.tflite", layers.Input((8, 8, 4)), layers.Conv2D(16, 5))
+    convert(folder / "up.tflite", layers.Input((8, 8, 1)), layers.Conv2DTranspose(2, 3))
     Image.new("L", (28, 28)).save(folder / "png.tflite", format="PNG")
     digit = load_mnist()[1][0][0]
     drawing = np.full((200, 150), 240, np.uint8)
@@ -187,9 +188,11 @@ def test_evaluate_counts_right_answers(walked, folder):
     """The count is the reference's. JSON alone on stdout; progress only on stderr."""
     done = shell(folder, "evaluate", "--images", "20", "--json")
     images, labels = (part[:20] for part in load_mnist()[1])
-    right = int((reference(folder, images).argmax(1) == labels).sum())
+    scores = reference(folder, images)
+    right = int((scores.argmax(1) == labels).sum())
     made = {"board": "virtual://", "images": 20, "right": right, "accuracy": right / 20,
-            "outputs": 10, "input_range": [0, 1], "input_dtype": "int8"}  # fmt: skip
+            "digest": digest(scores), "outputs": 10, "input_range": [0, 1],
+            "input_dtype": "int8"}  # fmt: skip
     assert (done.code, json.loads(done.out)) == (0, made) and "asking virtual://" in done.err
     out = shell(folder, "evaluate", "--images", "20").out
     assert f"{right} of 20 right" in out and "pixels 0 to 255 become 0 to 1" in out
@@ -203,14 +206,33 @@ def test_validate_finds_no_difference(kit, inputs):
     assert (done.code, result["right"], result["rows"]) == (0, True, 20)
     rows = [(c["rows"], c["mismatches"], c["same_digit"]) for c in result["comparisons"]]
     assert len(rows) == 3 and rows[1:] == [(20, 0, 20)] * 2
+    assert result["costs"]["all"]["instructions"] > 0 and result["footprint"]["stack_bytes"] > 0
+
+
+def test_profile_and_a_bare_program(kit, folder):
+    """What is built and asked, or only asked, has the same layers; the bare program gives the
+    firmware's scores, and what it takes is told when the C is made."""
+    words = ("--images", "2", "--json")
+    built = json.loads(kit("profile", "small.tflite", "--optimize", "ram", *words).out)
+    asked = json.loads(kit("profile", *words).out)
+    assert [x["name"] for x in built["layers"]] == [x["name"] for x in asked["layers"]]
+    assert built["all"]["macs"] == 784 * 12 + 12 * 10 and asked["footprint"] is None
+    alone = json.loads(kit("validate", "small.tflite", "--images", "9", "--bare", "--json").out)
+    assert alone["right"] and alone["comparisons"][2]["name"].startswith("the bare program")
+    generated = kit("generate", "small.tflite", "--out", "network", "--optimize", "data").out
+    told = kit("build", "--network", "network", "--bare").out
+    assert "bare.elf" in told and "alone on a chip: flash " in told
+    assert "depends on the data" in generated and "alone on a chip: flash " in generated
+    flashed = kit("flash", "--board", "virtual://bare", "--elf", str(folder / "build/bare.elf"))
+    assert (flashed.code, "It is a bare program" in flashed.out) == (0, True)
 
 
 @pytest.mark.deep
 def test_validate_finds_a_wrong_network(kit, monkeypatch):
     """The proof can fail: one byte of the C, the sign of a bias, and exit code and text say so."""
 
-    def break_it(path, out):
-        network = generate_network(path, out)
+    def break_it(path, out, **chosen):
+        network = generate_network(path, out, **chosen)
         data = network.folder / "network_data.c"
         text = data.read_text()
         bias = text.index("layer_1_bias")
@@ -307,14 +329,16 @@ BAD = [
     ("generate missing.tflite --out new", "There is no file missing.tflite"),
     ("generate png.tflite --out network", "TFL3"),
     ("generate half.tflite --out network", "not a usable .tflite model"),
-    ("generate conv.tflite --out network", "CONV_2D"),
+    ("generate up.tflite --out network", "TRANSPOSE_CONV"),
     ("generate dynamic.tflite --out network", "dynamic-range"),
     ("generate small.tflite --out network --engine cubeai", "no engine 'cubeai'"),
+    ("validate small.tflite --engine xcubeai --bare", "no bare program"),
+    ("profile --optimize ram", "go with a MODEL"),
     ("generate small.tflite --out digit.png", "digit.png cannot be written"),
     ("generate small.tflite --out digit.png/network", "digit.png cannot be written"),
     ("generate small.tflite --out notes", "is left alone"),
     ("generate small.tflite --out .", "is left alone"),
-    ("validate conv.tflite --random 5", "CONV_2D"),
+    ("validate up.tflite --random 5", "TRANSPOSE_CONV"),
     ("validate twenty.tflite --images 5", "shape (1, 20)"),
     ("build --network notes", "no generated network"),
     ("build --network large", "the STM32F446RE has 524,288"),

@@ -51,7 +51,8 @@ LOCKED = requirements(re.findall(r"^(\S+==[^\\\n]+?) *\\$", LOCK_TEXT, re.MULTIL
 
 def sources() -> Iterator[tuple[Path, str]]:
     """Every Python text of the project: files, and notebooks' code cells without magics."""
-    for place in ("workshop.py", "kit/**/*.py", "virtual_nucleo/**/*.py", "tests/**/*.py"):
+    places = ("workshop.py", "kit/**/*.py", "virtual_nucleo/**/*.py", "tests/**/*.py", "data/*.py")
+    for place in places:
         for path in sorted(ROOT.glob(place)):
             yield path, path.read_text(encoding="utf-8")
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
@@ -75,7 +76,7 @@ def third_party() -> dict[str, set[str]]:
     """Package name -> the files that import it; packages are found by what is installed."""
     owners = packages_distributions()
     own = {"kit", "virtual_nucleo", "workshop"}
-    own |= {path.stem for path in (ROOT / "tests").rglob("*.py")}
+    own |= {path.stem for folder in ("tests", "data") for path in (ROOT / folder).rglob("*.py")}
     own |= {path.parent.name for path in (ROOT / "tests").rglob("__init__.py")}
     found: dict[str, set[str]] = {}
     for path, text in sources():

@@ -21,6 +21,7 @@ from kit.paths import ROOT
 
 NOTEBOOKS = notebooks()
 NAMES = ["00-start", "01-train", "02-quantize", "03-generate", "04-flash", "05-recognize"]
+APPENDICES = ["appendix-speed"]
 
 IGNORE = "nbval-ignore-output"
 """The only way out of comparing outputs, for widgets and for what differs between machines."""
@@ -127,8 +128,9 @@ def size_problems(notebooks):
 
 
 def test_the_course_is_complete_and_in_order():
-    """Six notebooks with consecutive numbers, which kit.lesson.artifacts and the README name."""
-    assert [path.stem for path in NOTEBOOKS] == NAMES
+    """Six notebooks with consecutive numbers, which kit.lesson.artifacts and the README name, and
+    the appendices."""
+    assert [path.stem for path in NOTEBOOKS] == NAMES + APPENDICES
     assert list(dict.fromkeys(MAKERS.values())) == NAMES[1:5] and {*SOURCES} < {*NAMES}
 
 

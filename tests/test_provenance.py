@@ -3,10 +3,19 @@
 import time
 import zipfile
 
+import numpy as np
 import pytest
 
-from kit.provenance import digest, made_from, note, note_of
+from kit.provenance import digest, file_digest, made_from, note, note_of
 from kit.silence import quiet, tensorflow
+
+
+def test_two_people_compare_their_boards_by_eight_letters():
+    """The SHA-256 of the bytes in order, as `sha256sum` gives it: of any number of rows, however
+    they lie in memory."""
+    scores = np.arange(-10, 10, dtype=np.int8).reshape(2, 10)
+    assert digest(scores) == digest(np.asfortranarray(scores)) == "ae75d5b4"
+    assert digest(scores[::-1]) != digest(scores)
 
 
 def keras_file(path, weights=b"weights", saved=b"today"):
@@ -18,11 +27,11 @@ def keras_file(path, weights=b"weights", saved=b"today"):
 
 def test_a_keras_file_counts_by_what_is_in_it(tmp_path):
     """Saving the same network a day later is no other network; another weight is."""
-    today = digest(keras_file(tmp_path / "a.keras"))
-    assert digest(keras_file(tmp_path / "a.keras", saved=b"tomorrow")) == today
-    assert digest(keras_file(tmp_path / "a.keras", b"others")) != today
+    today = file_digest(keras_file(tmp_path / "a.keras"))
+    assert file_digest(keras_file(tmp_path / "a.keras", saved=b"tomorrow")) == today
+    assert file_digest(keras_file(tmp_path / "a.keras", b"others")) != today
     (tmp_path / "a.keras").write_bytes(b"no zip")
-    assert digest(tmp_path / "a.keras") not in (today, digest(tmp_path / "nothing"))
+    assert file_digest(tmp_path / "a.keras") not in (today, file_digest(tmp_path / "nothing"))
 
 
 def test_a_folder_counts_by_its_files_and_their_names(tmp_path):
@@ -30,13 +39,13 @@ def test_a_folder_counts_by_its_files_and_their_names(tmp_path):
     folder = tmp_path / "network"
     (folder / "nn").mkdir(parents=True)
     (folder / "nn" / "a.c").write_text("int a;")
-    first = digest(folder)
+    first = file_digest(folder)
     (folder / ".DS_Store").write_text("x")
     (folder / ".ipynb_checkpoints").mkdir()
     (folder / ".ipynb_checkpoints" / "a.c").write_text("int b;")
-    assert digest(folder) == first
+    assert file_digest(folder) == first
     (folder / "nn" / "a.c").rename(folder / "a.c")
-    assert digest(folder) != first
+    assert file_digest(folder) != first
 
 
 def test_a_note_says_what_a_file_was_made_from(tmp_path):
@@ -45,7 +54,7 @@ def test_a_note_says_what_a_file_was_made_from(tmp_path):
     for file in (flour, water, bread):
         file.write_text(file.name)
     note(bread, flour, water, known={"water": "as it was"})
-    assert made_from(bread) == {"flour": digest(flour), "water": "as it was"}
+    assert made_from(bread) == {"flour": file_digest(flour), "water": "as it was"}
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"made": 1}', '{"from": {"flour": "1"}}'])
@@ -71,7 +80,7 @@ def test_saving_and_converting_the_same_network_again_gives_the_same(tmp_path):
             network.save(tmp_path / f"{name}.h5")
             converted = tf.lite.TFLiteConverter.from_keras_model(network).convert()
             tf.keras.models.load_model(tmp_path / "first.keras").save(tmp_path / "again.keras")
-        digests = digest(tmp_path / f"{name}.keras"), digest(tmp_path / "again.keras")
+        digests = file_digest(tmp_path / f"{name}.keras"), file_digest(tmp_path / "again.keras")
         made.append((*digests, (tmp_path / f"{name}.h5").read_bytes(), converted))
         time.sleep(1.1)
     assert made[0] == made[1]

@@ -7,11 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from courses import code_cells, shown
 
 from kit import paths
+from kit.compile import HostNetwork
+from kit.digits import load_mnist
 from kit.lesson.artifacts import MAKERS
+from kit.model import Reference, pixels_to_input, read_model
 
 FORMATS = ["float32", "float16", "dynamic_range", "int8"]
 
@@ -28,6 +32,14 @@ def test_the_road_reports_each_format_and_a_board_that_agrees(road):
     assert board["accuracy"] >= 0.97
     assert 0 < board["flash_bytes"] <= 512 * 1024 and 0 < board["ram_bytes"] <= 128 * 1024
     assert board["instructions_per_inference"] > 0
+
+
+def test_every_test_image_has_the_reference_scores(road):
+    """Promise 1, on this computer: 10,000 images, ten scores each, no difference."""
+    path = road["build"] / "digits_int8.tflite"
+    inputs = pixels_to_input(load_mnist()[1][0], read_model(path).input)
+    ours = HostNetwork(road["build"] / "network").run(inputs)
+    np.testing.assert_array_equal(ours, Reference(path).run(inputs))
 
 
 def test_a_fresh_training_reads_well(road):

@@ -19,17 +19,19 @@ SOURCES = sorted((ROOT / "kit").rglob("*.py"))
 # At most so many lines in each building: what is added looks first for what is said twice, and says
 # its reason here. The design's 2,500 (learner's part), 8,000 (kit) and 14,000 (all) are without the
 # exact multipliers, refusals and provenance that files of others need, photographs, exercises,
-# two more boards and a second family.
+# two more boards, a second family, and an engine of twenty operators in four types (a file for
+# each kernel), bare programs, footprints and profiles.
 LINES = {
-    "the learner's part": (2800, ("kit/digits", "kit/model", "kit/generate", "firmware/nn",
+    "the learner's part": (6300, ("kit/digits", "kit/model", "kit/generate", "firmware/nn",
                                   "firmware/app")),
+    "the fast kernels": (2700, ("firmware/nn",)),
     "X-CUBE-AI": (1700, ("kit/generate/xcubeai",)),
-    "kit": (9650, ("kit",)),
+    "kit": (12_400, ("kit",)),
     "the virtual board": (2900, ("virtual_nucleo",)),
-    "all": (15_750, ("kit", "virtual_nucleo", "firmware", "workshop.py")),
+    "all": (22_800, ("kit", "virtual_nucleo", "firmware", "workshop.py")),
 }  # fmt: skip
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-CODE = r"\.(py|c|h|ld|j2|cmake|toml)$|CMakeLists\.txt$"
+CODE = r"\.(py|c|h|S|ld|j2|cmake|toml)$|CMakeLists\.txt$"
 SHARED = re.compile(r"protocol_\w+\.Serial|generate\.operators\.\w+\.lower")
 """Names that several modules have because they are one interface."""
 
@@ -112,8 +114,12 @@ def test_a_building_keeps_its_size(building):
     """Who needs more raises the number in the same commit, with the reason."""
     most, places = LINES[building]
     sizes = lines_of(*places)
+    fast = {name: size for name, size in sizes.items() if "_cortex_m4." in name}
     if building == "the learner's part":
         sizes = {name: size for name, size in sizes.items() if "/xcubeai/" not in name}
+        sizes = {name: size for name, size in sizes.items() if name not in fast}
+    elif building == "the fast kernels":
+        sizes = fast
     assert sum(sizes.values()) <= most
     told = re.search(rf"^\| `?{building}.* \| ([\d,]+) \|$", README, re.MULTILINE)
     assert told and told[1] == f"{most:,}", "README.md tells the sizes, too"

@@ -27,6 +27,7 @@ FILES = {
     "stm32l476rg": "STM32L4x6.svd",
 }
 WRONG_IN_FILE = {"RCC_AHB1ENR_CRCEN": 1 << 12}  # of the STM32L4, as RM0351 section 6.4.16 has it
+RESET_HZ = {"stm32f4": m.HSI_HZ, "stm32l4": 4_000_000}  # RM0351 section 6.2.3
 ONLY_F446 = re.compile(r"STM32F446 only")
 # The core's registers are Arm's, not ST's: ARMv7-M ARM sections B3.2.2, B3.2.6, B3.3.2, C1.6, C1.8.
 CORE = {  # each register's address, and its fields in place
@@ -113,6 +114,7 @@ def mistakes(text, chip):
     """What in the headers contradicts the descriptions, and how many defines were compared."""
     registers, fields, *_ = described(chip)
     registers = registers | {name: address for name, (address, _) in CORE.items()}
+    fields = fields | {"RESET_HZ": RESET_HZ[chip.family]}
     for name, (_, bits) in CORE.items():
         fields = fields | {f"{name}_{bit}": mask for bit, mask in bits.items()}
     wrong, compared = [], 0

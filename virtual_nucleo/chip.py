@@ -67,7 +67,7 @@ class Chip:
     def __init__(self, program: Program | None, options: Options) -> None:
         self.program, self.options = program, options
         self.mcu = mcu_of(program, options.mcu)
-        self._complaints: dict[tuple[str, int], str] = {}
+        self._complaints: dict[tuple[str, int], tuple[Problem, int]] = {}
         self.led, self.led_changes, self.idle = False, 0, False
         self.core = Core(self.mcu, store.flash_image(program, self.mcu) if program else b"")
         self.watcher = Watcher(self.core.uc)
@@ -115,7 +115,8 @@ class Chip:
 
     @property
     def complaints(self) -> list[str]:
-        return [*self._complaints.values()]
+        noted = self._complaints.items()
+        return [str(board_fault(what, self.program, at, lr)) for (_, at), (what, lr) in noted]
 
     def send(self, data: bytes) -> None:
         """Put bytes on the line to the program. Raises BoardFault where nobody will read them."""
@@ -250,11 +251,10 @@ class Chip:
             self.core.uc.emu_stop()
 
     def _complain(self, what: str, effect: str, fix: str) -> None:
-        """Note what goes wrong without stopping a real chip, once for each place."""
-        at = self.core.pc
-        if (what, at) not in self._complaints:
-            fault = board_fault(Problem(what, effect, fix), self.program, at, self.core.lr)
-            self._complaints[what, at] = str(fault)
+        """Note what goes wrong without stopping a real chip, once for each place. Which line of
+        the source that is takes a second to find: no program waits for that."""
+        note = Problem(what, effect, fix), self.core.lr
+        self._complaints.setdefault((what, self.core.pc), note)
 
     # Faults
 

@@ -1,4 +1,4 @@
-"""C for this computer: a shared library made by zig, and files that appear whole."""
+"""C for this computer: libraries made by zig, and files that appear whole."""
 
 import hashlib
 import os
@@ -17,7 +17,7 @@ import psutil
 
 from virtual_nucleo.errors import VirtualError
 
-FLAGS = ["-std=c11", "-O2", "-mcpu=baseline", "-ffp-contract=off", "-shared", "-fPIC"]
+FLAGS = ["-std=c11", "-O2", "-mcpu=baseline", "-ffp-contract=off", "-fPIC"]
 FLAGS += ["-fno-sanitize=undefined", "-Wall", "-Wextra", "-Wconversion", "-Werror"]
 SUFFIXES = {"win32": ".dll", "darwin": ".dylib"}
 TIME_LIMIT = 600  # seconds; the first compilation makes zig's own runtime, too
@@ -25,39 +25,55 @@ RENAME_SECONDS = 2  # as long as another program may be reading the file, which 
 
 
 def compile_library(
-    sources: Sequence[Path], folder: Path, headers: Sequence[Path] = (), flags: Sequence[str] = ()
+    sources: Sequence[Path],
+    folder: Path,
+    includes: Sequence[Path] = (),
+    flags: Sequence[str] = (),
+    static: bool = False,
 ) -> Path:
-    """Compile C files to a library in `folder`, unless it is there; zig's cache is beside `folder`.
-    Its name changes with the content of `sources` and `headers`, with the flags, the compiler and
-    the kind of machine: a home folder may be shared. Raises VirtualError when the compiler
-    fails."""
-    made_by = [option for option in [*FLAGS, *flags] if not option.startswith("-I")]
-    made_by += [version("ziglang"), sys.platform, platform.machine()]
+    """Compile C files to a shared library in `folder`, unless it is there; or to a static one,
+    which may be among the `sources` of another. zig's cache is beside `folder`.
+    Its name changes with the content of `sources` and of the headers in `includes`, with the flags,
+    the compiler and the kind of machine: a home folder may be shared. Raises VirtualError when the
+    compiler fails."""
+    made_by = [*FLAGS, *flags, version("ziglang"), sys.platform, platform.machine()]
     digest = hashlib.sha256("\n".join(made_by).encode())
+    headers = [path for place in includes for path in sorted(place.glob("*.h"))]
     for path in [*sources, *headers]:
         digest.update(path.read_bytes())
-    library = folder / f"{digest.hexdigest()[:16]}{SUFFIXES.get(sys.platform, '.so')}"
+    suffix = ".a" if static else SUFFIXES.get(sys.platform, ".so")
+    library = folder / f"{digest.hexdigest()[:16]}{suffix}"
     if library.is_file():
         return library
+    what = ", ".join(path.name for path in sources)
     cache = str(folder.resolve().with_name("zig-cache"))
-    variables = os.environ | {"ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache}
-    command = [sys.executable, "-m", "ziglang", "cc", *FLAGS, *flags]
-    command += [str(path.resolve()) for path in sources]
+    words = [*FLAGS, *flags, *(f"-I{place.resolve()}" for place in includes)]
+    words += [str(path.resolve()) for path in sources]
     with whole(library) as made:  # on Windows the linker leaves more files beside it
-        command += ["-o", str(made)]
-        with open(made.with_suffix(".txt"), "w+b") as said:
-            done = _within_limit(command, cwd=made.parent, env=variables, stdout=said, stderr=said)
-            said.seek(0)
-            words = said.read().decode(errors="replace").strip()[-4000:]
-        if done != 0:
-            why = f"zig says:\n{words}"
-            fix = "If you changed C, look at the line named above; else install ziglang again."
-            if done is None:
-                why = f"zig did not end within {TIME_LIMIT} seconds, and was stopped."
-                fix = f"Close other programs and try again; if that does not help, delete {cache}."
-            names = ", ".join(path.name for path in sources)
-            raise VirtualError(f"{names} could not be compiled for this computer.", why, fix)
+        if static:
+            _zig(["cc", "-c", *words], made.parent, cache, what)
+            objects = sorted(path.name for path in made.parent.glob("*.o*"))
+            _zig(["ar", "crs", made.name, *objects], made.parent, cache, what)
+        else:
+            _zig(["cc", "-shared", *words, "-o", made.name], made.parent, cache, what)
     return library
+
+
+def _zig(words: list[str], folder: Path, cache: str, what: str) -> None:
+    """Run zig in `folder`, with its cache in another; VirtualError where it fails."""
+    command = [sys.executable, "-m", "ziglang", *words]
+    variables = os.environ | {"ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache}
+    with open(folder / "zig.txt", "w+b") as said:
+        done = _within_limit(command, cwd=folder, env=variables, stdout=said, stderr=said)
+        said.seek(0)
+        printed = said.read().decode(errors="replace").strip()[-4000:]
+    if done != 0:
+        why = f"zig says:\n{printed}"
+        fix = "If you changed C, look at the line named above; else install ziglang again."
+        if done is None:
+            why = f"zig did not end within {TIME_LIMIT} seconds, and was stopped."
+            fix = f"Close other programs and try again; if that does not help, delete {cache}."
+        raise VirtualError(f"{what} could not be compiled for this computer.", why, fix)
 
 
 def _within_limit(command: list[str], **options: Any) -> int | None:

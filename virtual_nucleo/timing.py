@@ -89,7 +89,7 @@ def decode(code: bytes, address: int) -> Block:
         guards += _guards(instruction, checked)
         before = instruction
     cycles[address + len(code)] = total
-    jumps = before and (JUMPS & set(before.groups) or "pc" in _accessed(before, written=True))
+    jumps = before and (JUMPS & set(before.groups) or "pc" in accessed(before, written=True))
     return Block(cycles, REFILL if jumps else 0, tuple(guards))
 
 
@@ -97,8 +97,8 @@ def estimate(instruction: Any, before: Any) -> int:
     """Cycles of an instruction right behind another one (or None), a taken branch not counted."""
     name = instruction.insn_name() if instruction else ""
     previous = before.insn_name() if before else ""
-    read = _accessed(instruction) if instruction else set()
-    late = previous in LATE and bool(_accessed(before, written=True) & read)
+    read = accessed(instruction) if instruction else set()
+    late = previous in LATE and bool(accessed(before, written=True) & read)
     if name in MULTIPLE:
         return 1 + _words(instruction, name) + late
     overlaps = previous in LOADS and name in LOADS | STORES
@@ -119,7 +119,7 @@ def _words(instruction: Any, name: str) -> int:
     return sum(2 if instruction.reg_name(r)[0] == "d" else 1 for r in registers)
 
 
-def _accessed(instruction: Any, written: bool = False) -> set[str]:
+def accessed(instruction: Any, written: bool = False) -> set[str]:
     """The registers that an instruction reads, or those that it writes."""
     return {instruction.reg_name(register) for register in instruction.regs_access()[written]}
 
@@ -143,5 +143,5 @@ def _guards(instruction: Any, checked: set[str]) -> list[Guard]:
         wanted += [base] if base not in ("sp", "pc") else []
     found = [(instruction.address, each) for each in wanted if each not in checked]
     checked.update(wanted)
-    checked -= _accessed(instruction, written=True) - ({base} if instruction.writeback else set())
+    checked -= accessed(instruction, written=True) - ({base} if instruction.writeback else set())
     return found

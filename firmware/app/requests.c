@@ -79,6 +79,10 @@ static void put_hello(void)
     put_u32(network->layer_count);
     put_tensor(&network->input);
     put_tensor(&network->output);
+    put_u8(network->further_count);
+    for (uint32_t i = 0; i < network->further_count; i++) {
+        put_tensor(&network->further[i]);
+    }
 }
 
 static void put_layer(void)
@@ -92,7 +96,11 @@ static void put_layer(void)
 
 static void put_output(void)
 {
-    put_bytes(engine_output(), ENGINE_OUTPUT_BYTES);
+    const engine_description *network = engine_describe();
+    put_bytes(engine_output(0), ENGINE_OUTPUT_BYTES);
+    for (uint32_t i = 0; i < network->further_count; i++) {
+        put_bytes(engine_output(i + 1), network->further[i].bytes);
+    }
 }
 
 static void put_measurement(void)

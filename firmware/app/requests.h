@@ -3,7 +3,7 @@
 
 #include "frame.h"
 
-#define PROTOCOL_VERSION 3U
+#define PROTOCOL_VERSION 4U
 
 typedef enum {
     REQUEST_HELLO = 1,     /* -> who is there: firmware, engine, network, tensors */

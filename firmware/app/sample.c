@@ -46,9 +46,17 @@ static const uint8_t gray_of[UINT8_MAX + 1] = {['.'] = 85, ['+'] = 170, ['#'] = 
 
 static float score(uint32_t number)
 {
-    const void *scores = engine_output();
-    const bool is_int8 = engine_describe()->output.type == ENGINE_INT8;
-    return is_int8 ? (float)((const int8_t *)scores)[number] : ((const float *)scores)[number];
+    const void *scores = engine_output(0);
+    switch (engine_describe()->output.type) {
+    case ENGINE_INT8:
+        return ((const int8_t *)scores)[number];
+    case ENGINE_UINT8:
+        return ((const uint8_t *)scores)[number];
+    case ENGINE_INT16:
+        return ((const int16_t *)scores)[number];
+    default:
+        return ((const float *)scores)[number];
+    }
 }
 
 bool sample_recognize(uint32_t *digit)

@@ -13,6 +13,10 @@ if(NOT ZIG)
   message(FATAL_ERROR "zig was not found. Run `python3 workshop.py run` once: it installs it.")
 endif()
 
-set(CMAKE_C_COMPILER "${ZIG}" cc)
-set(CMAKE_C_FLAGS_INIT "-target thumb-freestanding-eabihf -fno-sanitize=undefined")
+foreach(language C ASM)
+  set(CMAKE_${language}_COMPILER "${ZIG}" cc)
+  set(CMAKE_${language}_FLAGS_INIT "-target thumb-freestanding-eabihf -fno-sanitize=undefined")
+  set(CMAKE_${language}_ARCHIVE_CREATE "\"${ZIG}\" ar qc <TARGET> <OBJECTS>")
+  set(CMAKE_${language}_ARCHIVE_FINISH "")
+endforeach()
 set(CMAKE_C_COMPILER_WORKS TRUE) # there is no operating system to link a test program for

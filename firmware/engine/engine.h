@@ -11,7 +11,12 @@
 
 #include "engine_config.h" /* ENGINE_INPUT_BYTES, ..._ELEMENTS, ENGINE_OUTPUT_BYTES, ... */
 
-typedef enum { ENGINE_INT8 = 1, ENGINE_FLOAT32 = 2 } engine_type;
+typedef enum {
+    ENGINE_INT8 = 1,
+    ENGINE_FLOAT32 = 2,
+    ENGINE_UINT8 = 3,
+    ENGINE_INT16 = 4,
+} engine_type;
 
 typedef enum {
     ENGINE_OK = 0,
@@ -41,7 +46,9 @@ typedef struct {
     const char *digest;   /* of that file: kit/provenance.py */
     float input_range[2]; /* what a pixel of 0 and one of 255 are; both 0 where not known */
     engine_tensor input;
-    engine_tensor output;
+    engine_tensor output;         /* the first one */
+    const engine_tensor *further; /* outputs behind the first */
+    uint32_t further_count;
     uint32_t weights_bytes; /* constants in flash */
     uint32_t arena_bytes;   /* tensors in RAM */
     uint32_t macs;
@@ -58,7 +65,8 @@ engine_status engine_start(void);
 void *engine_input(void); /* ENGINE_INPUT_BYTES to fill before each run, which overwrites them; NULL
                              when the engine did not start */
 engine_status engine_run(engine_observer observer); /* observer may be NULL */
-const void *engine_output(void); /* ENGINE_OUTPUT_BYTES, valid until the next input is written */
+const void *engine_output(uint32_t number); /* 0 is the first, of ENGINE_OUTPUT_BYTES; valid until
+                                               the next input is written */
 
 /* What the engine's own runtime said last, in its own numbers: for the st-ai API of X-CUBE-AI its
  * return code, for the legacy API ENGINE_ERROR. 0: no error, or an engine that has no numbers. */

@@ -1,49 +1,27 @@
-#include "nn.h"
+#include "float_math.h"
+#include "softmax.h"
 
-/* 2^exponent for -126..127: the exponent field of an IEEE 754 number, and nothing else. */
-static float power_of_two(int32_t exponent)
+static void softmax_of_row(uint32_t elements, float beta, const float *input, float *output)
 {
-    union {
-        uint32_t bits;
-        float value;
-    } number = {.bits = (uint32_t)(exponent + 127) << 23};
-    return number.value;
-}
-
-/* exp(x) for x <= 0, without a C library and the same on every machine.
- * x = k ln 2 + r with |r| <= ln 2 / 2, so exp(x) = 2^k exp(r); ln 2 is taken in two parts to
- * keep the bits of r (W. J. Cody and W. Waite, Software Manual for the Elementary Functions,
- * 1980, chapter 6), and exp(r) is its Taylor series. */
-static float exp_of_negative(float x)
-{
-    const float ln2_high = 0.693359375F;
-    const float ln2_low = -2.12194440e-4F;
-    if (x < -87.0F) {
-        return 0.0F; /* less than the smallest normal number */
+    float maximum = input[0];
+    for (uint32_t i = 1; i < elements; i++) {
+        maximum = input[i] > maximum ? input[i] : maximum;
     }
-    const int32_t k = (int32_t)(x * 1.44269504F - 0.5F); /* rounds to nearest for x <= 0 */
-    const float r = (x - (float)k * ln2_high) - (float)k * ln2_low;
-    float series = 0.0F;
-    static const float inverse_factorials[] = {
-        1.0F / 5040.0F, 1.0F / 720.0F, 1.0F / 120.0F, 1.0F / 24.0F, 1.0F / 6.0F, 0.5F, 1.0F, 1.0F};
-    for (uint32_t i = 0; i < sizeof inverse_factorials / sizeof inverse_factorials[0]; i++) {
-        series = series * r + inverse_factorials[i];
+    float sum = 0.0F;
+    for (uint32_t i = 0; i < elements; i++) {
+        output[i] = nn_exp_of_negative((input[i] - maximum) * beta);
+        sum += output[i];
     }
-    return series * power_of_two(k);
+    for (uint32_t i = 0; i < elements; i++) {
+        output[i] /= sum;
+    }
 }
 
 void nn_softmax_float32(const nn_softmax_float32_params *p, const float *input, float *output)
 {
-    float maximum = input[0];
-    for (uint32_t i = 1; i < p->elements; i++) {
-        maximum = input[i] > maximum ? input[i] : maximum;
-    }
-    float sum = 0.0F;
-    for (uint32_t i = 0; i < p->elements; i++) {
-        output[i] = exp_of_negative((input[i] - maximum) * p->beta);
-        sum += output[i];
-    }
-    for (uint32_t i = 0; i < p->elements; i++) {
-        output[i] /= sum;
+    for (uint32_t row = 0; row < p->rows; row++) {
+        softmax_of_row(p->elements, p->beta, input, output);
+        input += p->elements;
+        output += p->elements;
     }
 }

@@ -2,6 +2,7 @@
 
 import serial
 
+from kit.board.bare import run_bare as run_bare
 from kit.board.board import Answer as Answer
 from kit.board.board import Board as Board
 from kit.board.board import LayerProfile as LayerProfile

@@ -168,14 +168,14 @@ class Board(contextlib.AbstractContextManager["Board"]):
         network takes where that is another number; KitError for others."""
         hello = self.described
         payload = self._ask(Request.RECOGNIZE, _pixels(image, hello.input))
-        scores = _values(payload, hello.output)
+        scores = _outputs(payload, hello)[0]
         return Answer(int(scores.argmax()), scores, hello.output)
 
     def profile(self, image: npt.NDArray[np.uint8]) -> Profile:
         """What each layer takes, in cycles and microseconds, for an image as for `recognize`."""
         hello = self.described
         payload = self._ask(Request.MEASURE, _pixels(image, hello.input))
-        _values(payload[4 * hello.layers :], hello.output)  # the reply is one to this network
+        _outputs(payload[4 * hello.layers :], hello)  # the reply is one to this network
         counts, estimates = struct.unpack_from(f"<{hello.layers}I", payload), self.link.estimates
         cycles = counts if estimates is None else estimates[-len(counts) :]
         layers = []
@@ -188,19 +188,22 @@ class Board(contextlib.AbstractContextManager["Board"]):
     def scores(self, images: npt.NDArray[np.uint8], progress: Progress = iter) -> npt.NDArray[Any]:
         """The scores, shape (n, outputs), for n images, which may be none, each as `recognize`
         takes it; `progress` wraps the iteration, for a progress bar."""
-        return self._rows(self.recognize(image).scores for image in progress(images))
+        rows = [self.recognize(image).scores for image in progress(images)]
+        return _table(rows, self.described.output)
 
     def run(self, inputs: npt.NDArray[Any], progress: Progress = iter) -> npt.NDArray[Any]:
-        """The outputs, shape (n, outputs), for inputs that are already as the network takes them:
-        shape (n, …), of its input dtype; KitError for others."""
-        output = self.described.output
-        sent = (_stored(one, self.described.input) for one in progress(inputs))
-        replies = (self._ask(Request.RUN, one) for one in sent)
-        return self._rows(_values(reply, output) for reply in replies)
+        """The first output, shape (n, its elements), for inputs that are already as the network
+        takes them: shape (n, …), of its input dtype; KitError for others."""
+        return self.run_all(inputs, progress)[0]
 
-    def _rows(self, rows: Iterable[npt.NDArray[Any]]) -> npt.NDArray[Any]:
-        output = self.described.output
-        return np.array(list(rows), output.dtype).reshape(-1, output.elements)
+    def run_all(
+        self, inputs: npt.NDArray[Any], progress: Progress = iter
+    ) -> list[npt.NDArray[Any]]:
+        """As `run`, each of the network's outputs."""
+        hello = self.described
+        sent = (_stored(one, hello.input) for one in progress(inputs))
+        rows = [_outputs(self._ask(Request.RUN, one), hello) for one in sent]
+        return [_table([r[n] for r in rows], out) for n, out in enumerate(hello.outputs)]
 
     def watch(self, layer: int, one: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """The output of one layer, from 0, for one input as the network takes it; KitError where
@@ -255,6 +258,20 @@ def _sent(values: Any, dtype: str, tensor: BoardTensor, advice: str) -> bytes:
         "Each input has the network's own number and kind of values.",
         f"Pass a NumPy array of them: {advice}.",
     )
+
+
+def _table(rows: list[npt.NDArray[Any]], output: BoardTensor) -> npt.NDArray[Any]:
+    return np.array(rows, output.dtype).reshape(-1, output.elements)
+
+
+def _outputs(payload: bytes, hello: Hello) -> list[npt.NDArray[Any]]:
+    """The outputs as they were sent, one after the other."""
+    *before, last = hello.outputs
+    found = []
+    for output in before:
+        found.append(_values(payload[: output.bytes], output))
+        payload = payload[output.bytes :]
+    return [*found, _values(payload, last)]
 
 
 def _values(payload: bytes, output: BoardTensor) -> npt.NDArray[Any]:

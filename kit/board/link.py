@@ -38,11 +38,13 @@ class Link:
 
     A request that got lost or damaged on the way is sent again, `ATTEMPTS` times in all: every
     request can be repeated without harm. A try waits `reply_seconds`, beside the time of the bytes
-    on the line and of the network's work. A reply counts only with the request's sequence number,
-    so that a late reply to an earlier request is never taken for this one's. After any failure the
-    line goes on at SAFE_BAUD, as it does on the board's side. A port that is gone is closed, and
-    each later try opens it again; who answers then is `unknown`, as before the first HELLO, which
-    whoever asks it notes. `estimates` are the cycles that a virtual board estimated last.
+    on the line and of the network's work. A reply counts only with the request's sequence number
+    and type, so that a late reply to an earlier request is never taken for this one's. After any
+    failure the line goes on at SAFE_BAUD, as it does on the board's side. A port that is gone is
+    closed, and each later try opens it again; who answers then is `unknown`, as before the first
+    HELLO, which whoever asks it notes. What a program that died may have left on the line does not
+    count: until a first reply has come, each try clears the line, and nothing else ends it.
+    `estimates` are the cycles that a virtual board estimated last.
     """
 
     def __init__(self, port: serial.SerialBase, reply_seconds: float = REPLY_SECONDS) -> None:
@@ -54,7 +56,7 @@ class Link:
         self.last_sent = self.last_received = b""
         self._work_seconds = 0.0  # of an inference
         self._limit = reply_seconds
-        self._lost = False
+        self._lost = self._in_step = False
         self._sequence = 0
 
     def expect_work(self, macs: int, core_hz: int) -> None:
@@ -83,8 +85,6 @@ class Link:
         tells beside it; TryAgain where it is none, else the error that it tells."""
         if reply is None:
             raise self._silence(f"no usable reply came within {self._limit:.1f} seconds")
-        if reply.type not in (kind | REPLY, FAULT, ERROR):
-            raise self._silence(f"a reply of type {reply.type:#04x} came")
         refused = refusal(reply.payload) if reply.type == ERROR else None
         if isinstance(refused, TryAgain):
             raise refused
@@ -111,9 +111,11 @@ class Link:
             if self._lost:
                 self.port.baudrate = self.baud = SAFE_BAUD
                 self.port.open()
-                self._lost, self.unknown = False, True
+                self._lost, self.unknown, self._in_step = False, True, False
+            if not self._in_step:
+                self._clear()
             self._send(Frame(kind, self._sequence, payload))
-            return self._receive()
+            return self._receive(kind)
         except VirtualError as error:
             raise told_by(error, self.url) from None
         except serial.SerialTimeoutException as error:
@@ -129,21 +131,37 @@ class Link:
             self.port.write_timeout = needed
         self.port.write(self.last_sent)
 
-    def _receive(self) -> Frame | None:
+    def _clear(self) -> None:
+        """End what the board has of another program's request, and let pass what it says to that.
+        At a faster rate the first zero is an error, which brings it to SAFE_BAUD for the next."""
+        self.port.write(b"\0\0")
+        self._settle()
+
+    def _receive(self, kind: int) -> Frame | None:
         """The reply to the request in flight, or that the program crashed; else the error of a
         request that was unreadable, which may have been an earlier one; None when nothing came in
         time, or a damaged frame."""
         reader, deadline = FrameReader(), time.monotonic() + self._limit
+        told: Frame | None = None
         while time.monotonic() < deadline + self._wire(min(len(self.last_received), LONGEST_REPLY)):
             data = self.port.read(max(1, self.port.in_waiting))
             self.last_received += data
             came = reader.feed(data)
             whole = [frame for frame in came if frame]
-            ours = [f for f in whole if f.type == FAULT or f.sequence == self._sequence]
+            if ours := [frame for frame in whole if self._answers(frame, kind)]:
+                self._in_step = True
+                return ours[0]
             unreadable = [f for f in whole if f.type == ERROR and f.payload[:1] == b"\0"]
-            if ours or unreadable or None in came:
-                return next(iter(ours + unreadable), None)
-        return None
+            told = next(iter(unreadable), told)
+            if (unreadable or None in came) and self._in_step:
+                break
+        return told
+
+    def _answers(self, frame: Frame, kind: int) -> bool:
+        """Whether it is the reply to the request in flight, of this kind, or tells of a crash."""
+        about = frame.payload[:1] if frame.type == ERROR else bytes([frame.type ^ REPLY])
+        ours = (frame.sequence, about) == (self._sequence, bytes([kind]))
+        return ours or frame.type == FAULT
 
     def _wire(self, length: int) -> float:
         """The seconds that a payload takes on the line."""
@@ -176,7 +194,8 @@ class Link:
                     if hello and hello.type == Request.HELLO | REPLY:
                         return
             self.fall_back()
-            self.request(Request.HELLO)  # the board may be at the rate that failed
+            self._in_step = False  # the board may be at the rate that failed
+            self.request(Request.HELLO)
 
     def slow_down(self) -> None:
         """Leave the board at SAFE_BAUD, for whoever opens the port next; failing is no matter."""

@@ -25,13 +25,14 @@ WORKING = (Request.RECOGNIZE, Request.RUN, Request.MEASURE, Request.WATCH)
 
 # --- How the parts of a reply are stored: struct's letter, and what makes the value of it ---------
 
-DTYPES = {1: "int8", 2: "float32"}
+DTYPES = {1: "int8", 2: "float32", 3: "uint8", 4: "int16"}
 CLOCK_SOURCES = ("HSI", "PLL from HSI", "PLL from HSE")
 RESET_FLAGS = (  # bits 31:25 of RCC_CSR, the highest first: RM0390 section 6.3.21
     "low-power reset", "window watchdog", "independent watchdog", "software", "power on",
     "reset pin", "brown-out",
 )  # fmt: skip
 LENGTH_FIRST, REST = "length first", "rest"  # of a text
+COUNT_FIRST = "count first"  # of parts of one kind
 
 
 def _ascii(content: bytes) -> str:
@@ -74,8 +75,8 @@ class BoardTensor:
 class Hello:
     """Who answers: the firmware, its chip, its engine and its network.
 
-    `digest` is that of the model's file (`kit.provenance.digest`), `input_range` what a pixel of 0
-    and one of 255 are to the network, None where that is not known; sizes are in bytes.
+    `digest` is the `kit.provenance.file_digest` of the model's file, `input_range` what a pixel
+    of 0 and one of 255 are to the network, None where that is not known; sizes are in bytes.
     """
 
     protocol: Annotated[int, "B", _known_version]
@@ -92,6 +93,12 @@ class Hello:
     layers: u32
     input: BoardTensor
     output: BoardTensor
+    further: Annotated[tuple[BoardTensor, ...], COUNT_FIRST, BoardTensor]
+
+    @property
+    def outputs(self) -> tuple[BoardTensor, ...]:
+        """All of them, the first included."""
+        return (self.output, *self.further)
 
 
 @dataclass(frozen=True)
@@ -177,6 +184,12 @@ def _read(layout: Any, payload: bytes, at: int) -> tuple[Any, int]:
             values.append(value)
         return layout(*values), at  # type: ignore[operator]
     form, *convert = layout.__metadata__
+    if form == COUNT_FIRST:
+        parts, count, at = [], payload[at], at + 1
+        for _ in range(count):
+            part, at = _read(convert[0], payload, at)
+            parts.append(part)
+        return tuple(parts), at
     form = f"x{payload[at]}s" if form == LENGTH_FIRST else form
     form = f"<{len(payload) - at}s" if form == REST else f"<{form}"
     stored = struct.unpack_from(form, payload, at)

@@ -32,6 +32,7 @@ from kit.generate import generate_network
 from kit.lesson.artifacts import MAKERS
 from kit.model import Reference
 from kit.paths import build_folder
+from kit.provenance import digest
 
 BAUDS = (link.SAFE_BAUD, *reversed(link.FASTER_BAUDS))
 FRAMES = 48
@@ -241,7 +242,7 @@ def _test_images(progress: Any, board: Board) -> Iterator[Line]:
         model = _model(board)
         reference = Reference(model).run(mnist_inputs(model, IMAGES))
         scores = board.scores(images, progress)
-        read = f"{(scores.argmax(axis=1) == labels).mean():.1%} read right"
+        read = f"{(scores.argmax(axis=1) == labels).mean():.1%} read right, digest {digest(scores)}"
         yield _agreement("test images", read, scores, reference, "LiteRT", hello.engine == OPEN)
 
 

@@ -1,20 +1,22 @@
 """The proof that the kit is right: LiteRT's reference kernels = the C here = the C on the board."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from kit.board import Board, flash
-from kit.compile import HostNetwork, build_firmware
+from kit.board import Board, flash, run_bare
+from kit.checks.measure import Costs, profile_board
+from kit.compile import Footprint, HostNetwork, NoRoom, build_firmware
 from kit.digits import load_mnist
 from kit.errors import KitError
-from kit.generate import generate_network
+from kit.generate import Generated, generate_network
 from kit.model import Range, Reference, pixels_to_input, read_model
 from kit.paths import build_folder
+from kit.provenance import digest
 from kit.tables import Table, table
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 FLOAT_TOLERANCE = 1e-5  # scores are probabilities; the order of float additions is not defined
 DEFAULT = "LiteRT, default kernels"
+Outputs = Sequence[npt.NDArray[Any]]
+PROFILED = 10  # images
 
 
 @dataclass(frozen=True)
@@ -39,12 +43,18 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Validation:
-    """The comparisons of one model, on `rows` inputs."""
+    """The comparisons of one model, on `rows` inputs; `digest` is the `kit.digest` of the scores
+    that the C gave, on the board where there is one, `costs` and `footprint` what the network takes
+    there. `remark` says why no board was asked that was to be."""
 
     model: str
     inputs: str
     rows: int
     comparisons: tuple[Comparison, ...]
+    digest: str = ""
+    costs: Costs | None = None
+    footprint: Footprint | None = None
+    remark: str = ""
 
     @property
     def right(self) -> bool:
@@ -58,6 +68,9 @@ class Validation:
         title = f"{self.model} on {self.inputs}, compared with LiteRT's reference kernels"
         yield table([vars(c) for c in self.comparisons], columns, title, {"largest": ".3g"})
         yield "The C is right." if self.right else "The C DIFFERS from the reference."
+        yield f"digest of the scores: {self.digest}"
+        yield from self.costs.shown() if self.costs else ()
+        yield str(self.footprint or self.remark)
 
 
 @dataclass(frozen=True)
@@ -97,15 +110,27 @@ class StValidation:
 
 def compare(name: str, outputs: npt.NDArray[Any], reference: npt.NDArray[Any]) -> Comparison:
     """Compare outputs of shape (n, …) with the reference's, row by row."""
-    rows = len(reference)
-    outputs, reference = outputs.reshape(rows, -1), reference.reshape(rows, -1)
-    difference = np.abs(outputs.astype(np.float64) - reference)
-    # What is no number agrees with nothing, and JSON has no infinity.
-    difference = np.nan_to_num(difference, nan=np.finfo(np.float64).max)
-    tolerance = FLOAT_TOLERANCE if reference.dtype.kind == "f" else 0.0
-    mismatches = int((difference > tolerance).any(axis=1).sum())
-    same_digit = int((outputs.argmax(1) == reference.argmax(1)).sum())
-    return Comparison(name, rows, mismatches, float(difference.max()), same_digit)
+    return compare_all(name, [outputs], [reference])
+
+
+def compare_all(name: str, outputs: Outputs, references: Outputs) -> Comparison:
+    """As `compare`, of a network of several outputs: a row differs where any of them does; the
+    digit is that of the first. What is not among `outputs` is not compared."""
+    rows, largest = len(references[0]), 0.0
+    differ = np.zeros(rows, bool)
+    pairs = [
+        (ours.reshape(rows, -1), theirs.reshape(rows, -1))
+        for ours, theirs in zip(outputs, references, strict=False)
+    ]
+    for ours, theirs in pairs:
+        difference = np.abs(ours.astype(np.float64) - theirs)
+        # What is no number agrees with nothing, and JSON has no infinity.
+        difference = np.nan_to_num(difference, nan=np.finfo(np.float64).max)
+        tolerance = FLOAT_TOLERANCE if theirs.dtype.kind == "f" else 0.0
+        differ |= (difference > tolerance).any(axis=1)
+        largest = max(largest, float(difference.max()))
+    same_digit = int((pairs[0][0].argmax(1) == pairs[0][1].argmax(1)).sum())
+    return Comparison(name, rows, int(differ.sum()), largest, same_digit)
 
 
 def mnist_inputs(path: str | Path, count: int, span: Range | None = None) -> npt.NDArray[Any]:
@@ -145,23 +170,53 @@ def validate_model(
     what: str,
     board_url: str | None = "virtual://validate",
     progress: Any = iter,
+    optimize: str | None = None,
+    bare: bool = False,
 ) -> Validation:
     """Compute `inputs`, of shape (n, …) as the model takes them and `what` in words, in every way,
     and compare with LiteRT's reference kernels. The board at `board_url` is flashed and asked, None
-    leaves it out; `progress` wraps the iteration over its inputs, for a progress bar. Raises
-    KitError for a model that cannot be turned into C, or does not fit the chip."""
-    network = generate_network(path, build_folder() / "validate")
-    reference = Reference(path).run(inputs)
+    leaves it out; `progress` wraps the iteration over its inputs, for a progress bar; `optimize` is
+    as for `kit.generate_network`; with `bare` the board runs nothing but the network. Raises
+    KitError for a model that cannot be turned into C.
+    """
+    network = generate_network(path, build_folder() / "validate", optimize=optimize)
+    reference = Reference(path).run_all(inputs)
     results = {
-        DEFAULT: Reference(path, "default").run(inputs),
-        "the C on this computer": HostNetwork(network).run(inputs),
+        DEFAULT: Reference(path, "default").run_all(inputs),
+        "the C on this computer": HostNetwork(network).run_all(inputs),
     }
-    if board_url:
-        flash(board_url, build_firmware(network, "validate-firmware").elf)
-        with Board(board_url) as board:
-            results[f"the C on {board_url}"] = board.run(inputs, progress)
-    comparisons = (compare(name, outputs, reference) for name, outputs in results.items())
-    return Validation(Path(path).name, what, len(inputs), tuple(comparisons))
+    taken, remark = _Taken(), ""
+    try:
+        if board_url:
+            name = f"the {'bare program' if bare else 'C'} on {board_url}"
+            results[name], taken = _on_a_board(network, board_url, inputs, progress, bare)
+    except NoRoom as error:
+        remark = f"No board was asked. {error}"
+    comparisons = (compare_all(name, outputs, reference) for name, outputs in results.items())
+    *_, last = results.values()
+    found = tuple(comparisons), digest(last[0]), *taken, remark
+    return Validation(Path(path).name, what, len(inputs), *found)
+
+
+class _Taken(NamedTuple):
+    costs: Costs | None = None
+    footprint: Footprint | None = None
+
+
+def _on_a_board(
+    network: Generated, url: str, inputs: npt.NDArray[Any], progress: Any, bare: bool
+) -> tuple[list[npt.NDArray[Any]], _Taken]:
+    """The outputs, of a bare program the first; and what some inferences take, which neither a bare
+    program tells nor a network that takes no pixels."""
+    alone = build_firmware(network, "validate-firmware", bare=True)
+    program = alone if bare else build_firmware(network, "validate-firmware")
+    flash(url, program.elf)
+    if bare:
+        return [run_bare(url, network, inputs, progress)], _Taken(None, alone.footprint)
+    with Board(url) as board:
+        outputs = board.run_all(inputs, progress)
+    costs = profile_board(url, PROFILED) if network.input_range else None
+    return outputs, _Taken(costs, alone.footprint)
 
 
 def validate_by_st(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kit.boards import DEFAULT, Mcu
+from kit.compile.footprint import Footprint, footprint_of
 from kit.compile.program import MemoryUse, Program, check_room
 from kit.compile.toolchain import GET_GCC, build_tool, gcc, run_tool, zig
 from kit.errors import KitError, one_of
@@ -17,6 +18,7 @@ from kit.provenance import note
 
 SPECS = "nano.specs"
 PIXELS, DIGITS = 28 * 28, 10
+NAMED = 4  # layers or tensors, where a network is too large
 COMPILERS = {  # where it is, its toolchain file, and what that file calls the program
     "zig": (zig, "zig.cmake", "ZIG"),
     "gcc": (gcc, "arm-none-eabi-gcc.cmake", "GCC"),
@@ -28,6 +30,7 @@ class Firmware:
     """A program for a chip: as ELF (with source lines), and as it lies in flash.
 
     `remark` says what a network that is not one for digits cannot do; it is empty for one that is.
+    `footprint` is that of a bare program, None for the firmware.
     """
 
     elf: Path
@@ -35,6 +38,7 @@ class Firmware:
     memory: MemoryUse
     mcu: Mcu
     remark: str = ""
+    footprint: Footprint | None = None
 
 
 def build_firmware(
@@ -43,33 +47,39 @@ def build_firmware(
     mcu: Mcu = DEFAULT,
     compiler: str | None = None,
     sources: str | Path | None = None,
+    bare: bool = False,
 ) -> Firmware:
-    """Build the firmware around a generated network.
+    """Build the firmware around a generated network, or only what it needs to run.
 
     Args:
         network: what `kit.generate.generate_network` returned, or the folder it wrote.
-        out: where firmware.elf and firmware.bin go; a relative path is taken in build/.
+        out: where firmware.elf and firmware.bin go, or bare.elf and bare.bin; a relative path is
+            taken in build/.
         mcu: the chip, one of `kit.boards.MCUS`.
         compiler: "zig", which is always there, or "gcc" (arm-none-eabi-gcc). None is zig, and gcc
             for a network of X-CUBE-AI, which needs it.
         sources: a changed copy of the folder firmware/; None takes that folder.
+        bare: the smallest program: raw bytes of inputs in, of the (first) output out, as
+            `kit.board.run_bare` sends and takes them.
 
     Raises KitError: there is no network or no such compiler, ST's runtime is gone or of another
-    version or core, the compiler fails, or the program does not fit the chip; files of an earlier
-    build are untouched then.
+    version or core, the compiler fails, or the program does not fit the chip (NoRoom); files of an
+    earlier build are untouched then.
     """
     network = network if isinstance(network, Generated) else load_network(network)
-    sources = Path(sources or FIRMWARE).resolve()
+    sources, footprint = Path(sources or FIRMWARE).resolve(), None
     compiler, dtype = _compiler_for(network, compiler), network.input.dtype
-    # Said in terms of the network, what the linker would say in terms of sections.
-    start = f"{network.model} does not fit: its"
-    check_room(f"{start} weights take", network.weights_bytes, mcu.flash[0], mcu, dtype)
-    check_room(f"{start} tensors take", network.arena_bytes, mcu.ram[0], mcu, dtype)
-    kept = [(build_folder() / out).resolve() / f"firmware.{kind}" for kind in ("elf", "bin")]
+    _check_network(network, mcu, bare)
+    name = "bare" if bare else "firmware"
+    kept = [(build_folder() / out).resolve() / f"{name}.{kind}" for kind in ("elf", "bin")]
     with tempfile.TemporaryDirectory(prefix="kit-") as folder:
         with locked(network.folder.absolute()):
-            program = _compile(network, Path(folder), mcu, compiler, sources)
+            program = _compile(network, Path(folder), mcu, compiler, sources, bare)
         program.check_fits(dtype)
+        if bare:
+            footprint = footprint_of(program, Path(folder), sources)
+            total = "The program does not fit: variables and stack take"
+            check_room(total, footprint.ram_bytes, mcu.ram[0], mcu, dtype)
         with replacing(kept[0]) as elf:
             shutil.copyfile(program.path, elf)
         with replacing(kept[1]) as image:
@@ -77,7 +87,30 @@ def build_firmware(
     for file in kept:
         note(file, network.folder, sources)
     remark = remark_on(math.prod(network.input.shape), math.prod(network.output.shape))
-    return Firmware(kept[0], kept[1], program.memory, mcu, remark)
+    return Firmware(kept[0], kept[1], program.memory, mcu, remark, footprint)
+
+
+def _check_network(network: Generated, mcu: Mcu, bare: bool) -> None:
+    """Say in terms of the network what the linker would say in terms of sections."""
+    start, dtype = f"{network.model} does not fit: its", network.input.dtype
+    weights, tensors = heaviest(network)
+    check_room(f"{start} weights take", network.weights_bytes, mcu.flash[0], mcu, dtype, weights)
+    check_room(f"{start} tensors take", network.arena_bytes, mcu.ram[0], mcu, dtype, tensors)
+    if bare and network.runtime is not None:
+        raise KitError(
+            f"{network.model} was generated by X-CUBE-AI, and there is no bare program around it.",
+            "ST's runtime wants a C library, the CRC unit and a stack of its own.",
+            "Leave `--bare` out, or generate with the open engine.",
+        )
+
+
+def heaviest(network: Generated) -> tuple[str, str]:
+    """In words: the layers with the most weights; and what lies in the arena when it is fullest."""
+    layers = sorted(network.layers, key=lambda layer: -layer.weights_bytes)[:NAMED]
+    weights = ", ".join(f"{layer.name} {layer.weights_bytes:,} bytes" for layer in layers)
+    held = sorted(network.peak, key=lambda one: -one.bytes)[:NAMED]
+    tensors = ", ".join(f"{one.layer} ({one.what}) {one.bytes:,} bytes" for one in held)
+    return f"The most: {weights}.", f"At once there are: {tensors}." if held else ""
 
 
 def remark_on(inputs: int, outputs: int) -> str:
@@ -94,7 +127,9 @@ def remark_on(inputs: int, outputs: int) -> str:
     return " ".join(words)
 
 
-def _compile(network: Generated, folder: Path, mcu: Mcu, compiler: str, sources: Path) -> Program:
+def _compile(
+    network: Generated, folder: Path, mcu: Mcu, compiler: str, sources: Path, bare: bool
+) -> Program:
     find_compiler, file, option = COMPILERS[compiler]
     cmake = build_tool("cmake")
     configure: list[str | Path] = [
@@ -104,6 +139,7 @@ def _compile(network: Generated, folder: Path, mcu: Mcu, compiler: str, sources:
         f"-D{option}={find_compiler().as_posix()}",
         f"-DBOARD={mcu.folder}",
         f"-DNETWORK_DIR={network.folder.resolve().as_posix()}",
+        f"-DBARE={'ON' if bare else 'OFF'}",
     ]
     run_tool(configure, "Preparing the firmware's build")
     run_tool([cmake, "--build", folder], "Compiling the firmware")

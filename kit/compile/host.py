@@ -21,11 +21,6 @@ from virtual_nucleo.native import compile_library
 OBSERVER = ctypes.CFUNCTYPE(None, ctypes.c_uint32, ctypes.c_void_p)
 
 
-def network_sources(network: Generated, firmware: Path = FIRMWARE) -> list[Path]:
-    """The C files of a network: the kernels and what the generator wrote."""
-    return sorted((firmware / "nn").glob("*.c")) + network.sources
-
-
 def include_folders(network: Generated, firmware: Path = FIRMWARE) -> list[Path]:
     """Where the C files of a network find their headers."""
     return [path.resolve() for path in (firmware / "engine", firmware / "nn", network.folder)]
@@ -50,12 +45,23 @@ class HostNetwork:
         _check(self._library.engine_start())
 
     def run(self, inputs: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """The outputs for many inputs: shape (n, *the output's without its batch), of its dtype.
+        """The first output for many inputs: shape (n, *its own without its batch), of its dtype.
 
         `inputs` have shape (n, *the input's without its batch) and its dtype; else KitError.
         """
-        output, values = self.network.output, bytearray().join(self._run(inputs, OBSERVER(0)))
-        return np.frombuffer(values, output.dtype).reshape(-1, *output.shape[1:])
+        return self.run_all(inputs)[0]
+
+    def run_all(self, inputs: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
+        """As `run`, each of the network's outputs."""
+        rows: list[list[bytes]] = [[] for _ in self.network.outputs]
+        for _ in self._run(inputs, OBSERVER(0)):
+            for number, output in enumerate(self.network.outputs):
+                place = self._library.engine_output(number)
+                rows[number].append(ctypes.string_at(place, output.bytes))
+        return [
+            np.frombuffer(b"".join(values), output.dtype).reshape(-1, *output.shape[1:])
+            for values, output in zip(rows, self.network.outputs, strict=True)
+        ]
 
     def layers(self, one: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
         """Each layer's output for one input of the input's shape without its batch, and its dtype;
@@ -71,13 +77,13 @@ class HostNetwork:
         list(self._run(one[None], OBSERVER(observe)))
         return found
 
-    def _run(self, inputs: npt.NDArray[Any], observer: Any) -> Iterator[bytes]:
-        """Each input's output, as it lies in the engine's memory."""
+    def _run(self, inputs: npt.NDArray[Any], observer: Any) -> Iterator[None]:
+        """Run the network on each input; its outputs lie in the engine's memory then."""
         check_inputs(inputs, self.network.input.shape[1:], self.network.input.dtype)
         for one in np.ascontiguousarray(inputs):
             ctypes.memmove(self._library.engine_input(), one.ctypes.data, one.nbytes)
             _check(self._library.engine_run(observer))
-            yield ctypes.string_at(self._library.engine_output(), self.network.output.bytes)
+            yield
 
 
 def _check(status: int) -> None:
@@ -98,11 +104,12 @@ def _compiled(network: Generated, firmware: Path) -> Path:
             "Compare ST's C with LiteRT: `kit validate MODEL --engine xcubeai`; or use the open "
             "engine: `kit generate MODEL --out DIR --engine portable`.",
         )
-    folders = include_folders(network, firmware)
-    headers = [path for folder in folders for path in sorted(folder.glob("*.h"))]
-    flags, sources = [f"-I{folder}" for folder in folders], network_sources(network, firmware)
+    kernels, folder = firmware.resolve() / "nn", build_folder() / "host"
     try:
-        return compile_library(sources, build_folder() / "host", headers, flags)
+        static = compile_library(sorted(kernels.glob("*.c")), folder, [kernels], static=True)
+        return compile_library(
+            [*network.sources, static], folder, include_folders(network, firmware)
+        )
     except VirtualError as error:
         what = f"Compiling {network.model} for this computer failed."
         raise KitError(what, error.why, error.next_step) from error

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +19,15 @@ REBUILD = (
     "Build the firmware for the board with `kit build`, or notebook 04-flash, and take that file."
 )
 QUANTIZE = "Quantize it to int8 (notebook 02-quantize), which takes a quarter"
+
+
+class Function(NamedTuple):
+    """A function's name, the addresses that it takes, and its code, in pieces: the address and the
+    bytes of each, without literals and jump tables."""
+
+    name: str
+    place: range
+    code: tuple[tuple[int, bytes], ...]
 
 
 class Region(NamedTuple):
@@ -54,8 +64,9 @@ class Program:
 
     `mcu` is the chip it was built for (STM32F446RE when it does not say), `build_id` what it says
     in its HELLO (empty where it was stripped), `flash_image` what it puts into flash, from the
-    first address on, `memory` what it occupies. `has_st_runtime` says whether ST's runtime is in
-    it, whose license keeps it to ST's devices. KitError says what is wrong with another file.
+    first address on, `memory` what it occupies. `is_bare` says that it speaks no protocol,
+    `has_st_runtime` that ST's runtime is in it, whose license keeps it to ST's devices. KitError
+    says what is wrong with another file.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -72,6 +83,7 @@ class Program:
         self.build_id = self._elf.text("build_id")
         self.memory = MemoryUse(tuple(self._regions()))
         names = {symbol.name for symbol in self._elf.symbols}
+        self.is_bare = "board_mcu" in names and "build_id" not in names
         self.has_st_runtime = STAND_IN not in names and any(n.startswith(OF_ST) for n in names)
 
     @classmethod
@@ -83,6 +95,29 @@ class Program:
         """The function, file and line of a code address; empty for one in no memory of the chip:
         debug information knows of removed functions at address 0."""
         return self._elf.locate(address) if self._memory_at(address) else Location()
+
+    def functions(self) -> dict[int, Function]:
+        """The functions in flash, by their address. Where code and data begin is marked by symbols
+        $t and $d ("ELF for the Arm Architecture", mapping symbols)."""
+        marks = sorted((s.address, s.name[:2]) for s in self._elf.symbols if s.name[:1] == "$")
+        found, start = {}, self.mcu.flash[0].start
+        for name, kind, at, size in self._elf.symbols:
+            if kind == "FUNC" and size:
+                place = range(at, at + size)
+                first = [(at, which) for mark, which in marks if mark <= at][-1:]
+                cuts = [*first, *(mark for mark in marks if mark[0] in place[1:]), (place.stop, "")]
+                code = [
+                    (low, self.flash_image[low - start : high - start])
+                    for (low, which), (high, _) in pairwise(cuts)
+                    if which == "$t"
+                ]
+                found[at] = Function(name, place, tuple(code))
+        return found
+
+    def word(self, address: int) -> int:
+        """The word at an address in flash."""
+        at = address - self.mcu.flash[0].start
+        return int.from_bytes(self.flash_image[at : at + 4], "little")
 
     def check_fits(self, dtype: str | None = None) -> None:
         """Raise KitError when it is larger than its chip, or uses memory that the chip lacks.
@@ -126,9 +161,16 @@ class Program:
         yield from arrays
 
 
-def check_room(what: str, size: int, memory: Memory, mcu: Mcu, dtype: str | None) -> None:
-    """Raise KitError, which begins with `what`, when there is not room for `size` bytes in a memory
-    of a chip. The advice is about networks, and better where the network's `dtype` is known."""
+class NoRoom(KitError):
+    """What does not fit a chip's memory."""
+
+
+def check_room(
+    what: str, size: int, memory: Memory, mcu: Mcu, dtype: str | None, heaviest: str = ""
+) -> None:
+    """Raise NoRoom, which begins with `what` and names the `heaviest`, when there is not room for
+    `size` bytes in a memory of a chip. The advice is about networks, and better where the network's
+    `dtype` is known."""
     if size <= memory.size:
         return
     in_flash = memory.name == "flash"
@@ -136,8 +178,9 @@ def check_room(what: str, size: int, memory: Memory, mcu: Mcu, dtype: str | None
     parts = "layers" if in_flash else "widest layers or its input"
     unless = "" if dtype else ", unless it is int8 already"
     advice = "It is int8 already: " if dtype == "int8" else f"{QUANTIZE}{unless}; or "
-    raise KitError(
-        f"{what} {size:,} bytes of {memory.name}, and the {mcu.name.upper()} has {memory.size:,}.",
-        f"The network's {kept}.",
+    raise NoRoom(
+        f"{what} {size:,} bytes of {memory.name}, and the {mcu.name.upper()} has {memory.size:,}: "
+        f"{size - memory.size:,} are missing.",
+        f"The network's {kept}. {heaviest}".strip(),
         f"{advice}make its {parts} smaller, and train it anew.",
     )

@@ -1,7 +1,8 @@
-"""The open generator: an int8 or float32 .tflite of dense layers as C anyone can read.
+"""The open generator: a .tflite as C anyone can read.
 
 It writes data and a list of calls; the kernels they call are `firmware/nn/`. Host and chip
-compile the same files; for the dense layer the chip has a faster version, equal bit for bit.
+compile the same files; for the kernels that take the time the chip has a faster version, equal
+bit for bit.
 """
 
 from dataclasses import replace
@@ -9,18 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-import numpy as np
 import numpy.typing as npt
 
 from kit.errors import KitError
-from kit.generate.graph import CAN, lower, place
-from kit.generate.result import Generated, Layer, TensorInfo
+from kit.generate.graph import Placing, abilities, lower, place
+from kit.generate.result import Generated, Held, Layer, TensorInfo
 from kit.generate.step import Refusal, Step, safe_name
 from kit.model import Model, Range, Tensor, input_range, read_model
 from kit.paths import replacing
-from kit.provenance import digest
+from kit.provenance import file_digest
 
-C_TYPES = {"int8": "int8_t", "float32": "float", "int32": "int32_t", "uint8": "uint8_t"}
+C_TYPES = {"float32": "float", "float64": "double"}
+C_TYPES |= {name: f"{name}_t" for name in ("int8", "uint8", "int16", "int32", "int64")}
 TEMPLATES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
     undefined=jinja2.StrictUndefined,
@@ -30,22 +31,22 @@ TEMPLATES = jinja2.Environment(
 )
 
 
-def generate_portable(path: Path, out: Path, span: Range | None = None) -> Generated:
-    """Write the C of a model into the folder `out`.
+def generate_portable(
+    path: Path, out: Path, span: Range | None = None, optimize: str = "time"
+) -> Generated:
+    """Write the C of a model into the folder `out`. `optimize` is one of `kit.generate.GOALS`.
 
     `span` is what a pixel of 0 and one of 255 are to the network; None takes it from the input.
     Raises KitError, and writes nothing: an unusable model, or something the engine cannot do.
     """
     model = read_model(path)
     try:
-        steps, base = lower(model)
+        steps, base = lower(model, optimize)
     except Refusal as said:
         what = f"The portable engine cannot turn {model.path.name} into C: {said.what}"
-        raise KitError(what, said.why, said.next_step or CAN) from None
-    offsets, arena_bytes = place(model, steps, base)
+        raise KitError(what, said.why, said.next_step or abilities()) from None
+    placing = place(model, steps, base)
     constants, references = _constants(steps)
-    tensors = _tensors(model, steps)
-    own = {tensor.index: name for name, tensor in tensors.items()}
     made = Generated(
         out,
         "portable",
@@ -54,27 +55,36 @@ def generate_portable(path: Path, out: Path, span: Range | None = None) -> Gener
         TensorInfo.of(model.output),
         tuple(_layer(number, step, constants) for number, step in enumerate(steps)),
         sum(array.nbytes for array in constants.values()),
-        arena_bytes,
-        digest=digest(path),
+        placing.size,
+        digest=file_digest(path),
         input_range=span or input_range(model.input),
+        further=tuple(TensorInfo.of(output) for output in model.outputs[1:]),
+        peak=tuple(_held(key, model, steps) for key in placing.fullest),
     )
+    tensors = _tensors(model, steps)
+    own = {tensor.index: name for name, tensor in tensors.items()}
     context = vars(made) | {
         "input": model.input,
-        "output": model.output,
+        "outputs": model.outputs,
         "input_range": made.input_range or (0.0, 0.0),
         "steps": steps,
-        "names": {index: own[of] for index, of in base.items()},
-        "declarations": _declarations(tensors, offsets),
+        "names": {index: own[of] for index, of in base.items() if of in own},
+        "declarations": _declarations(tensors, steps, placing),
+        "headers": sorted({step.header for step in steps}),
         "constants": constants,
         "references": references,
     }
-    with replacing(out) as folder:
+    _write(made, context)
+    return made
+
+
+def _write(made: Generated, context: dict[str, Any]) -> None:
+    with replacing(made.folder) as folder:
         folder.mkdir()
         for name in TEMPLATES.list_templates():
             text = TEMPLATES.get_template(name).render(context)
             (folder / name.removesuffix(".j2")).write_text(text, encoding="ascii", newline="\n")
         replace(made, folder=folder).save()
-    return made
 
 
 def _constants(
@@ -104,32 +114,64 @@ def _layer(number: int, step: Step, constants: dict[str, npt.NDArray[Any]]) -> L
     return Layer(step.name, step.operator.name, step.macs, added, TensorInfo.of(step.output))
 
 
+def _held(key: int, model: Model, steps: list[Step]) -> Held:
+    """A place in the arena, by a tensor's index or ~ a step's number."""
+    if key < 0:
+        return Held(steps[~key].name, "scratch", steps[~key].scratch or 0)
+    made = {output.index: (step.name, output) for step in steps for output in step.operator.outputs}
+    name, tensor = made.get(key, ("input", model.input))
+    return Held(name, _shape(tensor), tensor.bytes)
+
+
 def _tensors(model: Model, steps: list[Step]) -> dict[str, Tensor]:
     """The tensors in the arena by what the C calls them, in the order of their lives."""
-    named = {"input": model.input}
+    named, known = {"input": model.input}, {model.input.index}
     for number, step in enumerate(steps):
         for which, tensor in enumerate(step.operator.outputs):
-            named[f"after_{number}_{which}" if which else f"after_{number}"] = tensor
+            if tensor.index not in known:
+                named[f"after_{number}_{which}" if which else f"after_{number}"] = tensor
+            known.add(tensor.index)
     return named
 
 
-def _declarations(tensors: dict[str, Tensor], offsets: dict[int, int]) -> list[str]:
-    """The C of the tensors in the arena; the comments stand in a column."""
-    lines = [
-        f"static {C_TYPES[tensor.dtype]} *const {name} = "
-        f"arena + {offsets[tensor.index] // np.dtype(tensor.dtype).itemsize};"
+def _declarations(tensors: dict[str, Tensor], steps: list[Step], placing: Placing) -> list[str]:
+    """The C of the tensors in the arena, and of scratch; the comments stand in a column."""
+    places = [
+        (C_TYPES[tensor.dtype], name, placing.tensors[tensor.index], tensor.bytes)
         for name, tensor in tensors.items()
     ]
-    sizes, width = [tensor.bytes for tensor in tensors.values()], max(map(len, lines))
-    return [f"{line:{width}} /* {size} bytes */" for line, size in zip(lines, sizes, strict=True)]
+    places += [
+        ("void", f"scratch_{number}", placing.scratch.get(number, 0), step.scratch)
+        for number, step in enumerate(steps)
+        if step.scratch is not None
+    ]
+    lines = [
+        f"static {type_} *const {name} = ({type_} *)(arena + {offset});"
+        for type_, name, offset, _ in places
+    ]
+    width = max(map(len, lines))
+    return [f"{line:{width}} /* {of[3]} bytes */" for line, of in zip(lines, places, strict=True)]
 
 
-def _c_number(value: float) -> str:
+def _shape(tensor: Tensor) -> str:
+    """Without the batch: 28x28x1."""
+    return "x".join(map(str, tensor.shape[1:])) or "1"
+
+
+def _quantization(tensor: Tensor) -> str:
+    if not tensor.scale:
+        return tensor.dtype
+    return f"{tensor.dtype}, scale {tensor.scale:.6g}, zero point {tensor.zero_point}"
+
+
+def _c_number(value: float, dtype: str = "float32") -> str:
     if isinstance(value, int):
         return str(value)
+    if dtype == "float64":
+        return value.hex()
     text = f"{value:.9g}"
     return text + ("F" if any(mark in text for mark in ".e") else ".0F")
 
 
 TEMPLATES.globals["c_types"] = C_TYPES
-TEMPLATES.filters["c_number"] = _c_number
+TEMPLATES.filters |= {"c_number": _c_number, "shape": _shape, "quantization": _quantization}

@@ -14,6 +14,8 @@ import numpy.typing as npt
 from kit.model import Tensor
 
 INT8 = (-128, 127)
+STEP_BITS = 22  # to which `one_step` reduces sums; an output of 9 bits lies above them
+CORRECTION = 1 << 8  # in the shift of nn_rescale(): halves below zero are rounded down
 REAL_RANGES = {  # of a fused activation
     "NONE": (-math.inf, math.inf),
     "RELU": (0.0, math.inf),
@@ -22,10 +24,18 @@ REAL_RANGES = {  # of a fused activation
 }
 
 
+def float_range(activation: str) -> dict[str, float]:
+    """The range of a fused activation as a float32 kernel's fields `minimum` and `maximum`."""
+    limit = float(np.finfo(np.float32).max)
+    minimum, maximum = REAL_RANGES[activation]
+    return {"minimum": max(minimum, -limit), "maximum": min(maximum, limit)}
+
+
 def int8_range(activation: str, y: Tensor) -> tuple[int, int]:
-    """The range of a fused activation as int8 values of its output."""
+    """The range of a fused activation as stored values of its output: int8, or what else it is."""
     steps = (np.array(REAL_RANGES[activation], np.float32) / np.float32(y.scale)).clip(-1e6, 1e6)
-    low, high = (_rounded(steps) + y.zero_point).clip(*INT8)
+    limits = np.iinfo(y.dtype)
+    low, high = (rounded(steps) + y.zero_point).clip(limits.min, limits.max)
     return int(low), int(high)
 
 
@@ -72,6 +82,64 @@ def exact_multiplier(real: float, sums: tuple[int, int], steps: tuple[int, int])
     raise OverflowError("no multiplier of 31 bits rounds all of them as LiteRT's doubles do")
 
 
+def twice_rounded(real: float, largest: int, zero_point: int) -> tuple[int, tuple[int, int, int]]:
+    """How a convolution's kernel (nn_rescale() in fixed_point.h) makes outputs of sums as LiteRT's
+    MultiplyByQuantizedMultiplier does, which rounds twice: a power of two by which the weights and
+    the bias, and so the sums, are to be multiplied; and multiplier, rounding and shift.
+
+    `largest` is the largest magnitude that a sum can reach; `zero_point` the output's.
+    Raises OverflowError: 32 bits do not hold what is computed.
+    """
+    return rescaling(quantize_multiplier(real), largest, zero_point)
+
+
+def rescaling(
+    scale: tuple[int, int], largest: int, zero_point: int
+) -> tuple[int, tuple[int, int, int]]:
+    """As `twice_rounded`, of a factor that is multiplier * 2^-shift."""
+    multiplier, shift = scale
+    left, right = max(0, 31 - shift), max(0, shift - 31)
+    factor, half = 2 << left, (1 << right) >> 1
+    rounded_once = ((factor * largest * multiplier) >> 32) + 1
+    if rounded_once < half:
+        return 2, (0, zero_point, 0)
+    rounding = half + (zero_point << right)
+    if max(factor * largest, rounded_once + abs(rounding) + 1) >= 2**31:
+        raise OverflowError(f"sums up to {largest:,} times {multiplier * 2.0**-shift:g}")
+    return factor, (multiplier, rounding, right | (CORRECTION if right else 0))
+
+
+def one_step(
+    real: float, bias: int, reach: tuple[int, int], zero_point: int
+) -> tuple[int, tuple[int, int, int]]:
+    """As `twice_rounded`, for a channel that training left unused: with a weight scale near 0 its
+    bias is huge, and what is added to it, within `reach`, moves the output by one step or none.
+
+    The result is another bias, with which sums under that step are below zero, for a factor of 2;
+    and multiplier, rounding and shift. Raises OverflowError: there are more steps.
+    """
+    lowest, highest = bias + reach[0], bias + reach[1]
+    high = _twice(highest, real)
+    if real >= 1 or high - _twice(lowest, real) > 1:
+        raise OverflowError(f"sums up to {max(-lowest, highest):,} times {real:g}")
+    step, below = highest, lowest - 1  # the first sum that gives `high` lies above `below`
+    while step - below > 1:
+        middle = (step + below) // 2
+        step, below = (middle, below) if _twice(middle, real) == high else (step, middle)
+    halvings = max(1, max(highest - step, step - lowest).bit_length() - STEP_BITS)
+    output = min(max(high + zero_point, INT8[0] - 1), INT8[1] + 1)
+    numbers = (1 << (31 - halvings), output << STEP_BITS, STEP_BITS)
+    return bias - step - (1 << (halvings - 1)), numbers
+
+
+def _twice(value: int, real: float) -> int:
+    """MultiplyByQuantizedMultiplier of LiteRT, of a factor below 1."""
+    multiplier, shift = quantize_multiplier(real)
+    high = (value * multiplier + 2**30) >> 31  # SaturatingRoundingDoublingHighMul: halves up
+    half, right = (1 << max(shift - 31, 0)) >> 1, max(shift - 31, 0)
+    return (high + half - (high < 0 < right)) >> right  # RoundingDivideByPOT: halves away from 0
+
+
 def _edges(
     real: float, sums: tuple[int, int], steps: tuple[int, int]
 ) -> Iterator[tuple[int, int, int]]:
@@ -81,7 +149,7 @@ def _edges(
     lowest, highest = sums
     wanted = np.arange(steps[0] + 1, steps[1] + 1, dtype=np.int64)
     near = np.clip(np.ceil((wanted - 0.5) / real), -(2.0**40), 2.0**40).astype(np.int64)
-    reached = [_rounded((near + offset) * real) >= wanted for offset in (-1, 0, 1)]
+    reached = [rounded((near + offset) * real) >= wanted for offset in (-1, 0, 1)]
     first = near + 2 - np.sum(reached, axis=0, dtype=np.int64)
     for step, sum_ in zip(wanted.tolist(), first.tolist(), strict=True):
         if sum_ <= highest:
@@ -90,7 +158,7 @@ def _edges(
             yield -min(sum_ - 1, highest), 1 - 2 * step, 1
 
 
-def _rounded(real: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def rounded(real: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """C's round(): halves away from zero."""
     whole = np.trunc(real)
     rounded: npt.NDArray[Any] = whole + np.where(abs(real - whole) >= 0.5, np.sign(real), 0)

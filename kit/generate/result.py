@@ -41,6 +41,16 @@ class Layer:
 
 
 @dataclass(frozen=True)
+class Held:
+    """A place in the arena: what a layer leaves behind, by its shape such as "28x28x6", or the
+    working memory of one ("scratch")."""
+
+    layer: str
+    what: str
+    bytes: int
+
+
+@dataclass(frozen=True)
 class Runtime:
     """What a network of ST's tool is compiled and linked with, which is ST's and not in its folder.
 
@@ -66,8 +76,9 @@ class Generated:
     `weights_bytes` are constants in flash; `arena_bytes` hold every tensor in RAM. The kernels'
     own code and data come on top: the engine says them here, or they are None and known after
     linking. `runtime` is None where everything that is needed is in `folder` and firmware/.
-    `digest` is that of the model's file (`kit.provenance.digest`), `input_range` what a pixel of 0
-    and one of 255 are to the network, or None where that is not known.
+    `digest` is the `kit.provenance.file_digest` of the model's file, `input_range` what a pixel
+    of 0 and one of 255 are to the network, or None where that is not known; `further` are the
+    outputs behind the first, `peak` what lies in the arena when it is fullest.
     """
 
     folder: Path
@@ -83,6 +94,13 @@ class Generated:
     runtime: Runtime | None = None
     digest: str = ""
     input_range: tuple[float, float] | None = None
+    further: tuple[TensorInfo, ...] = ()
+    peak: tuple[Held, ...] = ()
+
+    @property
+    def outputs(self) -> tuple[TensorInfo, ...]:
+        """All of them, the first included."""
+        return (self.output, *self.further)
 
     @property
     def macs(self) -> int:

@@ -23,13 +23,27 @@ class Refusal(KitError):
 
 @dataclass(frozen=True)
 class Step:
-    """One kernel call: its parameter struct, and the arrays the struct points to."""
+    """One kernel call: the numbers in its parameter struct, and the arrays the struct points to.
+    Where the struct has another within it, such as nn_window, its numbers are a dict of their own.
+
+    `scratch` is how many bytes of working memory the kernel takes as its last argument, None for
+    one without; `in_place` are the positions among `inputs` whose memory the output may take;
+    with `many` the kernel takes any number of inputs, as one array of pointers.
+    """
 
     kernel: str
     operator: Operator
     fields: dict[str, Any]
     arrays: dict[str, npt.NDArray[Any]]
     macs: int = 0
+    scratch: int | None = None
+    in_place: tuple[int, ...] = ()
+    many: bool = False
+
+    @property
+    def header(self) -> str:
+        """Where the kernel is declared: nn_conv_2d_int8 in conv_2d.h."""
+        return self.kernel.removeprefix("nn_").rpartition("_")[0] + ".h"
 
     @property
     def inputs(self) -> list[Tensor]:
@@ -68,12 +82,25 @@ def ends(operator: Operator) -> tuple[Tensor, Tensor]:
     return x, operator.outputs[0]
 
 
-def same_elements(operator: Operator) -> tuple[Tensor, Tensor]:
-    """As `ends`, of an operator that makes as many values as it takes, of the same type."""
+def constant(operator: Operator, position: int, what: str) -> Tensor | None:
+    """An input that is in the file, such as the weights; None where the operator has none there.
+
+    Raises Refusal: it is computed.
+    """
+    tensor = operator.inputs[position] if position < len(operator.inputs) else None
+    if tensor is not None and tensor.data is None:
+        raise Refusal(f"the {what} of a {operator.name} are computed, not constant.")
+    return tensor
+
+
+def same_elements(operator: Operator, *more: str) -> tuple[Tensor, Tensor]:
+    """As `ends`, of an operator that makes as many values as it takes, of the same type: int8,
+    float32 or one of `more`."""
     x, y = ends(operator)
     if x.elements != y.elements or x.elements == 0:
         raise Refusal(f"a {operator.name} makes {y.shape} of {x.shape}.")
-    check_types(operator, x, y)
+    if x.dtype not in more or y.dtype != x.dtype:
+        check_types(operator, x, y)
     return x, y
 
 

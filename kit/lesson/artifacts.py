@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from kit import paths
 from kit.errors import KitError
-from kit.provenance import digest, made_from, note
+from kit.provenance import file_digest, made_from, note
 
 if TYPE_CHECKING:
     from kit.board import Board
@@ -60,7 +60,7 @@ def artifact(name: str) -> Path:
         if not _usable(name):  # a source that was made anew may have come out the same
             _make(name, MAKERS[name])
     path = paths.build_folder() / name
-    _taken[name] = digest(path)
+    _taken[name] = file_digest(path)
     return path
 
 
@@ -77,7 +77,7 @@ def _state(name: str) -> str:
     for source in _sources(name):
         made = paths.build_folder() / source
         if made.name in noted and made.exists():  # else it tells nothing
-            same = noted[made.name] == digest(made)
+            same = noted[made.name] == file_digest(made)
             state = _state(source) if same else f"older than {made.name}"
             if state != FRESH:
                 return state
@@ -133,7 +133,7 @@ def status() -> list[dict[str, str]]:
             "made from": ", ".join(Path(source).name for source in _sources(name)),
             "by": notebook,
             "state": (state := _state(name)),
-            "digest": "" if state == MISSING else digest(paths.build_folder() / name),
+            "digest": "" if state == MISSING else file_digest(paths.build_folder() / name),
         }
         for name, notebook in MAKERS.items()
     ]
@@ -147,7 +147,7 @@ def check_model(board: "Board", name: str = MODEL) -> None:
     file = artifact(name)
     if other := other_model(board, name):
         noted = made_from(paths.build_folder() / "network").get(name)
-        first = "" if noted == digest(file) else "03-generate, then "
+        first = "" if noted == file_digest(file) else "03-generate, then "
         next_step = f'Run {first}04-flash, with BOARD = "{board.url}" in it.'
         if scheme(board.url) == "replay":
             next_step = f"Put the model that was on the recorded board into build/{name}."
@@ -157,9 +157,9 @@ def check_model(board: "Board", name: str = MODEL) -> None:
 def other_model(board: "Board", name: str = MODEL) -> str:
     """In a sentence, that a board runs another model than the one in `build()`; empty when not."""
     file, hello = paths.build_folder() / name, board.described
-    if not file.exists() or hello.digest in ("", digest(file)):
+    if not file.exists() or hello.digest in ("", file_digest(file)):
         return ""
     return (
         f"The board on {board.url} runs another model ({hello.network}, digest {hello.digest}) "
-        f"than build/{name} (digest {digest(file)})."
+        f"than build/{name} (digest {file_digest(file)})."
     )

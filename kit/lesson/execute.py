@@ -22,7 +22,7 @@ from kit.lesson.artifacts import CHAIN, MAKERS
 from kit.lesson.results import read_report
 from kit.progress import SWITCH, each
 
-PATTERN = "[0-9][0-9]-*.ipynb"  # the names of the course's notebooks
+COURSE = re.compile(r"(\d\d|appendix)-.*\.ipynb")  # the names of the course's notebooks
 BOARD_LINE = re.compile(r"^BOARD = .*$", re.MULTILINE)  # which a person changes who has a board
 
 
@@ -70,8 +70,10 @@ def refresh_notebooks(names: Iterable[str] | None = None) -> list[Path]:
 def notebooks(names: Iterable[str] | None = None, gone: Iterable[Path] = ()) -> list[Path]:
     """The notebooks of the course, in order, or those that are named; `gone` belong to it, too.
     Raises KitError: a name is unknown."""
-    course = sorted({*paths.NOTEBOOKS.glob(PATTERN), *gone})
-    known = {name: path for path in course for name in (path.name, path.stem, path.stem[:2])}
+    there = {path for path in paths.NOTEBOOKS.iterdir() if COURSE.fullmatch(path.name)}
+    course = sorted(there | {*gone})
+    known = {name: path for path in course for name in (path.name, path.stem)}
+    known |= {_short(path): path for path in course}
     chosen = {*known} if names is None else set(names)
     if unknown := chosen - {*known}:
         raise KitError(
@@ -80,6 +82,12 @@ def notebooks(names: Iterable[str] | None = None, gone: Iterable[Path] = ()) -> 
             "Name one of them, for example by its number.",
         )
     return sorted({known[name] for name in chosen})
+
+
+def _short(path: Path) -> str:
+    """03 for 03-generate, and speed for appendix-speed."""
+    number, _, name = path.stem.partition("-")
+    return number if number.isdigit() else name
 
 
 def _check_asks(board: str, chosen: list[Path]) -> None:

@@ -6,7 +6,6 @@ import sys
 import zipfile
 from collections.abc import Iterable
 from contextlib import suppress
-from fnmatch import fnmatch
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 from kit import paths
 from kit.errors import KitError
 from kit.lesson.artifacts import MAKERS
-from kit.lesson.execute import PATTERN, notebooks
+from kit.lesson.execute import COURSE, notebooks
 from kit.lesson.exercises import FOLDER
 from kit.paths import build_folder, replacing
 from kit.provenance import note_of
@@ -53,9 +52,11 @@ def reset_notebooks(names: Iterable[str] | None = None) -> dict[str, Any]:
 def _originals(names: Iterable[str] | None) -> dict[Path, bytes]:
     """The notebooks that are named, or all, also where a learner deleted one: what git has last
     committed, else the copy of the set-up, which is older after an update."""
-    copied = {path.name: path.read_bytes() for path in ORIGINALS.glob(PATTERN)}
+    copied = {
+        path.name: path.read_bytes() for path in ORIGINALS.glob("*") if COURSE.fullmatch(path.name)
+    }
     listed = _git("ls-tree", "--name-only", "HEAD", "./").decode().split()
-    committed = {name: _git("show", f"HEAD:./{name}") for name in listed if fnmatch(name, PATTERN)}
+    committed = {name: _git("show", f"HEAD:./{name}") for name in listed if COURSE.fullmatch(name)}
     chosen = notebooks(names, [paths.NOTEBOOKS / name for name in committed or copied])
     if unknown := [path.name for path in chosen if path.name not in copied | committed]:
         raise KitError(

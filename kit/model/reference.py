@@ -15,53 +15,15 @@ import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from kit.errors import KitError
+from kit.model.content import not_a_model, read_content, unpack
 from kit.programs import run_program
 from kit.silence import quiet
 
 RESOLVERS = {"reference": OpResolverType.BUILTIN_REF, "default": OpResolverType.AUTO}
-KERAS = (b"PK\x03\x04", b"\x89HDF")  # .keras is a zip archive, .h5 is HDF5
 LONGEST_WORDS = 300
 TRIAL = Path(__file__).with_name("trial.py")
 SECONDS = 120  # for one inference there
 NOT_ITS_DOING = (0, 1, -1)  # it came to its end; Python failed; there was no process
-
-
-def not_a_model(path: Path, why: str) -> KitError:
-    """The error for a file that is there and cannot be used."""
-    return KitError(
-        f"{path} is not a usable .tflite model.",
-        why,
-        "Export it again with tf.lite.TFLiteConverter, as notebook 02-quantize does.",
-    )
-
-
-def read_content(path: Path) -> bytes:
-    """The bytes of a .tflite file.
-
-    Raises KitError: the file is missing, cannot be read, or lacks the identifier TFL3.
-    """
-    if path.is_dir():
-        next_step = "Name the file: the converter's result, written with write_bytes."
-        raise KitError(f"{path} is a folder, not a .tflite file.", next_step=next_step)
-    if not path.is_file():
-        next_step = "Check the name, or make the model with notebook 02-quantize."
-        raise KitError(f"There is no file {path}.", next_step=next_step)
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        why = f"{error.strerror or error}."
-        raise KitError(f"{path} cannot be read.", why, "Change its permissions.") from error
-    if content.startswith(KERAS):
-        raise KitError(
-            f"{path} is a Keras model, not a .tflite file.",
-            "LiteRT and the open engine read what the converter makes of it.",
-            "Convert it, as notebook 02-quantize does; or generate from it with ST's tool: "
-            "--engine xcubeai.",
-        )
-    if content[4:8] != b"TFL3":
-        empty = "" if content else " It is empty."
-        raise not_a_model(path, f"It does not carry the identifier TFL3 of .tflite files.{empty}")
-    return content
 
 
 def check_inputs(
@@ -88,11 +50,15 @@ class Reference:
     def __init__(self, path: str | Path, kernels: str = "reference") -> None:
         self.path = Path(path)
         content, resolver = read_content(self.path), RESOLVERS[kernels]
-        _try_out(self.path.name, content, resolver.name)
         with _telling(self.path):
             self._interpreter = Interpreter(
                 model_content=content, experimental_op_resolver_type=resolver
             )
+        self.parts = unpack(
+            self.path, content
+        )  # what leads LiteRT beyond its memory comes no further
+        _try_out(self.path.name, content, resolver.name)
+        with _telling(self.path):
             self._interpreter.allocate_tensors()
             inputs = self._interpreter.get_input_details()
             outputs = self._interpreter.get_output_details()
@@ -102,7 +68,7 @@ class Reference:
         if not inputs or not outputs:
             raise not_a_model(self.path, "It has no input, or no output.")
         self.input: dict[str, Any] = inputs[0]
-        self._output: int = outputs[0]["index"]
+        self._outputs: list[int] = [one["index"] for one in outputs]
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -110,20 +76,25 @@ class Reference:
         return tuple(int(size) for size in self.input["shape"][1:])
 
     def run(self, inputs: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """The outputs for many inputs, one inference each.
+        """The first output for many inputs, one inference each.
 
         Takes shape (n, *input_shape) of the model's input dtype, gives (n, *output shape) of its
         output dtype; KitError for another shape or dtype.
         """
+        return self.run_all(inputs)[0]
+
+    def run_all(self, inputs: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
+        """As `run`, each of the model's outputs."""
         check_inputs(inputs, self.input_shape, self.input["dtype"], self.path.name)
         with _telling(self.path):
-            return np.stack([self._run_one(one) for one in inputs])
+            rows = [self._run_one(one) for one in inputs]
+        return [np.stack(values) for values in zip(*rows, strict=True)]
 
-    def _run_one(self, one: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def _run_one(self, one: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
         self._interpreter.set_tensor(self.input["index"], one[None])
         self._interpreter.invoke()
-        output: npt.NDArray[Any] = self._interpreter.get_tensor(self._output)
-        return output[0] if output.ndim else output
+        outputs = map(self._interpreter.get_tensor, self._outputs)
+        return [output[0] if output.ndim else output for output in outputs]
 
 
 @lru_cache(maxsize=16)

@@ -3,6 +3,8 @@
 Source of the format: TensorFlow Lite's `schema.fbs`; LiteRT ships Python classes made from it.
 """
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,18 +14,11 @@ import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
 from kit.errors import KitError
-from kit.model.reference import Reference, not_a_model, read_content
+from kit.model.content import OF_NUMPY, TYPES, array_of, names_of, not_a_model
+from kit.model.reference import Reference
 
-
-def _names(enumeration: type) -> dict[int, str]:
-    """What the schema calls each number of an enumeration."""
-    return {code: name for name, code in vars(enumeration).items() if isinstance(code, int)}
-
-
-TYPES = {code: name.lower() for code, name in _names(schema.TensorType).items()}
-OF_NUMPY = {name for name in TYPES.values() if hasattr(np, name)}  # of whole bytes
-OPERATORS = _names(schema.BuiltinOperator)
-ACTIVATIONS = _names(schema.ActivationFunctionType)
+OPERATORS = names_of(schema.BuiltinOperator)
+ACTIVATIONS = names_of(schema.ActivationFunctionType)
 
 
 @dataclass(frozen=True)
@@ -72,15 +67,20 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Operator:
-    """One operator, e.g. FULLY_CONNECTED. An absent optional input is None; `options` is the name
-    of the schema's class that its options came in, or ""."""
+    """One operator, e.g. FULLY_CONNECTED. An absent optional input is None; `options` are what the
+    schema calls stride_w, padding (0 SAME, 1 VALID), beta and so on, and `kind` is the schema's
+    class that they came in, such as "Conv2DOptions", or ""."""
 
     name: str
     inputs: tuple[Tensor | None, ...]
     outputs: tuple[Tensor, ...]
-    activation: str = "NONE"
-    beta: float = 1.0
-    options: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    kind: str = ""
+
+    @property
+    def activation(self) -> str:
+        """The fused activation, such as "RELU", or "NONE"."""
+        return ACTIVATIONS.get(self.options.get("fused_activation_function", 0), "unknown")
 
 
 @dataclass(frozen=True)
@@ -105,10 +105,8 @@ class Model:
 def read_model(path: str | Path) -> Model:
     """Read a .tflite file. Raises KitError: it is missing, truncated, or not a .tflite model."""
     path = Path(path)
-    content = read_content(path)
-    Reference(path)  # LiteRT verifies the whole flatbuffer; the Python classes do not
+    raw = Reference(path).parts  # it refuses what LiteRT cannot compute with
     try:
-        raw = schema.ModelT.InitFromPackedBuf(content, 0)
         if len(raw.subgraphs) != 1:
             raise ValueError(f"it has {len(raw.subgraphs)} subgraphs; the kit reads one")
         graph = raw.subgraphs[0]
@@ -121,9 +119,9 @@ def read_model(path: str | Path) -> Model:
 
 
 def _tensor(index: int, raw: Any, buffers: Any) -> Tensor:
-    dtype, shape = TYPES.get(raw.type, "unknown"), _array(raw.shape, np.int64).tolist()
+    dtype, shape = TYPES.get(raw.type, "unknown"), array_of(raw.shape, np.int64).tolist()
     quantization = raw.quantization or schema.QuantizationParametersT()
-    data = _array(buffers[raw.buffer].data, np.uint8)
+    data = array_of(buffers[raw.buffer].data, np.uint8)
     if data.size and raw.sparsity is not None:
         raise ValueError(
             f"the weights of tensor {index} are sparse; convert without EXPERIMENTAL_SPARSITY"
@@ -135,8 +133,8 @@ def _tensor(index: int, raw: Any, buffers: Any) -> Tensor:
         _text(raw.name),
         tuple(shape),
         dtype,
-        _array(quantization.scale, np.float32),
-        _array(quantization.zeroPoint, np.int64),
+        array_of(quantization.scale, np.float32),
+        array_of(quantization.zeroPoint, np.int64),
         int(quantization.quantizedDimension),
         data if data.size else None,
     )
@@ -149,19 +147,19 @@ def _operator(raw: Any, codes: Any, tensors: list[Tensor]) -> Operator:
         _text(code.customCode) or OPERATORS.get(number, str(number)),
         _listed(raw.inputs, [*tensors, None]),  # -1, the last: an optional input that is absent
         _listed(raw.outputs, tensors),
-        ACTIVATIONS.get(getattr(options, "fusedActivationFunction", 0), "unknown"),
-        float(getattr(options, "beta", 0.0)),  # as LiteRT: without options it is 0
-        type(options).__name__ if options else "",
+        {_snake(name): value for name, value in vars(options).items()} if options else {},
+        type(options).__name__.removesuffix("T") if options else "",
     )
 
 
 def _listed(indices: Any, tensors: list[Any]) -> tuple[Any, ...]:
-    return tuple(tensors[i] for i in _array(indices, np.int64))
+    return tuple(tensors[i] for i in array_of(indices, np.int64))
+
+
+def _snake(name: str) -> str:
+    """The schema's strideW is stride_w."""
+    return re.sub("(?<=.)([A-Z])", r"_\1", name).lower()
 
 
 def _text(value: bytes | None) -> str:
     return (value or b"").decode("utf-8", "replace")
-
-
-def _array(value: Any, dtype: Any) -> npt.NDArray[Any]:
-    return np.asarray([] if value is None else value, dtype=dtype).ravel()

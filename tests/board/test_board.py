@@ -11,14 +11,14 @@ from lines import SMALL, URL, Line
 from made import firmware, model, network
 from networks import Spec
 
-from kit.board import Board, LinkError, Request, flash
+from kit.board import Board, LinkError, Request, flash, link
 from kit.board.frame import Frame, FrameReader, decode, encode
 from kit.board.requests import ERROR, REPLY
 from kit.compile import HostNetwork, build_firmware
 from kit.errors import KitError
 from kit.generate import generate_network
 from kit.model import Reference, pixels_to_input, read_model
-from kit.provenance import digest
+from kit.provenance import file_digest
 from virtual_nucleo.faults import BoardFault
 from virtual_nucleo.program import Location
 
@@ -36,7 +36,7 @@ def test_hello_describes_the_network(board):
     made, hello = network(SMALL), board.hello()
     assert (hello.network, hello.engine, hello.macs) == ("model.tflite", "portable", made.macs)
     assert (hello.weights_bytes, hello.arena_bytes) == (made.weights_bytes, made.arena_bytes)
-    assert hello.digest == digest(model(SMALL))
+    assert hello.digest == file_digest(model(SMALL))
     for told, known in ((hello.input, made.input), (hello.output, made.output)):
         assert (told.dtype, told.bytes) == (known.dtype, known.bytes)
         assert told.zero_point == known.zero_point
@@ -164,6 +164,28 @@ def test_after_any_noise_the_next_request_works(board, noise):
     board.port.write(noise)
     board.port.read(2000)
     assert board.hello().network == "model.tflite"
+
+
+HALF = encode(Frame(Request.RUN, 7, bytes(range(1, 200))))[:100]
+
+
+BEGUN = [b"", HALF, encode(Frame(Request.HELLO, 1, b""))[:-1], b"\xaa"]
+
+
+@pytest.mark.parametrize("left", BEGUN, ids=["nothing", "half", "no end", "noise"])
+@pytest.mark.parametrize("fastest", [link.SAFE_BAUD, *link.FASTER_BAUDS])
+def test_after_a_program_that_died_the_first_hello_is_answered(program, fastest, left, monkeypatch):
+    """In its first try, whatever request had begun, and at whatever rate."""
+    monkeypatch.setattr(link, "GLANCE_SECONDS", 3.0)  # of a busy computer
+    with Board(URL, fastest) as died:
+        died.hello()
+        assert died.link.baud == fastest
+        died.port.write(left)
+        died.port.flush()
+        died.port.baudrate = link.SAFE_BAUD
+        fresh = link.Link(died.port)
+        assert fresh.request(Request.HELLO)
+        assert decode(fresh.last_sent.strip(b"\0")).sequence == 1
 
 
 def test_two_requests_in_one_go_are_answered_in_order(board):

@@ -16,7 +16,7 @@ from lines import Line, damage, good
 from kit.board import LinkError, Request, frame, link
 from kit.board.frame import Frame, FrameReader, crc32, decode, encode
 from kit.board.link import Link
-from kit.board.requests import ERROR, ERRORS, REPLY
+from kit.board.requests import ERROR, ERRORS, NUMBERS, REPLY
 
 frames = st.builds(Frame, st.integers(0, 255), st.integers(0, 255), st.binary(max_size=800))
 
@@ -149,8 +149,9 @@ class SlowLine(Line):
         monkeypatch.setattr(link.time, "sleep", lambda seconds: None)
 
     def write(self, data):
-        self.requests += 1
-        self.due.append((self.now + self.seconds, good(decode(data.strip(b"\0")))))
+        if frame := data.strip(b"\0"):
+            self.requests += 1
+            self.due.append((self.now + self.seconds, good(decode(frame))))
 
     def read(self, size):
         self.now += 0.1
@@ -163,6 +164,78 @@ class SlowLine(Line):
     def _tick(self):
         self.now += 0.01
         return len(self.waiting)
+
+
+class Leftovers(Line):
+    """A line with a clock of its own, on which replies to a program that died still come, one each
+    tenth of a second: `leave` puts them there. The reply to what is asked comes behind them."""
+
+    def __init__(self, monkeypatch):
+        super().__init__(lambda request, count: b"")
+        self.now, self.due = 0.0, []
+        monkeypatch.setattr(link.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(link.time, "sleep", self.pass_time)
+
+    def leave(self, replies):
+        self.due += [(self.now + (number + 1) / 10, reply) for number, reply in enumerate(replies)]
+
+    def pass_time(self, seconds):
+        self.now += seconds
+        while self.due and self.due[0][0] <= self.now:
+            self.waiting += self.due.pop(0)[1]
+
+    def write(self, data):
+        if frame := data.strip(b"\0"):
+            self.requests += 1
+            behind = self.due[-1][0] if self.due else self.now
+            self.due.append((behind + 0.01, good(decode(frame))))
+
+    def read(self, size):
+        if not self.waiting:
+            self.pass_time(0.01)
+        return super().read(size)
+
+
+def refused(request, sequence, error):
+    """The reply that the firmware gives to what it cannot serve."""
+    return encode(Frame(ERROR, sequence, bytes([request, error, 0, 0, 0, 0, 0])))
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        b"\x55\xaa\xff\0",  # at another baud rate
+        damaged(Frame(Request.RUN, 9, b"")),
+        refused(0, 0, NUMBERS["ERROR_CORRUPTED"]),  # half a request
+        refused(0, 0, NUMBERS["ERROR_TOO_LONG"]),
+        refused(Request.RUN, 1, NUMBERS["ERROR_WRONG_LENGTH"]),  # with the number of the first try
+        encode(Frame(Request.STATUS | REPLY, 1, b"late")),
+    ],
+    ids=["noise", "damaged", "half", "long", "refused", "late"],
+)
+@pytest.mark.parametrize("count", [1, 3, 30])
+def test_what_a_program_that_died_left_on_the_line_does_not_count(monkeypatch, left, count):
+    """However often it comes: the first HELLO of the next program is answered, and so is the one
+    after the port was opened anew."""
+    line = Leftovers(monkeypatch)
+    made = Link(line)
+    line.leave([left] * count)
+    assert made.request(Request.HELLO) == b"yes"
+    made._broken(serial.SerialException("gone"))
+    line.leave([left] * count)
+    assert made.request(Request.HELLO) == b"yes"
+
+
+def test_on_a_line_in_use_a_damaged_reply_is_asked_for_again_at_once(monkeypatch):
+    """There nothing is left over: waiting on would take seconds on a noisy line."""
+    line = Leftovers(monkeypatch)
+    made = Link(line)
+    made.request(Request.HELLO)
+    line.leave([b"\x55\xaa\xff\0"])
+    line.write = lambda data: line.due or Leftovers.write(line, data)  # the first one is lost
+    before = line.now
+    assert made.request(Request.STATUS) == b"yes"
+    assert line.requests == 2 and line.now - before < 1
 
 
 @pytest.mark.parametrize(

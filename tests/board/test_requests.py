@@ -29,7 +29,7 @@ def test_every_number_of_the_firmware_is_known_here():
     }
     assert set(ERRORS.values()) == set(REFUSALS)
     assert (requests.REPLY, requests.FAULT, requests.ERROR) == (0x80, 0xFE, 0xFF)
-    assert (Request.HELLO, Request.CHECKSUM, requests.PROTOCOL_VERSION) == (1, 10, 3)
+    assert (Request.HELLO, Request.CHECKSUM, requests.PROTOCOL_VERSION) == (1, 10, 4)
 
 
 TENSOR = struct.pack("<BIIfi", 1, 10, 12, 0.5, -128)

@@ -69,8 +69,9 @@ def test_a_wrong_weight(home, tmp_path, capsys):
     """The program is whole and is firmware.elf, but it does not compute what the model says."""
     broken = shutil.copytree(made.network(SPEC).folder, tmp_path / "broken")
     data = (broken / "network_data.c").read_text()
-    start = data.index("{", data.index("layer_0_weights")) + 1
-    (broken / "network_data.c").write_text(data[:start] + " 99 +" + data[start:])
+    start = data.index("\n", data.index("layer_0_weights"))  # the first line of them: four rows
+    end = data.index("\n", start + 1)
+    (broken / "network_data.c").write_text(data[:start] + "99," * 16 + data[end:])
     flash(URL, build_firmware(broken).elf)
     possible = {"layer 0", "layer 1", "layer 2", "output", "test images"}
     assert {"layer 0"} <= set(failed(run_selftest(URL).lines)) <= possible

@@ -17,6 +17,7 @@ from kit.checks.validate import (
     Comparison,
     Validation,
     compare,
+    compare_all,
     mnist_inputs,
     random_inputs,
 )
@@ -66,6 +67,15 @@ def test_the_verdict_is_about_the_c(different):
     names = (DEFAULT, "the C on this computer", "the C on x")
     comparisons = tuple(Comparison(name, 9, int(name == different), 0.0, 9) for name in names)
     assert Validation("m", "i", 9, comparisons).right is (different == DEFAULT)
+
+
+def test_a_row_differs_where_any_output_does():
+    """A network of several outputs: the digit is that of the first."""
+    first, second = np.eye(4, 3, dtype=np.int8), np.zeros((4, 2), np.float32)
+    other, changed = first.copy(), second.copy()
+    other[1, 0], changed[[1, 3], 1] = 5, 2.0
+    assert compare_all("x", [first, second], [other, changed]) == Comparison("x", 4, 2, 5.0, 3)
+    assert compare_all("x", [first], [first, changed]).mismatches == 0  # a bare program's one
 
 
 @pytest.mark.parametrize("dtype", ["int8", "uint8", "int16"])

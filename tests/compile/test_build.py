@@ -14,7 +14,7 @@ from kit.checks.validate import random_inputs
 from kit.compile import HostNetwork, Program, build_firmware, toolchain
 from kit.compile.toolchain import find_gcc, run_tool
 from kit.errors import KitError
-from kit.paths import FIRMWARE
+from kit.paths import FIRMWARE, ROOT, build_folder
 
 needs_gcc = pytest.mark.skipif(not find_gcc(), reason="arm-none-eabi-gcc is not installed")
 
@@ -26,13 +26,16 @@ def network():
 
 @pytest.mark.parametrize("compiler", ["zig", pytest.param("gcc", marks=needs_gcc)])
 def test_a_build_repeats_byte_for_byte(network, tmp_path, compiler):
-    """Another folder, with spaces and letters beyond ASCII, gives the same program."""
+    """Another folder, with spaces and letters beyond ASCII, gives the same program, debug
+    information included; no path of this computer is in it."""
     elsewhere = tmp_path / "a place with spaces ü"
     shutil.copytree(network.folder, elsewhere / "network")
     first = build_firmware(network, tmp_path, compiler=compiler)
     again = build_firmware(elsewhere / "network", elsewhere, compiler=compiler)
     assert again.bin.read_bytes() == first.bin.read_bytes()
-    assert again.elf.read_bytes() == first.elf.read_bytes()
+    content = again.elf.read_bytes()
+    assert content == first.elf.read_bytes()
+    assert not [place for place in (ROOT, build_folder()) if str(place).encode() in content]
 
 
 def test_a_changed_copy_is_built_and_its_error_names_the_line(network, tmp_path, monkeypatch):

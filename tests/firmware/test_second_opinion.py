@@ -4,13 +4,10 @@ The virtual board and zig are what everybody has; were one of them wrong in a wa
 share, these would tell. Each is left out, with the reason, where its program is not installed.
 """
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from graphs import graphs, random_values
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from networks import any_network, specs
 from qemu import board_in_qemu, needs_qemu
 
 from kit.board import Board, flash
@@ -20,7 +17,7 @@ from kit.compile import HostNetwork, Program, build_firmware
 from kit.compile.toolchain import find_gcc
 from kit.digits import load_mnist
 from kit.generate import generate_network
-from kit.model import Reference
+from kit.model import Reference, read_model
 
 IMAGES = 1_000
 pytestmark = pytest.mark.deep
@@ -55,20 +52,24 @@ def test_qemu_gives_the_same_scores(road, images, reference):
     np.testing.assert_array_equal(scores_on_virtual(elf, images), in_qemu)
 
 
-@needs_gcc
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(spec=specs, int8=st.booleans())
-def test_both_compilers_agree_on_random_networks(tmp_path_factory, spec, int8):
-    """int8 and float32 networks of any shape, to the last bit; and this computer agrees."""
-    folder = tmp_path_factory.mktemp("both")
-    model = any_network(replace(spec, int8=int8), folder / "random.tflite")
-    network = generate_network(model, folder / "network")
-    inputs = validate.random_inputs(model, 50)
-    here = HostNetwork(network).run(inputs).reshape(len(inputs), -1)
-    for compiler in ("zig", "gcc"):
-        flash("virtual://both", build_firmware(network, folder / compiler, compiler=compiler).elf)
-        with Board("virtual://both") as board:
-            np.testing.assert_array_equal(board.run(inputs), here, err_msg=compiler)
+@needs_qemu
+@settings(
+    max_examples=5,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+@given(network=graphs(most=10))
+def test_qemu_computes_any_graph_as_this_computer_does(network, tmp_path, quick_trials):
+    """Random networks, built by either compiler, to the last bit."""
+    model = read_model(network.write(tmp_path / "random.tflite"))
+    made, inputs = generate_network(model.path, tmp_path / "network"), random_values(model.input)
+    expected = HostNetwork(made).run_all(inputs)
+    for compiler in ("zig", "gcc") if find_gcc() else ("zig",):
+        elf = build_firmware(made, tmp_path / compiler, compiler=compiler).elf
+        with board_in_qemu(elf) as board:
+            for ours, theirs in zip(board.run_all(inputs), expected, strict=True):
+                np.testing.assert_array_equal(ours, theirs.reshape(ours.shape), err_msg=compiler)
 
 
 @pytest.mark.parametrize(

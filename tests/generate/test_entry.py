@@ -5,7 +5,7 @@ import sys
 
 import pytest
 from made import network
-from networks import EXAMPLE, make, quantizing
+from networks import EXAMPLE, Tflite, make
 
 from kit.errors import KitError
 from kit.generate import generate_network, load_network
@@ -27,8 +27,11 @@ def test_a_refusal_leaves_the_earlier_network_alone(tmp_path):
     """Nothing is written of a model that is refused, and nothing is lost."""
     made = generate_network(make(EXAMPLE, tmp_path / "model.tflite"), tmp_path / "network")
     before = {file.name: file.read_bytes() for file in made.folder.iterdir()}
-    refused = quantizing(tmp_path / "refused.tflite", 0.1, 0)
-    with pytest.raises(KitError, match="QUANTIZE"):
+    exponential = Tflite()
+    x, y = (exponential.tensor((1, 4), "float32") for _ in range(2))
+    exponential.operator("EXP", [x], [y])
+    refused = exponential.write(tmp_path / "refused.tflite", [x], [y])
+    with pytest.raises(KitError, match="EXP"):
         generate_network(refused, made.folder)
     assert {file.name: file.read_bytes() for file in made.folder.iterdir()} == before
 
@@ -46,6 +49,8 @@ def test_a_folder_of_somebody_is_left_alone(tmp_path):
     [
         ({"engine": "cubeai"}, "no engine 'cubeai'"),
         ({"compression": "high"}, "no setting compression"),
+        ({"engine": "xcubeai", "optimize": "ram"}, "xcubeai has no setting optimize"),
+        ({"engine": "xcubeai", "optimize": "time"}, "write optimization in its place"),
         ({"input_range": (1, 1)}, "is no range of pixels"),
     ],
 )

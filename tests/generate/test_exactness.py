@@ -15,7 +15,7 @@ from kit.checks.validate import random_inputs
 from kit.compile import HostNetwork
 from kit.errors import KitError
 from kit.generate import generate_network
-from kit.generate.quantized import exact_multiplier, quantize_multiplier
+from kit.generate.quantized import exact_multiplier, one_step, quantize_multiplier, twice_rounded
 from kit.model import Reference
 
 ROWS = 3_000
@@ -124,3 +124,53 @@ def test_a_multiplier_stands_for_its_real_number(real):
     assert 0 <= multiplier < 2**31 and 1 <= shift <= 62
     tolerance = 2.0**-30 if real >= 2.0**-31 else 1.0
     assert abs(multiplier / 2**shift - real) <= real * tolerance
+
+
+def twice(value, real):
+    """LiteRT's MultiplyByQuantizedMultiplier, gemmlowp's two roundings, in exact integers."""
+    multiplier, shift = quantize_multiplier(real)
+    left, right = max(0, 31 - shift), max(0, shift - 31)
+    high = (value * 2**left * multiplier + 2**30) >> 31  # halves up, also below zero
+    return int(np.copysign((abs(high) + 2**right // 2) >> right, high))
+
+
+@given(
+    st.one_of(scales, st.floats(2.0**-40, 256.0)),
+    st.one_of(st.integers(0, 2**30), st.integers(0, 2**12)),
+    st.integers(-128, 127),
+    st.lists(st.floats(-1, 1), min_size=1),
+)
+def test_a_convolution_rounds_twice(real, largest, zero_point, parts):
+    """nn_rescale()'s few instructions against the two roundings they stand for, also at ties."""
+    try:
+        factor, (multiplier, rounding, shift) = twice_rounded(real, largest, zero_point)
+    except OverflowError:
+        assert largest * max(real, 1) > 2**29 or (real < 2.0**-21 and largest > 2**20)
+        return
+    for part in parts:
+        value = round(part * largest)
+        high = (factor * value * multiplier + 2**31) >> 32
+        ours = (high + rounding - (shift >> 8) * (value < 0)) >> (shift & 0xFF)
+        assert ours == twice(value, real) + zero_point
+
+
+@given(
+    st.floats(2.0**-34, 2.0**-24),
+    st.integers(-(2**30), 2**30),
+    st.tuples(st.integers(-(2**22), 0), st.integers(0, 2**22)),
+    st.integers(-128, 127),
+    st.lists(st.floats(0, 1), min_size=1),
+)
+def test_a_channel_that_is_nearly_constant_keeps_its_one_step(real, bias, reach, zero_point, parts):
+    """Of a huge bias and a tiny scale, as converters leave them in channels without use."""
+    try:
+        made, (multiplier, rounding, shift) = one_step(real, bias, reach, zero_point)
+    except OverflowError:
+        assert twice(bias + reach[1], real) - twice(bias + reach[0], real) > 1
+        return
+    for part in [0, 1, *parts]:
+        added = reach[0] + round(part * (reach[1] - reach[0]))
+        high = (2 * (made + added) * multiplier + 2**31) >> 32
+        assert abs(high) + abs(rounding) < 2**31
+        ours = np.clip((high + rounding) >> shift, -128, 127)
+        assert ours == np.clip(twice(bias + added, real) + zero_point, -128, 127)

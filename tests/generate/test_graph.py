@@ -4,36 +4,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from networks import Tflite, dense
 
+from kit.checks.validate import random_inputs
+from kit.compile import HostNetwork
 from kit.errors import KitError
 from kit.generate import generate_network
-from kit.generate.arena import Lifetime, plan
 from kit.generate.graph import lower, place
+from kit.generate.operators import OPERATORS
 from kit.generate.step import Step
 from kit.model import Operator, Reference, read_model
-
-lifetimes = st.builds(
-    lambda size, first, length: Lifetime(size, first, first + length),
-    st.integers(1, 500),
-    st.integers(0, 10),
-    st.integers(0, 4),
-)
-
-
-@given(st.lists(lifetimes, max_size=12))
-def test_tensors_that_live_together_never_overlap(lives):
-    """The arena plan may not let one tensor overwrite another that is still needed."""
-    offsets, size = plan(dict(enumerate(lives)))
-    places = [(life, offsets[number]) for number, life in enumerate(lives)]
-    for number, (life, offset) in enumerate(places):
-        assert offset % 4 == 0 and offset + life.size <= size
-        for other, other_offset in places[:number]:
-            apart = offset + life.size <= other_offset or other_offset + other.size <= offset
-            assert apart or not life.overlaps(other)
-
 
 TABLE = np.ones((4, 4))
 TENSORS = {  # shape, dtype, scale, zero point, data; capital letters are constants
@@ -52,7 +32,16 @@ TENSORS = {  # shape, dtype, scale, zero point, data; capital letters are consta
     "S": ((2,), "int32", None, 0, [1, 1]),
     "T": ((2,), "int32", None, 0, [1, 4]),
 }
-SLICE, KNOWN = "it uses STRIDED_SLICE", "FULLY_CONNECTED, RESHAPE, SOFTMAX"
+SLICE, KNOWN = "it uses STRIDED_SLICE", ", ".join(sorted([*OPERATORS, "RESHAPE"]))
+
+
+def spelled(path, tensors, operators):
+    """A model of these `TENSORS` and operators; the first goes in, the last comes out."""
+    made = Tflite()
+    indices = [made.tensor(*TENSORS[name]) for name in tensors]
+    for name, *ends in map(str.split, operators.split(", ")):
+        made.operator(name, *(map(int, end) for end in ends))
+    return made.write(path, indices[:1], indices[-1:])
 
 
 @pytest.mark.parametrize(
@@ -60,12 +49,9 @@ SLICE, KNOWN = "it uses STRIDED_SLICE", "FULLY_CONNECTED, RESHAPE, SOFTMAX"
     [
         ("lBESxXx", "STRIDED_SLICE 0123 4, FULLY_CONNECTED 45 6", SLICE, KNOWN),
         ("lBESxTxXx", "STRIDED_SLICE 0123 4, RESHAPE 45 6, FULLY_CONNECTED 67 8", SLICE, KNOWN),
-        ("rr", "LOGISTIC 0 1", "it uses LOGISTIC", KNOWN),
+        ("rr", "EXP 0 1", "it uses EXP", KNOWN),
         ("rrRr", "FULLY_CONNECTED 02 1, FULLY_CONNECTED 021 3", "the bias of a FULLY", KNOWN),
-        ("rxXxr", "QUANTIZE 0 1, FULLY_CONNECTED 12 3, DEQUANTIZE 3 4", "converter's", "tf.int8"),
         ("uUu", "FULLY_CONNECTED 01 2", "uint8 is how older", "tf.int8"),
-        ("rXr", "FULLY_CONNECTED 01 2", "dynamic-range", "tf.int8"),
-        ("rHwr", "DEQUANTIZE 1 2, FULLY_CONNECTED 02 3", "float16", "tf.int8"),
         ("xZx", "FULLY_CONNECTED 01 2", "zero point other than 0", KNOWN),
     ],
 )
@@ -73,18 +59,30 @@ def test_what_the_engine_cannot_do_is_named_with_its_cure(
     tmp_path, tensors, operators, words, cure
 ):
     """LiteRT runs each of them; the open engine says what is in the way. (That the cure is one is
-    shown by networks.make, which does what it says.) The first tensor goes in, the last comes out.
-    """
-    made = Tflite()
-    indices = [made.tensor(*TENSORS[name]) for name in tensors]
-    for name, *ends in map(str.split, operators.split(", ")):
-        made.operator(name, *(map(int, end) for end in ends))
-    path = made.write(tmp_path / "refused.tflite", indices[:1], indices[-1:])
+    shown by networks.make, which does what it says.)"""
+    path = spelled(tmp_path / "refused.tflite", tensors, operators)
     Reference(path)
     with pytest.raises(KitError, match=r"cannot turn refused\.tflite into C") as error:
         generate_network(path, tmp_path / "network")
     assert words in str(error.value) and cure in error.value.next_step
     assert not (tmp_path / "network").exists()
+
+
+@pytest.mark.parametrize(
+    ("tensors", "operators"),
+    [
+        ("rxXxr", "QUANTIZE 0 1, FULLY_CONNECTED 12 3, DEQUANTIZE 3 4"),
+        ("uxXxu", "QUANTIZE 0 1, FULLY_CONNECTED 12 3, QUANTIZE 3 4"),
+        ("rHwr", "DEQUANTIZE 1 2, FULLY_CONNECTED 02 3"),
+    ],
+    ids=["float32 around int8", "uint8 around int8", "float16 weights"],
+)
+def test_what_converters_put_around_a_network(tmp_path, tensors, operators):
+    """The converter's defaults work: other types at both ends, and weights of half the size."""
+    path = spelled(tmp_path / "around.tflite", tensors, operators)
+    inputs = random_inputs(path, 20)
+    ours = HostNetwork(generate_network(path, tmp_path / "network")).run(inputs)
+    np.testing.assert_allclose(ours, Reference(path).run(inputs), rtol=1e-6)
 
 
 def changed(model, index, **fields):
@@ -105,16 +103,16 @@ def changed(model, index, **fields):
     ("tensor", "fields", "words"),
     [
         ("w", {"scales": np.float32([0.1, 0.2]), "zero_points": np.array([0, 0])}, "2 scales"),
-        ("w", {"shape": (3, 2, 2)}, "not a table of rows"),
+        ("w", {"shape": (3, 2, 2)}, "have not 2 dimensions"),
         ("w", {"dtype": "int4"}, "works on int4, int8"),
-        ("b", {"shape": (2,)}, "3 rows of weights make"),
+        ("b", {"shape": (2,)}, "2 biases for 3 outputs"),
         ("b", {"data": None}, "no step before it computes"),
         ("b", {"dtype": "int64"}, "is int64"),
         ("b", {"data": np.int32([0, -(2**31), 0])}, "do not fit"),
         ("x", {"scales": np.float32([np.nan])}, "not finite"),
         ("x", {"scales": np.float32([])}, "0 scales"),
         ("x", {"zero_points": np.array([-129])}, "outside"),
-        ("x", {"shape": (1, 8)}, "takes a batch"),
+        ("x", {"shape": (1, 8)}, "3 rows of weights make"),
         ("y", {"scales": np.float32([0.0])}, "not above 0"),
         ("y", {"shape": (1, 2)}, "3 rows of weights make"),
         ("y", {"scales": np.float32([1e-38])}, "do not fit"),
@@ -142,8 +140,8 @@ def test_a_step_of_two_inputs_or_outputs_overwrites_none(tmp_path, ends):
     tensors = {n: replace(model.input, index=90 + i) for i, n in enumerate("abcd")}
     tensors["x"] = model.input
     sides = [[tuple(tensors[n] for n in side) for side in end.split()] for end in ends]
-    steps = [Step("nn", Operator("ANY", *pair), {}, {}) for pair in sides]
+    steps = [Step("nn_any_int8", Operator("ANY", *pair), {}, {}) for pair in sides]
     base = {tensor.index: tensor.index for step in steps for tensor in step.operator.outputs}
     model = replace(model, outputs=(steps[-1].output,))
-    offsets, _ = place(model, steps, base | {model.input.index: model.input.index})
+    offsets = place(model, steps, base | {model.input.index: model.input.index}).tensors
     assert len({offsets[tensors[n].index] for n in "abc"}) == 3

@@ -9,7 +9,7 @@ from courses import BAKE, MILL, SETUP, TOAST, code_cells, shown, write
 from kit import paths
 from kit.errors import KitError
 from kit.lesson import artifacts, execute
-from kit.provenance import digest, made_from
+from kit.provenance import file_digest, made_from
 
 
 def make(name, text):
@@ -162,7 +162,7 @@ def test_a_board_with_another_model_is_told_in_words(course, monkeypatch, url, f
     make("network", "C")
     if not from_it:
         by_hand("network", "of another model")
-    here = digest(paths.build_folder() / "a.tflite")
+    here = file_digest(paths.build_folder() / "a.tflite")
     board = SimpleNamespace(url=url, described=SimpleNamespace(network="a.tflite", digest=here))
     artifacts.check_model(board, "a.tflite")
     board.described.digest = "0123456789abcdef"

@@ -96,6 +96,34 @@ def test_sparse_weights_are_called_so(tmp_path):
         read_model(path)
 
 
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ({"constant": 0, "size": 24}, "tensor 0 has 24 bytes of data and needs 12"),
+        ({"constant": 0}, "tensor 0 is a constant and is written, too"),
+        ({"constant": 1}, "tensor 1 is a constant and is written, too"),
+        ({"twice": True}, "tensor 1 is written twice"),
+        ({"output": -1}, "it has no tensor -1, which is an input or output"),
+        ({"dtype": "float32"}, "operator 0, RESHAPE, makes int8 of float32"),
+    ],
+)
+def test_what_leads_litert_beyond_its_memory_is_refused_before(tmp_path, fault, words):
+    """It would write there without a word, and this process would die at some later time."""
+    made, size = Tflite(), fault.get("size", 12)
+    x, y = made.tensor((1, 4, 3), "int8", 0.1), made.tensor((1, 12), "int8", 0.1)
+    made.operator("RESHAPE", [x, made.tensor((2,), "int32", data=[1, 12])], [y])
+    assert read_model(made.write(tmp_path / "good.tflite", [x], [y])).output.shape == (1, 12)
+    if "constant" in fault:
+        data = made.tensor((size,), "int8", data=np.zeros(size))
+        made.graph.tensors[fault["constant"]].buffer = made.graph.tensors[data].buffer
+    made.graph.operators *= 1 + fault.get("twice", False)
+    made.graph.tensors[x].type = getattr(schema.TensorType, fault.get("dtype", "int8").upper())
+    path = made.write(tmp_path / "bad.tflite", [x], [fault.get("output", y)])
+    for use in (read_model, Reference):
+        with pytest.raises(KitError, match=f"It cannot be read: {words}"):
+            use(path)
+
+
 def collapsed(path, scale=1e-9):
     """A softmax over values of this scale: at 2^-26 and below LiteRT's kernels call abort()."""
     made = Tflite()

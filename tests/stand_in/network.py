@@ -45,14 +45,15 @@ def describe(path: Path, given: Path | None = None) -> Network:
     """Read a .tflite and describe it in ST's words; `given` is the file that it stands for."""
     model = read_model(path)
     steps, same_bytes = lower(model)
-    _, arena = place(model, steps, same_bytes)
+    arena = place(model, steps, same_bytes).size
     nodes = [_node(number, step) for number, step in enumerate(steps)]
     return Network(model, nodes, arena, hashlib.md5((given or path).read_bytes()).hexdigest())
 
 
 def _node(number: int, step: Step) -> Node:
     elements = step.output.elements
-    if "weights" not in step.arrays:
+    constants = [x.data for x in step.operator.inputs if x is not None and x.data is not None]
+    if not constants:
         return Node(f"nl_{number}", "Nonlinearity", 15 * elements, 0, 0, step.output)
-    weights = step.arrays["weights"].nbytes
+    weights = constants[0].nbytes
     return Node(f"gemm_{number}", "Dense", step.macs + elements, weights, 4 * elements, step.output)

@@ -47,14 +47,16 @@ def library(needs_crc: bool) -> bytes:
     """The runtime library, compiled; up to 8.x it needs the clock of the CRC unit."""
     gcc = find_gcc()
     assert gcc is not None
-    sources = sorted([*API.glob("*.c"), *(FIRMWARE / "nn").glob("*.c")])
+    sources = sorted([*API.glob("*.c"), *(FIRMWARE / "nn").glob("*.[cS]")])
     with tempfile.TemporaryDirectory() as place:
         (Path(place) / "engine_config.h").write_text("/* no sizes are known yet */\n")
         includes = [f"-I{folder}" for folder in (place, FIRMWARE / "engine", FIRMWARE / "nn", API)]
         defined = ["-DCRC_NEEDED"] if needs_crc else []
         options = [*CORTEX_M4, *OPTIONS, "-Wall", "-Wextra", "-Werror", *includes, *defined]
-        subprocess.run([gcc, *options, "-c", *sources], cwd=place, check=True)
+        objects = [Path(place) / f"{source.name}.o" for source in sources]
+        for source, compiled in zip(sources, objects, strict=True):
+            subprocess.run([gcc, *options, "-c", source, "-o", compiled], cwd=place, check=True)
         made = Path(place) / "runtime.a"
         archiver = gcc.with_name(gcc.name.replace("gcc", "ar"))
-        subprocess.run([archiver, "crs", made, *sorted(Path(place).glob("*.o"))], check=True)
+        subprocess.run([archiver, "crs", made, *objects], check=True)
         return made.read_bytes()

@@ -118,6 +118,15 @@ def test_a_lenient_chip_goes_on_and_complains(powered, code, answer, what):
     assert what in complaint and "core_rules.c, line" in complaint
 
 
+def test_no_program_waits_while_a_complaint_is_put_in_words(powered, monkeypatch):
+    """To find the line takes a second; a host that waits for a reply would give up."""
+    chip, looked = powered("core_rules", strict=False), []
+    locate = chip.program.locate
+    monkeypatch.setattr(Program, "locate", lambda _, at: looked.append(at) or locate(at))
+    assert run(chip, bytes([7])) == b"xx" and looked == []
+    assert "TXE was 0" in chip.complaints[0] and looked
+
+
 # The handler of the program
 
 

@@ -2,6 +2,8 @@
  * manuals, in this order; one where all agree. */
 #pragma once
 
+#define RESET_HZ 16000000U /* the clock after a reset is the HSI: section 6.2.2 */
+
 /* Reset and clock control, section 6.3 */
 #define RCC_CR REGISTER(0x40023800U)
 #define RCC_CR_HSION (1U << 0)

@@ -1,6 +1,8 @@
 /* The STM32L476. Sections are those of RM0351, its reference manual. */
 #pragma once
 
+#define RESET_HZ 4000000U /* the clock after a reset is the MSI: section 6.2.3 */
+
 /* Reset and clock control, section 6.4 */
 #define RCC_CR REGISTER(0x40021000U)
 #define RCC_CR_HSION (1U << 8)

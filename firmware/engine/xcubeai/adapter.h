@@ -66,8 +66,9 @@ void *engine_input(void)
     return state == ENGINE_OK ? input_data : NULL;
 }
 
-const void *engine_output(void)
+const void *engine_output(uint32_t number)
 {
+    (void)number; /* there is one */
     return output_data;
 }
 

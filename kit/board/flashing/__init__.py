@@ -27,7 +27,7 @@ LOOK_SECONDS = 0.2
 @dataclass(frozen=True)
 class Flashed:
     """What was done; as text, one line. `command` is empty where no tool was needed, `hello` is
-    what the board said afterwards, None for a virtual one."""
+    what the board said afterwards, None for a virtual one and for a bare program."""
 
     how: str
     url: str
@@ -109,7 +109,7 @@ def _by_the_probe(url: str, program: Program, tool: str | None) -> Flashed:
         else:
             place, command = drive.copy(image, program.mcu, probe)
             how = f"copied to the drive {place}"
-    return Flashed(how, url, command, _greet(url, program, how))
+    return Flashed(how, url, command, None if program.is_bare else _greet(url, program, how))
 
 
 WAYS: dict[str, Callable[[str, Program], Flashed]] = {

@@ -23,7 +23,7 @@ from kit.generate.xcubeai.tool import Settings, ask_tool, open_job, work_folder
 from kit.generate.xcubeai.versions import BOARDS, CORE
 from kit.model import input_range
 from kit.paths import replacing
-from kit.provenance import digest
+from kit.provenance import file_digest
 
 HEADERS = Path("Middlewares/ST/AI/Inc")  # within an installation
 LIBRARIES = Path("Middlewares/ST/AI/Lib/GCC/ARMCortexM4")
@@ -151,7 +151,7 @@ def _keep(
             *ports,
             arena_bytes=figures.activations_bytes,
             runtime=runtime,
-            digest=digest(path),
+            digest=file_digest(path),
             input_range=chosen.input_range or input_range(figures.input),
             **{name: getattr(figures, name) for name in told},
         ).save()

@@ -15,14 +15,14 @@ from types import SimpleNamespace
 import made
 import pytest
 import usb
-from networks import Spec
+from networks import EXAMPLE, Spec
 from real_board import SUCCESS, add_tool, line  # noqa: F401
 
 from kit import cli
 from kit.board import Board, confirm, flash, ports, probes
 from kit.board.flashing import WAYS, drive, tools
 from kit.boards import DEFAULT, MCUS
-from kit.compile import Program
+from kit.compile import Program, build_firmware
 from kit.compile.toolchain import run_tool, zig
 from kit.errors import KitError
 
@@ -435,6 +435,13 @@ def test_a_board_that_stays_silent_is_an_error(computer, elf):
     with pytest.raises(KitError, match="was written, but the board on COM5 does not") as error:
         flash(PORT, elf)
     assert "st-flash wrote it" in error.value.why
+
+
+def test_a_bare_program_is_not_greeted(computer, tmp_path):
+    """It speaks no protocol: silence is no error, and none of it is sent to the network."""
+    add_tool(computer, "st-flash")
+    elf = build_firmware(made.network(EXAMPLE), tmp_path, bare=True).elf
+    assert flash(PORT, elf).hello is None
 
 
 def test_confirm_compares_build_and_content(elf, other_elf, tmp_path):

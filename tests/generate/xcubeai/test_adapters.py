@@ -407,7 +407,7 @@ def test_zig_is_refused(networks, tmp_path):
     made = networks("Core 4.0")
     assert "made for arm-none-eabi-gcc" in refused(made, tmp_path, compiler="zig")
     with pytest.raises(KitError, match="use the preset gcc"):
-        firmware._compile(made, tmp_path / "by hand", firmware.DEFAULT, "zig", FIRMWARE)
+        firmware._compile(made, tmp_path / "by hand", firmware.DEFAULT, "zig", FIRMWARE, bare=False)
 
 
 def test_the_chip_is_too_small(networks, tmp_path):

@@ -363,3 +363,6 @@ def test_the_command_line(installed, model, out, capsys, monkeypatch):
     for words in (["generate", str(model), "--out", str(out)], ["validate", str(model)]):
         assert main([*words, "--tool", "elsewhere"]) == 1
         assert "portable engine has no setting tool" in capsys.readouterr().err
+        assert main([*words, "--engine", "xcubeai", "--optimize", "time"]) == 1
+        told = capsys.readouterr().err
+        assert "xcubeai has no setting optimize" in told and "--optimization in a command" in told

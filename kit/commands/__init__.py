@@ -5,19 +5,19 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import kit
 from kit import paths
 from kit.boards import DEFAULT, find_mcu
+from kit.commands.network import Args, Told, _build, _generate, _profile, _validate, say
 from kit.digits import load_mnist
 from kit.errors import KitError
-from kit.generate import check_engine, generate_network
+from kit.generate import GOALS
 from kit.lesson import artifacts, results
 from kit.model import are_shares, describe_range
-from kit.progress import SWITCH, each
+from kit.progress import each
 from kit.tables import Table, table
 
 ASKING = ("04", "05")  # the notebooks that ask a board
@@ -25,11 +25,6 @@ LAB = (  # the whole project, so that a notebook's links to its C open
     f"--ServerApp.root_dir={paths.ROOT}",
     "--LabApp.default_url=/lab/tree/notebooks/00-start.ipynb",
 )
-
-Args = argparse.Namespace
-Told = Iterator[Any]
-"""What a command yields: first the value for --json, then what is shown of it: text that is not
-empty, tables, and errors, which go to stderr. What takes seconds to import is imported inside."""
 
 
 def _run(args: Args) -> Told:
@@ -116,81 +111,6 @@ def _doctor(args: Args) -> Told:
     yield checks.table()
 
 
-def _generate(args: Args) -> Told:
-    """Turns an int8 or float32 model of dense layers into C."""
-    settings = _settings(args) | {"from_zip": args.from_zip}
-    made = generate_network(args.model, args.out, args.engine, args.input_range, **settings)
-    yield asdict(made) | {"macs": made.macs}
-    columns = {"name": "layer", "operator": "operator", "macs": "MACs"}
-    columns |= {"weights_bytes": "weights, bytes"}
-    yield table([*map(vars, made.layers)], columns, f"{made.model} as C in {made.folder}")
-    yield f"weights {made.weights_bytes:,} bytes, arena {made.arena_bytes:,} bytes"
-    yield describe_range(made.input_range, made.input.dtype)
-    if runtime := made.runtime:
-        flash, ram = made.kernel_flash_bytes, made.kernel_ram_bytes
-        if flash is not None and ram is not None:
-            yield f"kernels {flash:,} bytes of flash, {ram:,} bytes of RAM"
-        yield f"{runtime.api} API, {runtime.tool} {runtime.version}, {runtime.library}"
-        yield runtime.remark and f"Note: {runtime.remark}"
-
-
-def _settings(args: Args) -> dict[str, Any]:
-    """What was chosen for ST's tool, whose lines are shown as they come."""
-
-    def watch(line: str) -> None:
-        if os.environ.get(SWITCH) != "0":
-            _say(f"  {line}")
-
-    chosen = {name: getattr(args, name) for name in ("compression", "optimization", "tool", "mcu")}
-    return chosen | ({"watch": watch} if args.engine == "xcubeai" else {})
-
-
-def _say(remark: str) -> None:
-    """For whoever waits: on stderr, also with --json."""
-    if remark:
-        print(remark, file=sys.stderr, flush=True)
-
-
-def _validate(args: Args) -> Told:
-    """Compares LiteRT, the C here and the C on the board, score by score."""
-    from kit.checks import validate
-
-    settings, by_st = _settings(args), args.engine == "xcubeai"
-    check_engine(args.engine, {"mode": args.mode} | settings)
-    count, what = args.random or args.images, "random inputs"
-    if by_st and not args.model.endswith(".tflite"):
-        inputs: Any = count  # of the tool's own: nothing else here reads such a file
-    elif args.random:
-        inputs = validate.random_inputs(args.model, count)
-    else:
-        inputs = validate.mnist_inputs(args.model, count, args.input_range)
-        what = "MNIST test images"
-    chosen = (args.model, inputs, f"{count:,} {what}")
-    if by_st:
-        from kit.generate.xcubeai import Settings
-
-        mode = args.mode or "host"
-        found: Any = validate.validate_by_st(*chosen, mode, args.board, Settings(**settings))
-    else:
-        board = args.board or "virtual://validate"
-        found = validate.validate_model(*chosen, board, each(f"asking {board}"))
-    yield found
-    yield from found.shown()
-
-
-def _build(args: Args) -> Told:
-    """Builds the firmware."""
-    folder = args.network or paths.build_folder() / "network"
-    out, mcu = Path(args.out).resolve() if args.out else ".", find_mcu(args.mcu)
-    made = kit.build_firmware(folder, out, mcu, args.compiler)
-    flash, ram = made.memory.flash_bytes, made.memory.ram_bytes
-    files = {"elf": made.elf, "bin": made.bin, "mcu": mcu.name}
-    yield files | {"flash_bytes": flash, "ram_bytes": ram, "remark": made.remark}
-    used = f"flash {flash:,} of {mcu.flash_bytes:,} bytes, RAM {ram:,} of {mcu.ram_bytes:,} bytes"
-    yield f"{made.elf}\n{made.bin}\nfor the {mcu.board}: {used}"
-    yield made.remark and f"Note: {made.remark}"
-
-
 def _boards(_: Args) -> Told:
     """The boards that are plugged in, their ports and drives."""
     from kit.board import probes
@@ -211,9 +131,15 @@ def _boards(_: Args) -> Told:
 def _flash(args: Args) -> Told:
     """Puts the firmware into a board's flash, and sees that it is there."""
     from kit.board.address import scheme
+    from kit.compile import Program
     from kit.compile.firmware import remark_on
 
-    done = kit.flash(args.board, args.elf or paths.build_folder() / "firmware.elf", args.tool)
+    program = Program(args.elf or paths.build_folder() / "firmware.elf")
+    done = kit.flash(args.board, program, args.tool)
+    if program.is_bare:
+        yield {"board": done.url, "how": str(done), "command": done.command}
+        yield f"{done}\nIt is a bare program: it takes an input's bytes and sends an output's."
+        return
     with kit.Board(done.url) as board:
         hello = done.hello or board.hello()  # a real board was greeted after flashing
         status = None if scheme(done.url) == "replay" else board.status()
@@ -236,7 +162,7 @@ def _recognize(args: Args) -> Told:
     picture or photograph of one digit like MNIST."""
     pictures = [_picture(name, args) for name in args.images]
     with kit.Board(args.board) as board:
-        _say(artifacts.other_model(board))
+        say(artifacts.other_model(board))
         answers = [x if isinstance(x, KitError) else board.recognize(x) for x in pictures]
     values = [{"error": str(x)} if isinstance(x, KitError) else vars(x) | {"values": x.values}
               for x in answers]  # fmt: skip
@@ -288,13 +214,15 @@ def _evaluate(args: Args) -> Told:
                 "`kit evaluate` asks about the images of MNIST's test set.",
                 "Compare its model on inputs of its own size: `kit validate MODEL --random 1000`.",
             )
-        _say(artifacts.other_model(board))
+        say(artifacts.other_model(board))
         scores = board.scores(images, each(f"asking {args.board}"))
     outputs, right = scores.shape[1], int((scores.argmax(axis=1) == labels).sum())
     share, span = right / len(images), hello.input_range
     made = {"board": args.board, "images": len(images), "right": right, "accuracy": share}
-    yield made | {"outputs": outputs, "input_range": span, "input_dtype": hello.input.dtype}
+    made |= {"digest": kit.digest(scores), "outputs": outputs}
+    yield made | {"input_range": span, "input_dtype": hello.input.dtype}
     yield f"{right:,} of {len(images):,} right: {share:.2%}"
+    yield f"digest of the scores: {made['digest']}"
     yield describe_range(span, hello.input.dtype)
     if outputs < 10:
         yield f"The network has {outputs} outputs: the digits above cannot be right."
@@ -331,9 +259,12 @@ PIXELS = (
 )
 PICTURES = "PNG, JPEG, ... or .npy: 28 x 28, light digit on black, or with --prepare any picture"
 WAYS = "STM32_Programmer_CLI, openocd, st-flash, pyocd or drive; default: the first found"
+GOAL = {"choices": GOALS, "help": "what to save; default: time; data: time, by skipping zeros"}
+BARE = {"action": "store_true", "help": "little but the network: bytes in, bytes out"}
 ENGINE = {
     "--engine": {"default": "portable", "help": "portable (default) or xcubeai"},
     "--input-range": {"nargs": 2, "type": float, "metavar": ("BLACK", "WHITE"), "help": PIXELS},
+    "--optimize": GOAL,
     "--compression": "xcubeai: none, lossless, low, medium or high",
     "--optimization": "xcubeai: time, ram or balanced",
     "--tool": "xcubeai: ST's program or its folder, when not found",
@@ -360,13 +291,22 @@ COMMANDS: dict[Callable[[Args], Told], dict[str, Any]] = {
             "--images": {**IMAGES, "default": 1000, "help": "of the test set: 1000"},
             "--random": {**RANDOM, "help": "this many random inputs instead"},
         },
+        "--bare": BARE,
         "--board": "is flashed and asked; default: virtual://validate",
+    },
+    _profile: {
+        "model": {"nargs": "?", "help": "built and flashed; default: what is on the board"},
+        "--images": {**IMAGES, "default": 100, "help": "of the test set: 100"},
+        "--input-range": ENGINE["--input-range"],
+        "--optimize": GOAL,
+        "--board": "default: virtual://profile, without a model virtual://",
     },
     _build: {
         "--network": "folder of the generated C; default: build/network",
         "--out": "folder for firmware.elf and .bin; default: build",
         "--mcu": {"default": DEFAULT.name, "help": f"default: {DEFAULT.name}"},
         "--compiler": "zig, or gcc, if installed; default: what fits",
+        "--bare": BARE,
     },
     _flash: {"--elf": "default: build/firmware.elf", "--tool": WAYS, "--board": BOARD},
     _selftest: {"--board": BOARD},

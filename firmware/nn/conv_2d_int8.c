@@ -1,0 +1,62 @@
+#include "conv_2d.h"
+#include "fixed_point.h"
+
+#if !defined(__ARM_FEATURE_DSP) /* else see conv_2d_int8_cortex_m4.c */
+
+/* The input's pixels times the weights of a channel, one pixel after the other, where the window
+ * begins at row y and column x of the input. */
+static int32_t sum_at(const nn_conv_2d_int8_params *p, const int8_t *input, int32_t y, int32_t x,
+                      uint32_t channel)
+{
+    const nn_window *const w = &p->window;
+    const int32_t height = w->input_height, width = w->input_width;
+    int32_t sum = 0;
+    uint32_t tap = 0;
+    for (uint32_t i = 0; i < (uint32_t)w->kernel_height * w->kernel_width; i++) {
+        const int32_t row = y + (int32_t)(i / w->kernel_width * w->dilation_height);
+        const int32_t column = x + (int32_t)(i % w->kernel_width * w->dilation_width);
+        const int inside = row >= 0 && row < height && column >= 0 && column < width;
+        const int8_t *pixel =
+            inside ? input + (uint32_t)(row * width + column) * w->input_channels : 0;
+        for (uint32_t c = 0; c < w->input_channels; c++) {
+            const int32_t value = inside ? pixel[c] : p->input_zero_point;
+            sum += p->weights[nn_conv_2d_weight(p, channel, tap++)] * value;
+        }
+    }
+    return sum;
+}
+
+/* The largest sum that the pooling sees at row y and column x of the output. */
+static int32_t largest_sum(const nn_conv_2d_int8_params *p, const int8_t *input, uint32_t y,
+                           uint32_t x, uint32_t channel)
+{
+    const nn_window *const w = &p->window;
+    int32_t largest = INT32_MIN;
+    for (uint32_t i = 0; i < p->pool_height * p->pool_width; i++) {
+        const uint32_t row = y * p->pool_stride_height + i / p->pool_width;
+        const uint32_t column = x * p->pool_stride_width + i % p->pool_width;
+        const int32_t top = (int32_t)(row * w->stride_height) - (int32_t)w->pad_top;
+        const int32_t left = (int32_t)(column * w->stride_width) - (int32_t)w->pad_left;
+        const int32_t sum = sum_at(p, input, top, left, channel);
+        largest = sum > largest ? sum : largest;
+    }
+    return largest;
+}
+
+void nn_conv_2d_int8(const nn_conv_2d_int8_params *p, const int8_t *input, int8_t *output,
+                     void *scratch)
+{
+    const nn_window *const w = &p->window;
+    (void)scratch; /* for the fast path */
+    for (uint32_t i = 0; i < (uint32_t)w->output_height * w->output_width; i++) {
+        for (uint32_t o = 0; o < w->output_channels; o++) {
+            const int32_t *channel = p->channels + 4 * o;
+            const int32_t sum =
+                channel[0] + largest_sum(p, input, i / w->output_width, i % w->output_width, o);
+            const int32_t scaled = nn_rescale(sum, channel[1], channel[2], channel[3]);
+            *output++ = (int8_t)nn_clamp(scaled, p->minimum, p->maximum);
+        }
+    }
+}
+
+#endif

@@ -1,0 +1,10 @@
+#include "dense_ram.h"
+
+#if !defined(__ARM_FEATURE_DSP) /* else see dense_ram_int8_cortex_m4.c */
+
+void nn_dense_ram_int8(const nn_dense_ram_int8_params *p, const int8_t *input, int8_t *output)
+{
+    nn_dense_int8(p, input, output, 0);
+}
+
+#endif

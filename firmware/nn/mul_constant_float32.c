@@ -1,0 +1,10 @@
+#include "mul_constant.h"
+
+#include <stddef.h>
+
+void nn_mul_constant_float32(const nn_mul_constant_float32_params *p, const float *input,
+                             float *output)
+{
+    nn_mul_float32(p, p->first != NULL ? p->first : input, p->second != NULL ? p->second : input,
+                   output);
+}
