@@ -54,9 +54,8 @@ class Reference:
             self._interpreter = Interpreter(
                 model_content=content, experimental_op_resolver_type=resolver
             )
-        self.parts = unpack(
-            self.path, content
-        )  # what leads LiteRT beyond its memory comes no further
+        # What would lead LiteRT beyond its memory comes no further.
+        self.parts = unpack(self.path, content)
         _try_out(self.path.name, content, resolver.name)
         with _telling(self.path):
             self._interpreter.allocate_tensors()
