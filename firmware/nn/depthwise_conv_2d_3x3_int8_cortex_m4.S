@@ -20,12 +20,16 @@
     smlad   r12, r11, \second, r12          /* x2 b + x3 c */
     .endm
 
-/* The sums in r3 and r12 to what is shifted, as in nn_rescale(). Which of the two macros a channel
- * takes is bit 8 of its shift. */
-    .macro SCALE_UP                         /* what is below zero will be cut off */
+/* The sums in r3 and r12 to bytes, as nn_rescale() does, and STEP to r11. Bit 8 of a channel's shift
+ * says which of the two macros it takes: UP is for channels that are as depthwise_conv_2d_3x3.h says,
+ * whose sums are multiplied by so much that the shift is 11 for all of them. */
+    .macro SCALE_UP
     ldrd    r10, r11, [sp, #MULTIPLIER]     /* and ROUNDING */
-    smmlar  r3, r3, r10, r11
-    smmlar  r12, r12, r10, r11
+    smmla   r3, r3, r10, r11
+    smmla   r12, r12, r10, r11
+    ldr     r11, [sp, #STEP]
+    ssat    r3, #8, r3, asr #11
+    ssat    r12, #8, r12, asr #11
     .endm
 
     .macro SCALE_BOTH                       /* 1 less is added to what is below zero */
@@ -35,6 +39,27 @@
     ldr     r11, [sp, #ROUNDING]
     add     r11, r11, r12, asr #31
     smmlar  r12, r12, r10, r11
+    ldrd    r10, r11, [sp, #SHIFT]          /* and STEP */
+    asr     r3, r3, r10
+    asr     r12, r12, r10
+    ssat    r3, #8, r3
+    ssat    r12, #8, r12
+    .endm
+
+/* The numbers for these: r4-r7 are the bias, multiplier, rounding and shift, and lr is how many times
+ * the weights are to be doubled. */
+    .macro DOUBLE_UP
+    rsb     lr, r7, #10                     /* d - 1: to be doubled d times more than r7 says */
+    mov     r8, #1
+    orr     r6, r8, r6, lsl #1
+    lsl     r6, r6, lr                      /* the rounding times 2^d, and 2^d / 2 */
+    add     lr, lr, #1
+    lsl     r4, r4, lr                      /* the bias times 2^d */
+    add     lr, lr, #1
+    .endm
+
+    .macro DOUBLE_BOTH
+    lsr     lr, r7, #9
     .endm
 
 /* On the stack: of the channel, */
@@ -60,25 +85,20 @@
     ldrsb   r3, [r1, r10]
     ldrsb   r12, [r1, r10, lsl #1]
     add     r1, r1, r11
-    lsl     r2, r2, lr
+    lsl     r2, r2, lr                      /* by its lowest byte */
     lsl     r3, r3, lr
     lsl     r12, r12, lr
     pkhbt   \first, r2, r3, lsl #16
     pkhbt   \second, r3, r12, lsl #16
     .endm
 
-/* Two outputs: their sums, the numbers before the shift, the shift, and the bytes. */
-    .macro  TWO_OUTPUTS scale
+/* Two outputs: their sums, and the bytes. */
+    .macro  TWO_OUTPUTS how
     ldr     r12, [sp, #BIAS]
     ROW     r0, r4, r5, r12
     ROW     r1, r6, r7
     ROW     r2, r8, r9
-    \scale
-    ldrd    r10, r11, [sp, #SHIFT]          /* and STEP */
-    asr     r3, r3, r10
-    asr     r12, r12, r10
-    ssat    r3, #8, r3
-    ssat    r12, #8, r12
+    SCALE_\how
     strb    r12, [lr, r11]
     strb    r3, [lr]
     add     lr, lr, r11, lsl #1
@@ -87,9 +107,9 @@
 /* void NAME(const filtering *how, const int8_t *weights, const int32_t *channel, int8_t *output)
  *
  * Lines of one channel. r0 r1 r2 walk along three lines of the input, r4-r9 are the weights, lr is
- * where the output goes: 57 instructions for four outputs, 36 multiply-accumulates. An odd number
- * of pairs begins in the middle of the loop. */
-    .macro  FUNCTION name, scale
+ * where the output goes: where UP, 55 instructions for four outputs, 36 multiply-accumulates. An odd
+ * number of pairs begins in the middle of the loop. */
+    .macro  FUNCTION name, how
     .section .text.\name, "ax", %progbits
     .global \name
     .type   \name, %function
@@ -99,8 +119,8 @@
     sub     sp, sp, #FRAME
     mov     r12, sp
     ldm     r2, {r4-r7}
+    DOUBLE_\how
     stmia   r12!, {r4-r7}                   /* BIAS to SHIFT */
-    lsr     lr, r7, #9                      /* doublings */
     ldmia   r0!, {r2, r4-r10}               /* input, STEP to END_LINE */
     stmia   r12!, {r4-r10}
     ldm     r0, {r0, r10, r11}              /* COUNT, from one weight to the next */
@@ -123,8 +143,8 @@
     str     r10, [sp, #BEGIN]
     bx      r10
     .balign 4
-1:  TWO_OUTPUTS \scale
-2:  TWO_OUTPUTS \scale
+1:  TWO_OUTPUTS \how
+2:  TWO_OUTPUTS \how
     ldr     r10, [sp, #END]
     cmp     r0, r10
     bne     1b
@@ -157,8 +177,8 @@
     .size   \name, .-\name
     .endm
 
-    FUNCTION nn_depthwise_3x3_up, SCALE_UP
-    FUNCTION nn_depthwise_3x3, SCALE_BOTH
+    FUNCTION nn_depthwise_3x3_up, UP
+    FUNCTION nn_depthwise_3x3, BOTH
 
 /* The same pixels of four channels into four planes, at r0 r4 r5 r6; r2 is the input and r3 from
  * one pixel to the next. Pixels are called a b c d. */

@@ -28,7 +28,8 @@ typedef struct {
     uint32_t lower;     /* from the upper line of a pair to the lower one */
     uint32_t unused;    /* the assembly's own */
     uint32_t first;     /* columns before the first whole block */
-    uint32_t blocks;    /* from the first column of the whole blocks to what follows them */
+    uint32_t blocks;    /* from the first column of the whole blocks to what follows them; not 0
+                         * where `first` is 0 */
     uint32_t last;      /* columns after them */
     uint32_t to_pair;   /* from the end of a pair to the begin of the one below it, of the blocks */
     uint32_t from_pair; /*   and of the input */
@@ -37,7 +38,7 @@ typedef struct {
 
 /* What the inner loops take: how one channel is filtered. Distances are in bytes, modulo 2^32. */
 typedef struct {
-    uint32_t step;        /* from one output to the next */
+    uint32_t left_out;    /* of the four pairs of outputs of the loop, at the begin of a line */
     uint32_t odd;         /* where an output is left behind the pairs of them: `step`, else 0 */
     uint32_t count;       /* of output lines */
     uint32_t outputs;     /* of a line's input, what pairs of outputs take */
@@ -45,14 +46,15 @@ typedef struct {
     uint32_t from_line;   /*   and of the input */
     uint32_t pitch;       /* from a pair of lines of the input to the one below it */
     const word *input;    /* the channel's first word in the first pair of lines */
+    uint32_t step;        /* from one output to the next */
     uint32_t weight_step; /* along a line, and from line to line */
     uint32_t weight_pitch;
 } filtering;
 
-typedef void inner_loop(const filtering *how, const int8_t *weights, const int32_t *channel,
-                        int8_t *output);
-inner_loop nn_depthwise_3x3_stride_2, nn_depthwise_3x3_stride_2_up;
-void nn_depthwise_stride_2_widen(const widening *how, word *to, const int8_t *from, uint32_t count);
+void nn_depthwise_3x3_stride_2(const filtering *how, const int8_t *weights, const int32_t *channel,
+                               int8_t *output);
+void nn_depthwise_stride_2_widen(const widening *how, word *to, const int8_t *from,
+                                 const int8_t *end);
 
 typedef struct {
     const params *p;
@@ -61,6 +63,8 @@ typedef struct {
     uint32_t words;   /* of a pair of lines */
     int32_t pitch;    /* from a pair to the one below it: `words`, or minus that */
     uint32_t padding; /* the input's zero point twice */
+    uint32_t whole;   /* pairs whose lower line lies in the input */
+    uint32_t pairs;   /* that are to be written for four channels */
     widening widening;
     filtering filtering;
 } job;
@@ -98,59 +102,59 @@ static void pad_upper_line(const job *j, word *to)
     }
 }
 
-/* `count` pairs, that of the input's lines `line` and `line` + 1 first. */
-static void widen_inside(job *j, word *to, const int8_t *input, uint32_t line, uint32_t count)
+/* The pairs of the input's lines from `line` to before `end`. */
+static void widen_inside(const job *j, word *to, const int8_t *input, uint32_t line, uint32_t end)
 {
-    nn_depthwise_stride_2_widen(&j->widening, to + j->along.pad,
-                                input + line * j->across.input_step, count);
+    const uint32_t step = j->across.input_step;
+    nn_depthwise_stride_2_widen(&j->widening, to + j->along.pad, input + line * step,
+                                input + end * step);
 }
 
 /* One pair, of a line of the input twice. */
-static void widen_twice(job *j, word *to, const int8_t *input, uint32_t line)
+static __attribute__((noinline)) void widen_twice(job *j, word *to, const int8_t *input,
+                                                  uint32_t line)
 {
     j->widening.lower = 0;
-    widen_inside(j, to, input, line, 1);
+    widen_inside(j, to, input, line, line + 2);
     j->widening.lower = j->across.input_step;
 }
 
-/* `count` pairs of lines, from `pair` on. What is the lower line of the last one takes no part. */
-static void widen_pairs(job *j, word *to, const int8_t *input, uint32_t pair, uint32_t count)
+/* The pairs of lines from `pair` to before `end`. */
+static void widen_pairs(job *j, word *to, const int8_t *input, uint32_t pair, uint32_t end)
 {
-    const side *across = &j->across;
-    const uint32_t end = pair + count;
-    if (pair < across->pad) {
+    const uint32_t pad = j->across.pad;
+    if (pair < pad) {
         widen_twice(j, to, input, 0);
         pad_upper_line(j, to);
         to += j->pitch;
         pair++;
     }
-    const uint32_t inside = smaller(end, (across->input + across->pad) / 2) - pair;
-    if (inside > 0) {
-        widen_inside(j, to, input, 2 * pair - across->pad, inside);
-        to += j->pitch * (int32_t)inside;
-        pair += inside;
+    const uint32_t whole = smaller(end, j->whole), below = 2 * whole - pad;
+    if (pair < whole) {
+        widen_inside(j, to, input, 2 * pair - pad, below);
+        to += j->pitch * (int32_t)(whole - pair);
     }
-    const uint32_t line = 2 * pair - across->pad;
-    if (pair < end && line < across->input) {
-        widen_twice(j, to, input, line);
-    } else if (pair < end && j->p->strip < across->output) { /* else it stands there already */
+    if (end > whole && below < j->across.input) { /* its lower line takes no part */
+        widen_twice(j, to, input, below);
+    } else if (end > whole) {
         pad_pair(j, to);
     }
 }
 
-/* `count` lines of the output of four channels, or of the last of them from `o` on; `pair` is the
- * first pair of lines. */
-static void filter_strip(job *j, uint32_t o, uint32_t end, const word *pair, int8_t *output,
+/* `count` lines of the output of four channels, `o` the first, but for the first `skipped` of them.
+ * `pair` is the first pair of lines. */
+static void filter_strip(job *j, uint32_t o, uint32_t skipped, const word *pair, int8_t *output,
                          uint32_t count)
 {
+    const int8_t *weights = j->p->weights + o, *const end = weights + 4;
+    const int32_t *channel = j->p->channels + 4 * (o + skipped);
     j->filtering.count = count;
-    j->filtering.input = pair + 4 * (4 - (end - o));
-    for (; o < end; o++) {
-        const int32_t *channel = j->p->channels + 4 * o;
-        const int both = channel[3] & 0x100; /* sides of zero */
-        (both ? nn_depthwise_3x3_stride_2 : nn_depthwise_3x3_stride_2_up)(
-            &j->filtering, j->p->weights + o, channel, output + o);
+    j->filtering.input = pair + 4 * skipped;
+    output += skipped;
+    for (weights += skipped; weights < end; weights++) {
+        nn_depthwise_3x3_stride_2(&j->filtering, weights, channel, output++);
         j->filtering.input += 4;
+        channel += 4;
     }
 }
 
@@ -168,7 +172,8 @@ static widening widening_of(const job *j)
 {
     const side *along = &j->along;
     const uint32_t pixels = smaller(along->input, 2 * along->output + 1 - along->pad);
-    const uint32_t first = along->pad ? smaller(3, pixels) : 0, more = pixels - first;
+    const uint32_t before = along->pad || pixels < 4 ? 4 - along->pad : 0;
+    const uint32_t first = smaller(before, pixels), more = pixels - first;
     const uint32_t whole = more / 4, first_block = first > 0 ? 4 * first + 48 : 0;
     return (widening){
         .step = along->input_step,
@@ -189,10 +194,11 @@ static filtering filtering_of(const job *j)
     const uint32_t pairs = along->output / 2 + one, odd = along->output % 2 - one;
     const uint32_t step = one ? 0 : along->output_step;
     return (filtering){
-        .step = step,
+        .left_out = -pairs % 4,
         .odd = odd * step,
         .outputs = 4 * pairs * BLOCK,
         .to_line = across->output_step - 2 * pairs * step,
+        .step = step,
         .weight_step = along->weight_step,
         .weight_pitch = across->weight_step,
     };
@@ -208,8 +214,13 @@ static void prepare(job *j, const params *p)
     j->across = tall ? width : height;
     j->words = BLOCK * ((j->along.output + 1) / 2 + 1);
     j->padding = twice(p->input_zero_point);
+    j->whole = (j->across.input + j->across.pad) / 2;
+    /* A pair of padding below stands where it is needed, if all lines are there at once. */
+    const uint32_t below = p->strip < j->across.output;
+    j->pairs = below ? j->across.output + 1 : (j->across.input + j->across.pad + 1) / 2;
     j->widening = widening_of(j);
     j->filtering = filtering_of(j);
+    set_pitch(j, (int32_t)j->words);
 }
 
 /* What `widen_pairs` never writes: padding beside the lines, and below them where they are all
@@ -226,29 +237,40 @@ static void pad_around(const job *j, word *scratch)
     }
 }
 
+/* All lines of the output of four channels, `o` the first; `skipped` of them are there already. */
+static void filter_four(job *j, uint32_t o, uint32_t skipped, const int8_t *input, int8_t *output,
+                        word *scratch)
+{
+    const uint32_t lines = j->across.output, strip = j->p->strip;
+    uint32_t line = 0, next = 0; /* pair of lines to be widened; what is before it is there */
+    word *pair = scratch, *to = scratch;
+    do {
+        const uint32_t count = smaller(strip, lines - line), end = line + count;
+        widen_pairs(j, to, input, next, smaller(end + 1, j->pairs));
+        filter_strip(j, o, skipped, pair, output, count);
+        if (strip < lines) {
+            pair += j->pitch * (int32_t)count;
+            set_pitch(j, end < lines ? -j->pitch : (int32_t)j->words);
+            to = pair + j->pitch;
+            output += j->across.output_step * count;
+        }
+        line = end;
+        next = end + 1;
+    } while (line < lines);
+}
+
 void nn_depthwise_conv_2d_3x3_stride_2_int8(const params *p, const int8_t *input, int8_t *output,
                                             void *scratch)
 {
     const uint32_t channels = p->window.output_channels;
     job j;
     prepare(&j, p);
-    const uint32_t lines = j.across.output;
     pad_around(&j, scratch);
     for (uint32_t o = 0; o < channels; o += 4) {
-        const uint32_t end = smaller(o + 4, channels); /* the last may be widened twice */
-        word *pair = scratch;
-        set_pitch(&j, (int32_t)j.words);
-        for (uint32_t line = 0; line < lines; line += p->strip) {
-            const uint32_t count = smaller(p->strip, lines - line);
-            const uint32_t held = line > 0; /* the first pair, from the strip before */
-            widen_pairs(&j, held ? pair + j.pitch : pair, input + end - 4, line + held,
-                        count + 1 - held);
-            filter_strip(&j, o, end, pair, output + line * j.across.output_step, count);
-            pair += j.pitch * (int32_t)count;
-            set_pitch(&j, -j.pitch);
-        }
+        const uint32_t first = smaller(o, channels - 4); /* the last ones may be widened twice */
+        filter_four(&j, first, o - first, input + first, output + first, scratch);
     }
-    nn_clamp_bytes(output, j.along.output * lines * channels, p->minimum, p->maximum);
+    nn_clamp_bytes(output, j.along.output * j.across.output * channels, p->minimum, p->maximum);
 }
 
 #endif

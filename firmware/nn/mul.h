@@ -2,6 +2,8 @@
  * repeated there. */
 #pragma once
 
+#include "add.h"
+
 #include <stdint.h>
 
 /* output = clamp(nn_rescale((first - its zero point) * (second - its zero point) * factor)), which
@@ -26,16 +28,8 @@ typedef struct {
 void nn_mul_int8(const nn_mul_int8_params *p, const int8_t *first, const int8_t *second,
                  int8_t *output);
 
-/* MUL, float32. */
-typedef struct {
-    const int32_t *size; /* as above */
-    const int32_t *first_step;
-    const int32_t *second_step;
-    const float *first; /* which of the inputs is constant, for nn_mul_constant_float32() */
-    const float *second;
-    float minimum; /* the fused activation */
-    float maximum;
-} nn_mul_float32_params;
+/* MUL, float32: what it takes is what ADD takes. */
+typedef nn_add_float32_params nn_mul_float32_params;
 
 /* `output` may be an input that has as many elements. */
 void nn_mul_float32(const nn_mul_float32_params *p, const float *first, const float *second,

@@ -79,14 +79,13 @@ def divide_by_power_of_two(values: Array, exponent: int) -> Array:
     return divided
 
 
-def in_float32(
-    function: Callable[[Array], Array], x: Tensor, y: Tensor
-) -> Callable[[Array], Array]:
+def in_float32(function: Function, x: Tensor, y: Tensor) -> Function:
     """A function of real numbers as one for `by_table`: from float32 to float32, as LiteRT takes it
     from the C library. Each value is the nearest float32 to the double, as in the best of those."""
 
     def values(stored: Array) -> Array:
-        made = function(np.float32(x.scale) * stored.astype(np.float32))
+        reals = np.float32(x.scale) * stored.astype(np.float32)
+        made = function(reals.astype(np.float64)).astype(np.float32)
         steps: Array = rounded(made * (np.float32(1) / np.float32(y.scale)))
         return np.nan_to_num(steps, nan=np.inf).clip(-(2.0**40), 2.0**40).astype(np.int64)
 

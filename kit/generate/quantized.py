@@ -14,7 +14,7 @@ import numpy.typing as npt
 from kit.model import Tensor
 
 INT8 = (-128, 127)
-STEP_BITS = 22  # to which `one_step` reduces sums; an output of 9 bits lies above them
+STEP_BITS = 22  # below which `one_step` reduces sums; an output of 9 bits lies above them
 CORRECTION = 1 << 8  # in the shift of nn_rescale(): halves below zero are rounded down
 REAL_RANGES = {  # of a fused activation
     "NONE": (-math.inf, math.inf),
@@ -126,7 +126,7 @@ def one_step(
     while step - below > 1:
         middle = (step + below) // 2
         step, below = (middle, below) if _twice(middle, real) == high else (step, middle)
-    halvings = max(1, max(highest - step, step - lowest).bit_length() - STEP_BITS)
+    halvings = max(1, max(highest - step, step - lowest).bit_length() - STEP_BITS + 1)
     output = min(max(high + zero_point, INT8[0] - 1), INT8[1] + 1)
     numbers = (1 << (31 - halvings), output << STEP_BITS, STEP_BITS)
     return bias - step - (1 << (halvings - 1)), numbers

@@ -35,15 +35,17 @@ __all__ = ["no_trial"]
 SQUARE = (3, 3, 1, 1)  # a kernel's height, width and dilations
 
 
-def layer(path, generator, shape, kernel, strides, padding, scales, zeros, activation=1):
+def layer(
+    path, generator, shape, kernel, strides, padding, scales, zeros, activation=1, largest=3000
+):
     """A .tflite of one DEPTHWISE_CONV_2D. `scales` are those of weights, in steps of the output,
-    and `zeros` the zero points of input and output."""
+    `zeros` the zero points of input and output, and `largest` bounds the biases."""
     made, channels = Tflite(), scales.size
     x = made.tensor((1, *shape), "int8", 0.5, zeros[0])
     table = generator.integers(-128, 128, (1, *kernel[:2], scales.size))
     w = made.tensor(table.shape, "int8", scales, data=table)
     made.graph.tensors[w].quantization.quantizedDimension = 3
-    values = generator.integers(-3000, 3000, channels)
+    values = generator.integers(-largest, largest, channels)
     b = made.tensor((channels,), "int32", 0.5 * np.float64(scales), data=values)
     spans = [(kernel[i] - 1) * kernel[2 + i] * padding for i in (0, 1)]
     size = [-(-(shape[i] - spans[i]) // strides[i]) for i in (0, 1)]
@@ -98,6 +100,7 @@ def kernel(request, tmp_path_factory):
     exponent=st.integers(-2, 16),
     zeros=st.tuples(st.sampled_from((-128, -128, 0, 127)), st.sampled_from((-128, -3, 0, 100))),
     activation=st.integers(0, 3),
+    largest=st.sampled_from((3000, 3000, 2**20, 2**23, 2**29)),
     optimize=st.sampled_from(("time", "ram")),
     seed=st.integers(0, 2**16),
 )
@@ -112,6 +115,7 @@ def test_a_kernel_is_exact(
     exponent,
     zeros,
     activation,
+    largest,
     optimize,
     seed,
 ):
@@ -120,7 +124,7 @@ def test_a_kernel_is_exact(
     generator = np.random.default_rng(seed)
     scales = 2.0**-exponent * generator.choice((1.0, 0.5, 0.3, 1 / 3), shape[2] * multiplier)
     path = tmp_path / "depthwise.tflite"
-    layer(path, generator, shape, window, strides, padding, scales, zeros, activation)
+    layer(path, generator, shape, window, strides, padding, scales, zeros, activation, largest)
     try:
         step = lower(read_model(path).operators[0], optimize)
     except Refusal as refusal:
@@ -133,14 +137,14 @@ def test_a_kernel_is_exact(
 
 
 LAYERS = {  # input, kernel, stride, and the most instructions for a multiply-accumulate
-    "keyword spotting": ((25, 5, 64), SQUARE, 1, 2.15),
-    "visual wake words, 48": ((48, 48, 8), SQUARE, 1, 1.95),
-    "visual wake words, 48 to 24": ((48, 48, 16), SQUARE, 2, 2.3),
-    "visual wake words, 24": ((24, 24, 32), SQUARE, 1, 2.0),
-    "visual wake words, 24 to 12": ((24, 24, 32), SQUARE, 2, 2.5),
-    "visual wake words, 12 to 6": ((12, 12, 64), SQUARE, 2, 2.8),
+    "keyword spotting": ((25, 5, 64), SQUARE, 1, 2.0),
+    "visual wake words, 48": ((48, 48, 8), SQUARE, 1, 1.8),
+    "visual wake words, 48 to 24": ((48, 48, 16), SQUARE, 2, 2.1),
+    "visual wake words, 24": ((24, 24, 32), SQUARE, 1, 1.85),
+    "visual wake words, 24 to 12": ((24, 24, 32), SQUARE, 2, 2.3),
+    "visual wake words, 12 to 6": ((12, 12, 64), SQUARE, 2, 2.5),
     "streaming wake word": ((24, 1, 128), (10, 1, 1, 1), 1, 7.5),
-    "visual wake words, 6": ((6, 6, 128), SQUARE, 1, 2.5),
+    "visual wake words, 6": ((6, 6, 128), SQUARE, 1, 2.4),
 }
 
 

@@ -15,7 +15,14 @@ from kit.checks.validate import random_inputs
 from kit.compile import HostNetwork
 from kit.errors import KitError
 from kit.generate import generate_network
-from kit.generate.quantized import exact_multiplier, one_step, quantize_multiplier, twice_rounded
+from kit.generate.operators.depthwise_conv_2d import fast_numbers
+from kit.generate.quantized import (
+    CORRECTION,
+    exact_multiplier,
+    one_step,
+    quantize_multiplier,
+    twice_rounded,
+)
 from kit.model import Reference
 
 ROWS = 3_000
@@ -152,6 +159,37 @@ def test_a_convolution_rounds_twice(real, largest, zero_point, parts):
         high = (factor * value * multiplier + 2**31) >> 32
         ours = (high + rounding - (shift >> 8) * (value < 0)) >> (shift & 0xFF)
         assert ours == twice(value, real) + zero_point
+
+
+@given(
+    st.floats(2.0**-13, 0.5),
+    st.one_of(st.integers(-(2**12), 2**12), st.integers(-(2**24), 2**24)),
+    st.lists(st.integers(-128, 127), min_size=9, max_size=9),
+    st.integers(-128, 127),
+    st.lists(st.floats(0, 1), min_size=1),
+)
+def test_behind_a_relu_a_depthwise_channel_is_shifted_by_11(real, bias, weights, zero_point, parts):
+    """The fast kernels' one rounding against LiteRT's two, and that 32 bits hold what they compute.
+    `parts` are where a sum lies between the least and the greatest."""
+    table = np.array(weights, np.int8).reshape(1, 3, 3, 1)
+    reach = 128 * sum(map(abs, weights))
+    factor, numbers = twice_rounded(real, abs(bias) + reach, zero_point)
+    channels = np.array([[factor * bias, *numbers]], np.int32)
+    channels[0, 3] |= factor // 2 << 9
+    if not fast_numbers(channels, table, cut_off=True):
+        assert numbers[2] & 0xFF == 0  # a factor of 1/2 and more, as no layer has
+        return
+    _, multiplier, rounding, shift = map(int, channels[0])
+    more = 11 - (shift & 0xFF)
+    if shift & CORRECTION:
+        assert not 1 <= more <= 7 or (abs(bias) + reach) * 2**more > 2**29
+        return
+    for part in [0, 1, *parts]:
+        value = bias - reach + round(part * 2 * reach)
+        high = (value * 2 ** (more + 1) * multiplier) >> 32
+        sum_ = high + (2 * rounding + 1) * 2 ** (more - 1)
+        assert max(abs(value) * 2 ** (more + 1), 128 * 2 ** (more + 8), abs(sum_)) < 2**31
+        assert max(sum_ >> 11, zero_point) == max(twice(value, real) + zero_point, zero_point)
 
 
 @given(

@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 from kit.generate.operators import (
     add,
-    average_pool_2d,
     concatenation,
     conv_2d,
     depthwise_conv_2d,
@@ -16,10 +15,10 @@ from kit.generate.operators import (
     hard_swish,
     leaky_relu,
     logistic,
-    max_pool_2d,
     mean,
     mul,
     pad,
+    pool_2d,
     quantize,
     relu,
     softmax,
@@ -30,7 +29,7 @@ from kit.model import Operator
 
 OPERATORS: dict[str, Callable[[Operator, str], Step | list[Step]]] = {
     "ADD": add.lower,
-    "AVERAGE_POOL_2D": average_pool_2d.lower,
+    "AVERAGE_POOL_2D": pool_2d.lower,
     "CONCATENATION": concatenation.lower,
     "CONV_2D": conv_2d.lower,
     "DEPTHWISE_CONV_2D": depthwise_conv_2d.lower,
@@ -39,7 +38,7 @@ OPERATORS: dict[str, Callable[[Operator, str], Step | list[Step]]] = {
     "HARD_SWISH": hard_swish.lower,
     "LEAKY_RELU": leaky_relu.lower,
     "LOGISTIC": logistic.lower,
-    "MAX_POOL_2D": max_pool_2d.lower,
+    "MAX_POOL_2D": pool_2d.lower,
     "MEAN": mean.lower,
     "MUL": mul.lower,
     "PAD": pad.lower,

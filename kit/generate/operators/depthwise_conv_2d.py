@@ -5,9 +5,10 @@ Source of the integers: LiteRT, `kernels/internal/reference/integer_ops/depthwis
 
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
-from kit.generate.operators.conv_2d import SHIFT, doubled_channels
+from kit.generate.operators.conv_2d import DOUBLINGS, doubled_channels
 from kit.generate.operators.window import window_fields
 from kit.generate.quantized import CORRECTION, float_range, int8_range
 from kit.generate.step import Refusal, Step, ends, name_of
@@ -15,6 +16,8 @@ from kit.generate.weighted import arithmetic_of, bias_of, weights_of
 from kit.model import Operator
 
 SHARE = 7  # of the bytes of input and output, what widened lines may take for speed
+GENERAL = ("nn_depthwise_conv_2d_int8", 0, None)
+UP_SHIFT = 11  # that of the fast kernels where what is below zero is cut off
 
 
 def lower(operator: Operator, optimize: str) -> Step:
@@ -41,13 +44,33 @@ def lower(operator: Operator, optimize: str) -> Step:
     minimum, maximum = int8_range(operator.activation, y)
     fields |= {"input_zero_point": x.zero_point, "minimum": minimum, "maximum": maximum}
     channels = doubled_channels(operator, weights, bias, 3)
-    if minimum >= y.zero_point:  # what is below zero is cut off, however it was rounded
-        channels[:, SHIFT] &= ~CORRECTION
     kernel, strip, scratch = _fast(
         fields, 0 if optimize in ("ram", "flash") else max(2048, (x.bytes + y.bytes) // SHARE)
     )
+    if scratch and not fast_numbers(channels, weights.data, minimum >= y.zero_point):
+        kernel, strip, scratch = GENERAL
     arrays: dict[str, npt.NDArray[Any]] = {"weights": weights.data, "channels": channels}
     return Step(kernel, operator, fields | {"strip": strip}, arrays, macs, scratch)
+
+
+def fast_numbers(channels: npt.NDArray[np.int32], weights: npt.NDArray[Any], cut_off: bool) -> bool:
+    """Make the table's numbers such as depthwise_conv_2d_3x3.h asks for; False if they cannot be.
+    `cut_off` is whether what is below the output's zero point is cut off."""
+    bias, multiplier, rounding, shift = channels.astype(np.int64).T
+    unused = multiplier == 0
+    rounding[unused] = 2 * rounding[unused] + 1  # the same, shifted by 1, also with 1 less
+    shift[unused] = 1 << DOUBLINGS | 1
+    right = shift & 0xFF
+    if not right.all():
+        return False
+    more = np.clip(UP_SHIFT - right, 1, 7)  # doublings; 8 in all take weights to 16 bits
+    largest = abs(bias) + (abs(weights.astype(np.int64)).sum(axis=(0, 1, 2)) << 8) << more
+    high = (np.minimum(largest, 2**31) * multiplier >> 32) + (2 * abs(rounding) + 1 << more - 1)
+    up = cut_off & (right + more == UP_SHIFT) & (shift >> DOUBLINGS == 1)
+    up &= (largest < 2**31) & (high < 2**31 - 1)
+    channels[:, 2] = rounding
+    channels[:, 3] = np.where(up, shift & ~CORRECTION, shift | CORRECTION)
+    return True
 
 
 def _fast(fields: dict[str, Any], most: int) -> tuple[str, int, int | None]:
@@ -62,7 +85,7 @@ def _fast(fields: dict[str, Any], most: int) -> tuple[str, int, int | None]:
         kernel == 3 and stride <= 2 and dilation == 1 for _, kernel, stride, dilation in sides
     )
     if not fits or fields["depth_multiplier"] > 1 or fields["window"]["input_channels"] < 4:
-        return "nn_depthwise_conv_2d_int8", 0, None
+        return GENERAL
     (lines, _, across, _), (length, _, along, _) = sorted(
         sides, key=lambda side: (side[2] == 1, side[0])
     )

@@ -22,7 +22,6 @@ def lower(operator: Operator, _optimize: str) -> Step:
 
 
 def _logistic(real: Array) -> Array:
-    with np.errstate(over="ignore"):  # e^x is infinite where its share is 0
-        powers = np.exp(-real.astype(np.float64)).astype(np.float32)
+    powers = np.exp(-real).astype(np.float32)  # infinite where the share is 0
     shares: Array = np.float32(1) / (np.float32(1) + powers)
     return shares

@@ -1,4 +1,4 @@
-"""What MAX_POOL_2D and AVERAGE_POOL_2D share: all but the kernel.
+"""MAX_POOL_2D and AVERAGE_POOL_2D: the largest value or the mean of each window of a channel.
 
 Source of the integers: LiteRT, `kernels/internal/reference/integer_ops/pooling.h`.
 """
@@ -11,13 +11,14 @@ from kit.model import Operator
 SAME_SCALE = 1e-6  # LiteRT's tolerance
 
 
-def pool(operator: Operator, kernel: str) -> Step:
-    """One call of a pooling kernel, such as nn_max_pool_2d, of int8 or float32.
+def lower(operator: Operator, _optimize: str) -> Step:
+    """One call of nn_max_pool_2d_int8, nn_average_pool_2d_int8, or of their float32.
 
     Raises Refusal: shapes that do not belong together, or an output that is quantized otherwise
     than the input, which LiteRT does not allow.
     """
     x, y = ends(operator)
+    kernel = f"nn_{operator.name.lower()}"
     fields = {"window": pool_fields(operator)}
     check_types(operator, x, y)
     if x.dtype == "float32":

@@ -5,7 +5,7 @@ Source of the table: LiteRT, `kernels/activations.cc` (TanhPrepare).
 
 import numpy as np
 
-from kit.generate.lookup import Array, by_table, in_float32
+from kit.generate.lookup import by_table, in_float32
 from kit.generate.step import Step, same_elements
 from kit.model import Operator
 
@@ -18,8 +18,4 @@ def lower(operator: Operator, _optimize: str) -> Step:
     x, y = same_elements(operator)
     if x.dtype == "float32":
         return Step("nn_tanh_float32", operator, {"elements": x.elements}, {}, in_place=(0,))
-    return by_table(operator, x, y, in_float32(_tanh, x, y))
-
-
-def _tanh(real: Array) -> Array:
-    return np.tanh(real.astype(np.float64)).astype(np.float32)
+    return by_table(operator, x, y, in_float32(np.tanh, x, y))
