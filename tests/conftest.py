@@ -24,7 +24,7 @@ BESIDE = os.environ.get("KIT_TEST_BESIDE")
 BUILD = Path(BESIDE or ROOT / "build" / "test")
 SHARES = {
     "notebooks": ("notebooks",),
-    "engine": ("tests/generate", "tests/compile", "tests/pictures"),
+    "engine": ("tests/generate", "tests/compile", "tests/pictures", "tests/virtual_nucleo"),
 }
 """What is tested beside the rest, one after the other: half of the time, for the second core."""
 CHOOSING = ("keyword", "markexpr", "lf", "failedfirst", "usepdb", "collectonly")

@@ -10,13 +10,13 @@
     .syntax unified
     .thumb
 
-/* On the stack: of the channel, */
+/* On the stack: of the channel, but for STEP, */
     .equ    MULTIPLIER, 0
     .equ    ROUNDING, 4
     .equ    BIAS, 8
-    .equ    STEP, 12                        /* and what the C file's struct `filtering` has, */
+    .equ    STEP, 12
     .equ    SHIFT, 16
-    .equ    ODD, 20
+    .equ    ODD, 20                         /* and what the C file's struct `filtering` has, */
     .equ    COUNT, 24
     .equ    END, 28                         /*   OUTPUTS, then where a line's input ends, */
     .equ    TO_LINE, 32
@@ -78,8 +78,8 @@
     .endm
 
 /* The loop: r0 walks along a pair of lines of the input, r1 along the next one, and lr is where the
- * output goes. Four times two outputs, 72 multiply-accumulates, take 100 instructions where UP. Of a
- * line's first four, those are left out that its end has not. */
+ * output goes. Four times two outputs, 72 multiply-accumulates, take 100 instructions where UP. A
+ * line of other than fours of pairs leaves out the first of its first four. */
     .macro  LINES how
     TWO_OUTPUTS \how
 lines_\how\()_2:

@@ -51,7 +51,7 @@ def make_noisy(port, seed):
     port.read = lambda size: passed(read(size))
 
 
-TURNS = 300
+TURNS = 200
 
 
 @pytest.mark.deep
