@@ -51,7 +51,7 @@ def make_noisy(port, seed):
     port.read = lambda size: passed(read(size))
 
 
-TURNS = 200
+TURNS = 300
 
 
 @pytest.mark.deep

@@ -56,7 +56,7 @@ def test_a_bare_program_is_right_and_its_stack_is_near_the_figure(spec, compiler
     np.testing.assert_allclose(scores, reference, rtol=0, atol=0 if spec.int8 else 1e-6)
 
 
-@settings(slow, max_examples=many(2, 4))
+@settings(slow, max_examples=many(2, 8))
 @given(graph=graphs(most=3))
 def test_any_graph_keeps_to_its_stack(graph, tmp_path):
     """Whatever operators, with loops in assembly and choices between functions."""

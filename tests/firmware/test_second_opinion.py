@@ -54,7 +54,7 @@ def test_qemu_gives_the_same_scores(road, images, reference):
 
 @needs_qemu
 @settings(
-    max_examples=3,
+    max_examples=5,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],

@@ -72,7 +72,7 @@ def test_the_c_of_any_graph_computes_what_litert_computes(tmp_path, name, data):
             np.testing.assert_array_equal(values, expected[tensor.index], err_msg=tensor.name)
 
 
-@settings(slow, max_examples=many(2, 3))
+@settings(slow, max_examples=many(2, 5))
 @given(network=graphs(most=10), goal=st.sampled_from(GOALS))
 def test_any_graph_on_the_virtual_board(network, goal, tmp_path):
     """The chip's machine code, with its fast kernels; made by both compilers in the deep run."""

@@ -32,7 +32,7 @@ def agrees(path, folder, inputs=None, seed=1, **settings):
     return made
 
 
-@settings(slow, max_examples=many(3, 12))
+@settings(slow, max_examples=many(3, 25))
 @given(spec=specs)
 def test_dense_networks_of_the_converter_equal_the_reference_kernels(spec, tmp_path):
     """Promise 1 for what TensorFlow makes of Keras layers, to the last bit (of graphs that no
