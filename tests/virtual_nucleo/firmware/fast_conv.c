@@ -1,6 +1,7 @@
 /* Runs nn_conv_2d_int8() on layers from the host, one after the other: the parameters, the arrays,
  * the input; the output with what lies around it and the instructions are sent back. */
 #include "board.c"
+#include "bytes.h"
 
 #include "conv_2d_few.h"
 
@@ -10,18 +11,6 @@ static _Alignas(4) int32_t channels[4 * 64];
 static _Alignas(4) int8_t input[16384];
 static _Alignas(4) int8_t output[16384];
 static _Alignas(4) int8_t scratch[16384];
-
-static void get_bytes(void *to, uint32_t count) {
-  for (uint8_t *byte = to; count > 0; count--) {
-    *byte++ = get();
-  }
-}
-
-static void fill(int8_t *to, uint32_t count) {
-  while (count-- > 0) {
-    *to++ = 99;
-  }
-}
 
 int main(void) {
   DEMCR |= 1u << 24;
@@ -40,12 +29,8 @@ int main(void) {
     const uint32_t begin = DWT_CYCCNT;
     (layer.taps == NN_CONV_2D_FEW ? nn_conv_2d_few_int8 : nn_conv_2d_int8)(&layer, input, output, scratch);
     const uint32_t instructions = DWT_CYCCNT - begin;
-    for (uint32_t i = 0; i < output_bytes + 8; i++) {
-      put((uint8_t)output[i]);
-    }
-    for (uint32_t i = 0; i < 8; i++) {
-      put((uint8_t)scratch[scratch_bytes + i]);
-    }
+    put_bytes(output, output_bytes + 8);
+    put_bytes(scratch + scratch_bytes, 8);
     put_word(instructions);
   }
 }

@@ -2,6 +2,7 @@
  * output buffer is sent back, and what lies around the scratch, so that a byte written beside them
  * is seen. */
 #include "board.c"
+#include "bytes.h"
 
 #include "dense_data.h"
 #include "dense_ram.h"
@@ -15,24 +16,6 @@ static _Alignas(4) int8_t output[256];
 static _Alignas(4) uint8_t scratch[LARGEST];
 static int32_t bias[64], pairs[32], multiplier[64];
 static _Alignas(4) uint8_t shift[64];
-
-static void get_bytes(void *to, uint32_t count) {
-  for (uint8_t *byte = to; count > 0; count--) {
-    *byte++ = get();
-  }
-}
-
-static void fill(void *to, uint32_t count) {
-  for (uint8_t *byte = to; count > 0; count--) {
-    *byte++ = 99;
-  }
-}
-
-static void put_bytes(const void *from, uint32_t count) {
-  for (const uint8_t *byte = from; count > 0; count--) {
-    put(*byte++);
-  }
-}
 
 static void get_layer(nn_dense_int8_params *layer) {
   layer->rows = get_word();

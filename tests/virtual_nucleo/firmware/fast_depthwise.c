@@ -2,6 +2,7 @@
  * other: the sizes, the parameters, the arrays, the input; the output and the scratch with what
  * lies behind them, and the instructions are sent back. */
 #include "board.c"
+#include "bytes.h"
 
 #include "depthwise_conv_2d_3x3.h"
 #include "depthwise_conv_2d_3x3_stride_2.h"
@@ -12,24 +13,6 @@ static _Alignas(4) int32_t channels[4 * 256];
 static _Alignas(4) int8_t input[40000];
 static _Alignas(4) int8_t output[40000];
 static _Alignas(4) int8_t scratch[8192];
-
-static void get_bytes(void *to, uint32_t count) {
-  for (uint8_t *byte = to; count > 0; count--) {
-    *byte++ = get();
-  }
-}
-
-static void put_bytes(const int8_t *from, uint32_t count) {
-  for (; count > 0; count--) {
-    put((uint8_t)*from++);
-  }
-}
-
-static void fill(int8_t *to, uint32_t count) {
-  while (count-- > 0) {
-    *to++ = 99;
-  }
-}
 
 int main(void) {
   DEMCR |= 1u << 24;
