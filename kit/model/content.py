@@ -65,6 +65,11 @@ def array_of(values: Any, dtype: Any) -> npt.NDArray[Any]:
     return np.asarray([] if values is None else values, dtype=dtype).ravel()
 
 
+def builtin_code(raw: schema.OperatorCodeT) -> int:
+    """An operator's number: newer files give it in another field, and older ones leave that 0."""
+    return int(max(raw.builtinCode, raw.deprecatedBuiltinCode))
+
+
 def unpack(path: Path, content: bytes) -> schema.ModelT:
     """The parts of a .tflite file whose bytes LiteRT has verified; the Python classes do not.
 
@@ -75,7 +80,7 @@ def unpack(path: Path, content: bytes) -> schema.ModelT:
     """
     try:
         raw = schema.ModelT.InitFromPackedBuf(content, 0)
-        codes = [max(one.builtinCode, one.deprecatedBuiltinCode) for one in raw.operatorCodes]
+        codes = list(map(builtin_code, raw.operatorCodes))
         for graph in raw.subgraphs:
             _check_tensors(graph, raw.buffers)
             _check_reshapes(graph, codes)

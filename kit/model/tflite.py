@@ -14,7 +14,7 @@ import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
 from kit.errors import KitError
-from kit.model.content import OF_NUMPY, TYPES, array_of, names_of, not_a_model
+from kit.model.content import OF_NUMPY, TYPES, array_of, builtin_code, names_of, not_a_model
 from kit.model.reference import Reference
 
 OPERATORS = names_of(schema.BuiltinOperator)
@@ -142,7 +142,7 @@ def _tensor(index: int, raw: Any, buffers: Any) -> Tensor:
 
 def _operator(raw: Any, codes: Any, tensors: list[Tensor]) -> Operator:
     code, options = codes[raw.opcodeIndex], raw.builtinOptions
-    number = max(code.builtinCode, code.deprecatedBuiltinCode)
+    number = builtin_code(code)
     return Operator(
         _text(code.customCode) or OPERATORS.get(number, str(number)),
         _listed(raw.inputs, [*tensors, None]),  # -1, the last: an optional input that is absent

@@ -80,7 +80,8 @@ def _fast(fields: dict[str, Any], most: int) -> tuple[str, int, int | None]:
     Two outputs of a line are made at once. Lines run along the longer side of the output, or else
     along the one whose stride is 1.
     """
-    sides = [_side(fields["window"], name) for name in ("height", "width")]
+    names, window = ("output", "kernel", "stride", "dilation"), fields["window"]
+    sides = [[window[f"{name}_{side}"] for name in names] for side in ("height", "width")]
     fits = all(
         kernel == 3 and stride <= 2 and dilation == 1 for _, kernel, stride, dilation in sides
     )
@@ -92,19 +93,15 @@ def _fast(fields: dict[str, Any], most: int) -> tuple[str, int, int | None]:
     pairs = -(-length // 2)
     if along == 2:
         pair_bytes = 64 * (pairs + 1)  # of lines of the input
-        strip = _even(lines, most // pair_bytes - 1)
+        strip = _strip_lines(lines, most // pair_bytes - 1)
         return "nn_depthwise_conv_2d_3x3_stride_2_int8", strip, pair_bytes * (strip + 1)
     line_bytes = 4 * 2 * (2 * pairs + 2)
-    strip = _even(lines, (most // line_bytes - 3) // across + 1)
+    strip = _strip_lines(lines, (most // line_bytes - 3) // across + 1)
     return "nn_depthwise_conv_2d_3x3_int8", strip, line_bytes * ((strip - 1) * across + 3)
 
 
-def _even(lines: int, most: int) -> int:
+def _strip_lines(lines: int, most: int) -> int:
     """The lines of a strip, at most so many where that is one or more: as few as make no strip more
     of all lines."""
     strips = -(-lines // max(1, most))
     return -(-lines // strips)
-
-
-def _side(window: dict[str, int], name: str) -> list[int]:
-    return [window[f"{what}_{name}"] for what in ("output", "kernel", "stride", "dilation")]
