@@ -145,6 +145,8 @@ LAYERS = {  # input, kernel, stride, and the most instructions for a multiply-ac
     "visual wake words, 12 to 6": ((12, 12, 64), SQUARE, 2, 2.5),
     "streaming wake word": ((24, 1, 128), (10, 1, 1, 1), 1, 7.5),
     "visual wake words, 6": ((6, 6, 128), SQUARE, 1, 2.4),
+    "visual wake words, 6 to 3": ((6, 6, 128), SQUARE, 2, 5.0),  # what a channel takes to begin
+    "visual wake words, 3": ((3, 3, 256), SQUARE, 1, 4.8),  # weighs most in 3 x 3 outputs
 }
 
 
