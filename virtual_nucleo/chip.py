@@ -8,6 +8,8 @@ the program stops it at once.
 
 import gc
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import unicorn
@@ -18,9 +20,10 @@ from virtual_nucleo import store, watcher
 from virtual_nucleo.clocks import Rcc
 from virtual_nucleo.core import THUMB, Core
 from virtual_nucleo.faults import BoardFault, Problem, board_fault, core_fault
+from virtual_nucleo.flash import FlashModel, FlashSettings
 from virtual_nucleo.mcus import RAM_START, mcu_of
 from virtual_nucleo.options import Options
-from virtual_nucleo.peripherals import NO_INTERRUPTS, Dwt, Gpio, SystemControl
+from virtual_nucleo.peripherals import NO_INTERRUPTS, Dwt, Estimate, Gpio, SystemControl
 from virtual_nucleo.program import Program
 from virtual_nucleo.registers import Bus, Registers
 from virtual_nucleo.usart import Usart
@@ -91,7 +94,8 @@ class Chip:
             self.watcher.watch_ram(RAM_START, self.mcu.ram_bytes)
 
     def _make_peripherals(self) -> None:
-        self.time, self.dwt = Time(self.watcher), Dwt(self.watcher)
+        self.flash = FlashModel(self.watcher, self.mcu)
+        self.time, self.dwt = Time(self.watcher), Dwt(self.watcher, self.flash)
         self.rcc = Rcc(self.mcu, self.options.absent)
         self.rcc.now, self.rcc.on_change = self.time.now, self._on_clock
         self.gpioa, self.gpiob, self.gpioc = (Gpio(f"GPIO{letter}") for letter in "ABC")
@@ -130,9 +134,19 @@ class Chip:
         self.usart.forget()
         self._start(m.PINRSTF)
 
-    def take_cycle_estimates(self) -> list[int]:
-        """For each read of CYCCNT by the program since the last call, the estimated cycles since
-        the counter was set to zero."""
+    @contextmanager
+    def counting_waits(self, as_if: FlashSettings | None = None) -> Iterator[None]:
+        """In the block, estimates have the cycles that the core waits for the flash; `as_if` counts
+        them for other settings than those of the program."""
+        self.flash.count(True, as_if)
+        try:
+            yield
+        finally:
+            self.flash.count(False)
+
+    def take_cycle_estimates(self) -> list[Estimate]:
+        """For each read of CYCCNT by the program since the last call, the estimate of the cycles
+        since the counter was set to zero, and how many of them the core waited for the flash."""
         estimates = self.dwt.estimates
         return [estimates.popleft() for _ in range(len(estimates))]
 
@@ -211,6 +225,7 @@ class Chip:
 
     def _on_clock(self) -> None:
         self.time.set_clock(self.rcc.hz().core)
+        self.flash.configure(FlashSettings.of(self.rcc.flash.values["ACR"]))
         on, quick = self.rcc.clocked("APB1ENR", 17), self._buses[m.USART2 & ~0xFFF].quick
         quick.clear()
         quick.update({0x400: self.usart.read_sr, 0x404: self.usart.read_dr} if on else {})

@@ -2,13 +2,23 @@
 
 from collections import deque
 from collections.abc import Callable
+from typing import NamedTuple
 
 from virtual_nucleo import memory_map as m
 from virtual_nucleo.clocks import Rcc
+from virtual_nucleo.flash import FlashModel
 from virtual_nucleo.registers import Registers
 from virtual_nucleo.watcher import Time, Watcher
 
-Count = tuple[int, int]  # executed instructions, and the estimate of their cycles
+
+class Estimate(NamedTuple):
+    """Estimated cycles, and how many of them the core waited for the flash."""
+
+    cycles: int
+    waits: int
+
+
+Count = tuple[int, int, int]  # executed instructions, and the two numbers of an Estimate
 ESTIMATES_KEPT = 65_536
 NO_INTERRUPTS = (
     "The virtual board models no interrupts; a real chip calls the handler in the vector table."
@@ -45,18 +55,18 @@ class Dwt(Registers):
     """CTRL and CYCCNT of the data watchpoint unit (ARMv7-M ARM section C1.8). CYCCNT counts
     executed instructions, exactly: a read gives those since it was zero, up to the read itself.
     Those that an IT block skips count, as they take their turn in the pipeline. Beside each number
-    that a program reads, `estimates` has the estimate of its cycles (see timing.py)."""
+    that a program reads, `estimates` has that of its cycles (see timing.py and flash.py)."""
 
-    def __init__(self, watcher: Watcher) -> None:
+    def __init__(self, watcher: Watcher, flash: FlashModel) -> None:
         super().__init__("DWT")
-        self.watcher, self.on_write = watcher, self._switch
-        self.estimates: deque[int] = deque(maxlen=ESTIMATES_KEPT)
+        self.watcher, self.flash, self.on_write = watcher, flash, self._switch
+        self.estimates: deque[Estimate] = deque(maxlen=ESTIMATES_KEPT)
         self.reset()
 
     def reset(self) -> None:
         super().reset()
         self._counting = self._traced = False
-        self._stopped_at = self._zero = (0, 0)
+        self._stopped_at = self._zero = (0, 0, 0)
 
     def _value(self, after: bool = False) -> Count:
         """What CYCCNT has for the running instruction, or for the one `after` it."""
@@ -68,8 +78,8 @@ class Dwt(Registers):
         self._zero = self._since(value, after=True)
 
     def _since(self, start: Count, after: bool) -> Count:
-        instructions, cycles = self.watcher.position(after)
-        return instructions - start[0], cycles - start[1]
+        now = (*self.watcher.position(after), self.flash.waits)
+        return now[0] - start[0], now[1] - start[1], now[2] - start[2]
 
     def trace(self, on: bool) -> None:
         """DEMCR.TRCENA, without which nothing counts."""
@@ -89,12 +99,12 @@ class Dwt(Registers):
         return value & m.CYCCNTENA
 
     def read_cyccnt(self) -> int:
-        instructions, cycles = self._value()
-        self.estimates.append(cycles)
+        instructions, *estimate = self._value()
+        self.estimates.append(Estimate(*estimate))
         return instructions & 0xFFFF_FFFF
 
     def write_cyccnt(self, _old: int, value: int) -> int:
-        self._set((value, value))
+        self._set((value, value, 0))
         return value
 
 

@@ -3,43 +3,17 @@
  * Unicorn calls these functions: watcher_block at the start of each block of code, which is a
  * stretch without branches, and the others where watcher.py asked for it. They are C because some
  * of them run a hundred million times a second. */
-#include <stdbool.h>
-#include <stdint.h>
+#include "watcher.h"
+
 #include <string.h>
 
-#define BLOCKS 4096U
 #define PUSHED_AT_MOST 128U /* bytes that one instruction puts below the stack pointer */
 #define UC_ARM_REG_SP 12    /* unicorn/arm.h */
 #define UC_ARM_REG_XPSR 120 /* there, too */
 #define UC_MEM_WRITE 17     /* unicorn/unicorn.h */
 #define IT_BITS 0x0600FC00U /* in xPSR: ARMv7-M ARM section B1.4.2 */
 
-/* A block, and what executing it to its end takes. */
-typedef struct {
-    uint32_t address, size; /* bytes */
-    uint32_t instructions, cycles;
-    uint32_t branch; /* cycles more when the next block is not the one that lies behind it */
-} block;
-
 enum { UNALIGNED = 1, FPU_OFF, OVERFLOW, UNWRITTEN }; /* what may be caught */
-
-typedef struct {
-    uint64_t instructions, cycles; /* of all blocks before `current` */
-    uint64_t budget;               /* the number of instructions after which execution stops */
-    block current;
-    uint32_t stopped, fpu_on;   /* flags */
-    uint32_t caught, caught_at; /* what the program did wrong, and the address it accessed */
-    /* Where to look at stores: from the end of the variables to the lowest address for the stack. */
-    uint32_t stack_low, stack_end;
-    uint32_t ram_base, ram_size; /* where to look at loads; 0 for nowhere */
-    uint8_t *written;            /* for each byte of it whether it was written since power-on */
-    /* Unicorn's functions, and what to do about a block that is not in the table: */
-    void (*stop)(void *uc);
-    int32_t (*read_register)(void *uc, int32_t number, void *value);
-    int32_t (*write_register)(void *uc, int32_t number, const void *value);
-    int32_t (*learn)(uint32_t address, uint32_t size); /* true: stop before this block */
-    block blocks[BLOCKS];
-} watcher;
 
 /* An instruction that must not be executed in a certain state. */
 typedef struct {

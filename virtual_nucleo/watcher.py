@@ -21,7 +21,7 @@ from virtual_nucleo.memory_map import PERIPHERALS, USART2
 from virtual_nucleo.native import compile_library
 from virtual_nucleo.timing import FPU, Block, Guard, decode
 
-SOURCE = Path(__file__).with_name("watcher.c")
+SOURCES = [Path(__file__).with_name(name) for name in ("watcher.c", "flash.c")]
 BLOCKS = 4096
 UNALIGNED, FPU_OFF, OVERFLOW, UNWRITTEN = range(1, 5)  # what may be caught
 READ_WRITE = UC_HOOK_MEM_READ | UC_HOOK_MEM_WRITE
@@ -38,23 +38,27 @@ CALLED = {"stop": "emu_stop", "read_register": "reg_read", "write_register": "re
 LEARN = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_uint32, ctypes.c_uint32)
 
 
-def _fields(names: str, kind: Any) -> list[tuple[str, Any]]:
+def fields(names: str, kind: Any) -> list[tuple[str, Any]]:
+    """Fields of one type of a structure."""
     return [(name, kind) for name in names.split()]
 
 
 class _Block(ctypes.Structure):
-    _fields_ = _fields("address size instructions cycles branch", ctypes.c_uint32)
+    _fields_ = (
+        *fields("address size instructions cycles branch", ctypes.c_uint32),
+        ("offsets", ctypes.c_void_p),
+    )
 
 
 class _State(ctypes.Structure):
-    """`watcher` of watcher.c, where each field is explained."""
+    """`watcher` of watcher.h, where each field is explained."""
 
     _fields_ = (
-        *_fields("instructions cycles budget", ctypes.c_uint64),
+        *fields("instructions cycles budget", ctypes.c_uint64),
         ("current", _Block),
-        *_fields("stopped fpu_on caught caught_at", ctypes.c_uint32),
-        *_fields("stack_low stack_end ram_base ram_size", ctypes.c_uint32),
-        *_fields("written stop read_register write_register", ctypes.c_void_p),
+        *fields("stopped fpu_on caught caught_at", ctypes.c_uint32),
+        *fields("stack_low stack_end ram_base ram_size", ctypes.c_uint32),
+        *fields("written stop read_register write_register", ctypes.c_void_p),
         ("learn", LEARN),
         ("blocks", _Block * BLOCKS),
     )
@@ -66,8 +70,9 @@ class _Guard(ctypes.Structure):
 
 @cache
 def native() -> ctypes.CDLL:
-    """watcher.c as a library of this computer, compiled once."""
-    return ctypes.CDLL(str(compile_library([SOURCE], store.home().parent / "host")))
+    """The C beside this file as a library of this computer, compiled once."""
+    folder = store.home().parent / "host"
+    return ctypes.CDLL(str(compile_library(SOURCES, folder, [SOURCES[0].parent])))
 
 
 class Watcher:
@@ -77,41 +82,51 @@ class Watcher:
     def __init__(self, uc: Uc) -> None:
         self.uc = uc
         self.known: dict[tuple[int, int], Block] = {}
+        self.offsets: dict[tuple[int, int], Any] = {}  # of each known block, for native code
         self.guarded: dict[Guard, _Guard] = {}
         self.waiting: list[Guard] = []  # instructions to be watched before execution goes on
         self.state = _State(learn=LEARN(self._learn))
         for name, function in CALLED.items():
             address = ctypes.cast(getattr(binding.uclib, f"uc_{function}"), ctypes.c_void_p)
             setattr(self.state, name, address.value)
-        self._hook(UC_HOOK_BLOCK, "watcher_block", 1, 0)
+        self.hook(UC_HOOK_BLOCK, "watcher_block", 1, 0)
         for kind, low, high in EXACT:
-            self._hook(kind, "watcher_memory", low, high)
+            self.hook(kind, "watcher_memory", low, high)
 
-    def _hook(self, kind: int, function: str, begin: int, end: int, data: Any = None) -> None:
+    def hook(self, kind: int, function: str, begin: int, end: int, data: Any = None) -> Any:
         """Call a native function; the binding offers Python callbacks only."""
-        to, handle = getattr(native(), function), ctypes.byref(binding.uc_hook_h())
-        about = ctypes.addressof(data or self.state)
-        if status := binding.uclib.uc_hook_add(self.uc._uch, handle, kind, to, about, begin, end):
+        to, handle = getattr(native(), function), binding.uc_hook_h()
+        about, place = ctypes.addressof(data or self.state), ctypes.byref(handle)
+        if status := binding.uclib.uc_hook_add(self.uc._uch, place, kind, to, about, begin, end):
             raise binding.UcError(status)
+        return handle
+
+    def unhook(self, handle: Any) -> None:
+        """No longer call it."""
+        binding.uclib.uc_hook_del(self.uc._uch, handle)
 
     def watch_stack(self, low: int, high: int) -> None:
         """Catch a stack that has grown into `low` up to `high`, right above the variables."""
         self.state.stack_low, self.state.stack_end = low, high
-        self._hook(UC_HOOK_MEM_WRITE, "watcher_memory", low, high - 1)
+        self.hook(UC_HOOK_MEM_WRITE, "watcher_memory", low, high - 1)
 
     def watch_ram(self, base: int, size: int) -> None:
         """Catch loads of what was never stored."""
         self.written = ctypes.create_string_buffer(size)
         self.state.written = ctypes.addressof(self.written)
         self.state.ram_base, self.state.ram_size = base, size
-        self._hook(READ_WRITE, "watcher_memory", base, base + size - 1)
+        self.hook(READ_WRITE, "watcher_memory", base, base + size - 1)
 
     def _learn(self, address: int, size: int) -> bool:
         """Called by watcher.c for a block that is not in its table; true stops before the block."""
         if (address, size) not in self.known:
             self.known[address, size] = decode(bytes(self.uc.mem_read(address, size)), address)
+            found = self.known[address, size].cycles
+            places = (found.get(at, 0) for at in range(address, address + size, 2))
+            self.offsets[address, size] = (ctypes.c_uint32 * (size // 2))(*places)
         cycles, branch, guards = self.known[address, size]
-        entry = (address, size, len(cycles) - 1, cycles[address + size], branch)
+        offsets = ctypes.addressof(self.offsets[address, size])
+        entry = (address, size, len(cycles) - 1, cycles[address + size], branch, offsets)
         self.state.blocks[address // 2 % BLOCKS] = entry
         needed = [guard for guard in guards if guard not in self.guarded]
         self.waiting = [g for g in needed if g[1] != FPU or not self.state.fpu_on]
@@ -150,7 +165,7 @@ class Watcher:
             at, base = guard
             number = -1 if base == FPU else getattr(arm_const, f"UC_ARM_REG_{base.upper()}")
             self.guarded[guard] = _Guard(ctypes.addressof(self.state), number)
-            self._hook(UC_HOOK_CODE, "watcher_guard", at, at, self.guarded[guard])
+            self.hook(UC_HOOK_CODE, "watcher_guard", at, at, self.guarded[guard])
             self.uc.ctl_remove_cache(at, at + 2)
         self.waiting = []
 

@@ -1,0 +1,36 @@
+/* What the native halves of watcher.py and flash.py share. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#define BLOCKS 4096U
+
+/* A block of code, which is a stretch without branches, and what executing it
+ * to its end takes. */
+typedef struct {
+    uint32_t address, size; /* bytes */
+    uint32_t instructions, cycles;
+    uint32_t branch;         /* cycles more when the next block is not the one that lies
+                                behind it */
+    const uint32_t *offsets; /* cycles from its start to the instruction at each halfword */
+} block;
+
+typedef struct {
+    uint64_t instructions, cycles; /* of all blocks before `current`; waits up to this moment */
+    uint64_t budget;               /* the number of instructions after which execution stops */
+    block current;
+    uint32_t stopped, fpu_on;   /* flags */
+    uint32_t caught, caught_at; /* what the program did wrong, and the address it accessed */
+    /* Where to look at stores: from the end of the variables to the lowest
+     * address for the stack. */
+    uint32_t stack_low, stack_end;
+    uint32_t ram_base, ram_size; /* where to look at loads; 0 for nowhere */
+    uint8_t *written;            /* for each byte of it whether it was written since power-on */
+    /* Unicorn's functions, and what to do about a block that is not in the table:
+     */
+    void (*stop)(void *uc);
+    int32_t (*read_register)(void *uc, int32_t number, void *value);
+    int32_t (*write_register)(void *uc, int32_t number, const void *value);
+    int32_t (*learn)(uint32_t address, uint32_t size); /* true: stop before this block */
+    block blocks[BLOCKS];
+} watcher;
