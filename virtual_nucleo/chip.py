@@ -20,8 +20,8 @@ from virtual_nucleo import store, watcher
 from virtual_nucleo.clocks import Rcc
 from virtual_nucleo.core import THUMB, Core
 from virtual_nucleo.faults import BoardFault, Problem, board_fault, core_fault
-from virtual_nucleo.flash import FlashModel, FlashSettings
-from virtual_nucleo.mcus import RAM_START, mcu_of
+from virtual_nucleo.flash import FlashModel
+from virtual_nucleo.mcus import RAM_START, FlashSettings, mcu_of
 from virtual_nucleo.options import Options
 from virtual_nucleo.peripherals import NO_INTERRUPTS, Dwt, Estimate, Gpio, SystemControl
 from virtual_nucleo.program import Program

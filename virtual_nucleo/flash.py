@@ -24,30 +24,16 @@ program some ten times slower: so it is counted only where it is asked for.
 """
 
 import ctypes
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from unicorn import UC_HOOK_CODE, UC_HOOK_MEM_READ, UC_HOOK_MEM_WRITE
 
-from virtual_nucleo.mcus import FLASH_START, Mcu
+from virtual_nucleo.mcus import FLASH_START, FlashSettings, Mcu
 from virtual_nucleo.watcher import Watcher, fields
 
 INSTRUCTION_LINES, DATA_LINES = 64, 8  # of 16 bytes: RM0390 section 3.4.2
 NO_LINE = 0xFFFF_FFFF
 HOOKS = {"flash_fetch": UC_HOOK_CODE, "flash_access": UC_HOOK_MEM_READ | UC_HOOK_MEM_WRITE}
-
-
-class FlashSettings(NamedTuple):
-    """What FLASH_ACR sets (RM0390 section 3.8.1): LATENCY, 0 to 15, PRFTEN, ICEN and DCEN."""
-
-    wait_states: int
-    prefetch: bool = True
-    instruction_cache: bool = True
-    data_cache: bool = True
-
-    @classmethod
-    def of(cls, acr: int) -> "FlashSettings":
-        """Those of a value of the register."""
-        return cls(acr & 0xF, *(bool(acr >> bit & 1) for bit in (8, 9, 10)))
 
 
 class _Cache(ctypes.Structure):

@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from virtual_nucleo.errors import VirtualError
 from virtual_nucleo.program import Program
@@ -44,6 +44,20 @@ class Mcu:
     absent: dict[str, str] = field(default_factory=dict)
     lacks: str = ""
     adds: dict[str, int] = field(default_factory=dict)
+
+
+class FlashSettings(NamedTuple):
+    """What FLASH_ACR sets (RM0390 section 3.8.1): LATENCY, 0 to 15, PRFTEN, ICEN and DCEN."""
+
+    wait_states: int
+    prefetch: bool = True
+    instruction_cache: bool = True
+    data_cache: bool = True
+
+    @classmethod
+    def of(cls, acr: int) -> "FlashSettings":
+        """Those of a value of the register."""
+        return cls(acr & 0xF, *(bool(acr >> bit & 1) for bit in (8, 9, 10)))
 
 
 def _tables() -> dict[str, dict[str, Any]]:

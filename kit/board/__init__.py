@@ -11,6 +11,7 @@ from kit.board.flashing import confirm as confirm
 from kit.board.flashing import flash as flash
 from kit.board.requests import LinkError as LinkError
 from kit.board.requests import Request as Request
+from virtual_nucleo.mcus import FlashSettings as FlashSettings
 
 if __name__ not in serial.protocol_handler_packages:
     serial.protocol_handler_packages.append(__name__)  # pyserial finds protocol_replay.py here

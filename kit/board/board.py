@@ -4,7 +4,7 @@ import contextlib
 import struct
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -29,6 +29,7 @@ from kit.digits import check_image
 from kit.digits.prepare import SIDE
 from kit.errors import KitError
 from kit.model import output_to_scores
+from virtual_nucleo.mcus import FlashSettings
 
 Progress = Callable[[Iterable[Any]], Iterable[Any]]
 
@@ -51,21 +52,23 @@ class Answer:
 
 @dataclass(frozen=True)
 class LayerProfile:
-    """What one layer takes: `cycles` measured on a chip and an estimate on the virtual board, which
-    alone counts `instructions` (0 on a chip), and the time of them at the core's clock."""
+    """What one layer takes: `cycles` measured on a chip and an estimate on the virtual board, and
+    the time of them at the core's clock. The virtual board alone counts `instructions`, and tells
+    in how many of the cycles the core `waits` for its flash; on a chip both are 0."""
 
     name: str
     operator: str
     macs: int
     instructions: int
     cycles: int
+    waits: int
     microseconds: float
 
 
 @dataclass(frozen=True)
 class Profile:
     """What one inference takes, layer by layer; with `estimated` its cycles are an estimate, of
-    which virtual_nucleo/timing.py has the model and its limits."""
+    which virtual_nucleo/timing.py and flash.py have the model and its limits."""
 
     layers: tuple[LayerProfile, ...]
     estimated: bool
@@ -75,6 +78,11 @@ class Profile:
     def cycles(self) -> int:
         """Cycles of all layers."""
         return sum(layer.cycles for layer in self.layers)
+
+    @property
+    def waits(self) -> int:
+        """Of these, cycles in which the core waits for its flash."""
+        return sum(layer.waits for layer in self.layers)
 
     @property
     def microseconds(self) -> float:
@@ -171,19 +179,37 @@ class Board(contextlib.AbstractContextManager["Board"]):
         scores = _outputs(payload, hello)[0]
         return Answer(int(scores.argmax()), scores, hello.output)
 
-    def profile(self, image: npt.NDArray[np.uint8]) -> Profile:
-        """What each layer takes, in cycles and microseconds, for an image as for `recognize`."""
+    def profile(self, image: npt.NDArray[np.uint8], flash: FlashSettings | None = None) -> Profile:
+        """What each layer takes, in cycles and microseconds, for an image as for `recognize`. With
+        `flash` a virtual board estimates the cycles for other settings of the flash than those of
+        the program; KitError for another board."""
         hello = self.described
-        payload = self._ask(Request.MEASURE, _pixels(image, hello.input))
+        with self._counting_waits(flash):
+            payload = self._ask(Request.MEASURE, _pixels(image, hello.input))
         _outputs(payload[4 * hello.layers :], hello)  # the reply is one to this network
         counts, estimates = struct.unpack_from(f"<{hello.layers}I", payload), self.link.estimates
-        cycles = counts if estimates is None else estimates[-len(counts) :]
+        pairs = [(c, 0) for c in counts] if estimates is None else estimates[-len(counts) :]
         layers = []
-        for number, (count, spent) in enumerate(zip(counts, cycles, strict=True)):
+        for number, (count, (cycles, waits)) in enumerate(zip(counts, pairs, strict=True)):
             layer, instructions = self.layer(number), 0 if estimates is None else count
-            work = layer.name, layer.operator, layer.macs, instructions, spent
-            layers.append(LayerProfile(*work, microseconds=spent / hello.core_hz * 1e6))
+            work = layer.name, layer.operator, layer.macs, instructions, cycles, waits
+            layers.append(LayerProfile(*work, microseconds=cycles / hello.core_hz * 1e6))
         return Profile(tuple(layers), estimates is not None, hello.core_hz)
+
+    def _counting_waits(
+        self, flash: FlashSettings | None
+    ) -> contextlib.AbstractContextManager[None]:
+        """The cycles that a virtual board's core waits for its flash are counted in the block."""
+        counting = getattr(getattr(self.port, "inside", None), "counting_waits", None)
+        if counting:
+            return cast(contextlib.AbstractContextManager[None], counting(flash))
+        if flash is None:
+            return contextlib.nullcontext()
+        raise KitError(
+            f"The flash of the board at {self.url} is as its program sets it.",
+            "Only a virtual board can estimate its cycles as if it were set otherwise.",
+            'Profile the program there: `kit.Board("virtual://")`.',
+        )
 
     def scores(self, images: npt.NDArray[np.uint8], progress: Progress = iter) -> npt.NDArray[Any]:
         """The scores, shape (n, outputs), for n images, which may be none, each as `recognize`

@@ -44,7 +44,7 @@ class Link:
     closed, and each later try opens it again; who answers then is `unknown`, as before the first
     HELLO, which whoever asks it notes. What a program that died may have left on the line does not
     count: until a first reply has come, each try clears the line, and nothing else ends it.
-    `estimates` are the cycles that a virtual board estimated last.
+    `estimates` are what a virtual board estimated last: cycles, and those of them that it waited.
     """
 
     def __init__(self, port: serial.SerialBase, reply_seconds: float = REPLY_SECONDS) -> None:
@@ -52,7 +52,7 @@ class Link:
         self.reply_seconds = reply_seconds
         self.baud = SAFE_BAUD
         self.unknown = True
-        self.estimates: list[int] | None = None
+        self.estimates: list[tuple[int, int]] | None = None
         self.last_sent = self.last_received = b""
         self._work_seconds = 0.0  # of an inference
         self._limit = reply_seconds

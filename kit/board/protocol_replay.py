@@ -29,7 +29,7 @@ class Serial(protocol_loop.Serial):  # type: ignore[misc]
         self._replies = {asked: deque(said) for asked, said in known.items()}
         estimated = any(reply.estimates for said in known.values() for reply in said)
         self.inside = self if estimated else None
-        self._estimates: list[int] = []
+        self._estimates: list[tuple[int, int]] = []
         self._reader, self.queue = FrameReader(), Queue[bytes]()
 
     def write(self, data: Any) -> int:
@@ -60,7 +60,7 @@ class Serial(protocol_loop.Serial):  # type: ignore[misc]
             f"`kit record --board PORT {self._file.name}`.",
         )
 
-    def take_cycle_estimates(self) -> list[int]:
+    def take_cycle_estimates(self) -> list[tuple[int, int]]:
         """What the board estimated for the requests since the last call."""
         taken, self._estimates = self._estimates, []
         return taken

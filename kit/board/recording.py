@@ -23,17 +23,18 @@ from kit.board.address import scheme
 from kit.board.requests import NAMES, Hello, Request, take_apart
 from kit.errors import KitError
 
-VERSION = 2
+VERSION = 3
 NOTES = "KIT_RECORD"
 """Environment variable: the board that is recorded, and the file in which its answers are noted."""
 
 
 class Reply(NamedTuple):
-    """A reply, its payload in hexadecimal, and the cycles that a virtual board estimated for it."""
+    """A reply, its payload in hexadecimal, and what a virtual board estimated for it: cycles, and
+    how many of them the core waited for the flash."""
 
     type: int
     payload: str
-    estimates: list[int]
+    estimates: list[tuple[int, int]]
 
 
 @dataclass(frozen=True)

@@ -23,13 +23,14 @@ DEPENDS = (
     "time learns something of the image."
 )
 COLUMNS = {"name": "layer", "macs": "MACs", "instructions": "instructions", "per_mac": "per MAC"}
-COLUMNS |= {"most": "at most", "cycles": "cycles"}
+COLUMNS |= {"most": "at most", "cycles": "cycles", "waits": "of these waiting"}
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Of a layer, or of all: mean instructions and cycles of an inference, instructions for each
-    MAC (0 where there are none), and the most instructions that an inference took."""
+    """Of a layer, or of all: mean instructions and cycles of an inference, how many of the cycles
+    the core waits for the flash, instructions for each MAC (0 where there are none), and the most
+    instructions that an inference took."""
 
     name: str
     operator: str
@@ -38,6 +39,7 @@ class Cost:
     per_mac: float
     most: int
     cycles: float
+    waits: float
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Costs:
     def shown(self) -> Iterator[Table | str]:
         """For people: a row a layer and one for all; flash and RAM."""
         title = f"{self.network}, mean of {self.images:,} images"
-        formats = {"instructions": ",.0f", "cycles": ",.0f", "per_mac": ".2f"}
+        formats = {"instructions": ",.0f", "cycles": ",.0f", "waits": ",.0f", "per_mac": ".2f"}
         yield table([*map(vars, self.layers), vars(self.all)], COLUMNS, title, formats)
         kind = "estimated" if self.estimated else "measured"
         time = self.all.cycles / self.core_hz * 1e3
@@ -107,13 +109,16 @@ def costs_of(
 def _cost(rows: Sequence[LayerProfile]) -> Cost:
     """Of the same layer in many inferences."""
     first, counts = rows[0], [row.instructions for row in rows]
-    mean, cycles = float(np.mean(counts)), float(np.mean([row.cycles for row in rows]))
+    mean, cycles, waits = (
+        float(np.mean(each))
+        for each in (counts, [row.cycles for row in rows], [row.waits for row in rows])
+    )
     per_mac = mean / first.macs if first.macs else 0.0
-    return Cost(first.name, first.operator, first.macs, mean, per_mac, max(counts), cycles)
+    return Cost(first.name, first.operator, first.macs, mean, per_mac, max(counts), cycles, waits)
 
 
 def _sum(layers: Sequence[LayerProfile]) -> LayerProfile:
-    names = ("macs", "instructions", "cycles", "microseconds")
+    names = ("macs", "instructions", "cycles", "waits", "microseconds")
     return LayerProfile("all", "", *(sum(getattr(x, name) for x in layers) for name in names))
 
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from unicorn import arm_const as arm
 
 from virtual_nucleo.core import Core
-from virtual_nucleo.flash import FlashModel, FlashSettings
-from virtual_nucleo.mcus import FLASH_START, RAM_START, find_mcu
+from virtual_nucleo.flash import FlashModel
+from virtual_nucleo.mcus import FLASH_START, RAM_START, FlashSettings, find_mcu
 from virtual_nucleo.timing import REFILL
 from virtual_nucleo.watcher import Watcher
 
