@@ -27,11 +27,13 @@ def run_bare(
     output, seconds = network.output, LINE_BITS * network.input.bytes / SAFE_BAUD
     with open_port(resolve(url)) as port:
         port.timeout = REPLY_SECONDS + seconds + CYCLES_PER_MAC * network.macs / CORE_HZ
-        rows = [_exchange(port, one.tobytes(), output.bytes) for one in progress(inputs)]
+        rows = [exchange(port, one.tobytes(), output.bytes) for one in progress(inputs)]
     return np.frombuffer(b"".join(rows), output.dtype).reshape(-1, *output.shape[1:])
 
 
-def _exchange(port: Any, sent: bytes, wanted: int) -> bytes:
+def exchange(port: Any, sent: bytes, wanted: int) -> bytes:
+    """An input to a bare program, and so many bytes of output back. LinkError when they do not come
+    before the port's timeout."""
     port.write(sent)
     came = bytes(port.read(wanted))
     if len(came) == wanted:

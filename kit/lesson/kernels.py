@@ -9,11 +9,17 @@ import jinja2
 import numpy as np
 import numpy.typing as npt
 
-from kit.board import run_bare
+from kit.board import FlashSettings
+from kit.board.bare import exchange
+from kit.board.link import REPLY_SECONDS
+from kit.board.ports import open_port
+from kit.boards import DEFAULT
 from kit.compile import build_firmware
 from kit.generate.portable import C_TYPES
 from kit.generate.result import Generated, TensorInfo
 
+FULL_SPEED = FlashSettings(DEFAULT.flash_wait_states)
+"""How the flash is set at the chip's highest clock; the bare program itself runs slower."""
 CONFIG = jinja2.Template("""\
 #define ENGINE_INPUT_BYTES {{ columns }}
 #define ENGINE_INPUT_ELEMENTS {{ columns }}
@@ -81,10 +87,13 @@ engine_status engine_run(engine_observer observer)
 
 @dataclass(frozen=True)
 class Count:
-    """What a kernel took on the virtual board, and whether its sums are right."""
+    """What a kernel took on the virtual board, and whether its sums are right: instructions, and an
+    estimate of its cycles at the chip's full speed, of which the core `waits` for its flash."""
 
     name: str
     instructions: int
+    cycles: int
+    waits: int
     macs: int
     right: bool
 
@@ -127,9 +136,14 @@ class Bench:
             x, y = _info("int8", columns), _info("int32", rows + 1)
             network = Generated(Path(folder), "portable", name, x, y, (), 0, 0)
             program = build_firmware(network, Path(folder) / "program", bare=True)
-            address = f"virtual://?elf={program.elf}"
-            *sums, instructions = run_bare(address, network, self.x[None])[0].tolist()
-        done = Count(name, instructions, rows * columns, sums == self.sums.tolist())
+            with open_port(f"virtual://?elf={program.elf}") as port:
+                port.timeout = REPLY_SECONDS
+                with port.inside.counting_waits(FULL_SPEED):
+                    came = exchange(port, self.x.tobytes(), y.bytes)
+                before, after = port.inside.take_cycle_estimates()
+        *sums, instructions = np.frombuffer(came, np.int32).tolist()
+        took = instructions, after.cycles - before.cycles, after.waits - before.waits
+        done = Count(name, *took, rows * columns, sums == self.sums.tolist())
         self.counts.append(done)
         return done
 

@@ -33,6 +33,7 @@ def test_a_kernel_is_counted_and_its_sums_are_looked_at(bench):
     wrong = bench.count("wrong", PLAIN.replace("sums[row] = 0", "sums[row] = row == 3"))
     assert (right.right, wrong.right) == (True, False)
     assert ROWS * COLUMNS < right.instructions < 20 * ROWS * COLUMNS
+    assert right.instructions <= right.cycles - right.waits and right.waits > 0
     assert "sums right" in str(right) and "sums WRONG" in str(wrong)
     assert [count.name for count in bench.counts][-2:] == ["plain", "wrong"]
 

@@ -51,7 +51,9 @@ FIGURES = {
 def profile(estimated):
     """Two layers at 180 MHz, one a hundred times the other."""
     times = ("dense", 118_016, 150_000), ("softmax", 0, 1_500)
-    layers = (LayerProfile(n, "OPERATOR", macs, 0, c, c / 180) for n, macs, c in times)
+    layers = (
+        LayerProfile(n, "OPERATOR", macs, 0, c, c // 5 * estimated, c / 180) for n, macs, c in times
+    )
     return Profile(tuple(layers), estimated, 180_000_000)
 
 
@@ -118,8 +120,10 @@ def test_profile_says_whether_its_times_are_measured(estimated):
     """An estimate is called one in the title, at the axis and in the alt text."""
     figure = show.profile(profile(estimated))
     (axes,) = figure.axes
-    assert [round(bar.get_width(), 1) for bar in axes.patches] == [833.3, 8.3]
-    assert "833.3 µs, 150,000 cycles" in [text.strip() for text in texts(figure)]
+    widths, waiting = [833.3, 8.3], [166.7, 1.7] if estimated else []
+    assert [round(bar.get_width(), 1) for bar in axes.patches] == widths + waiting
+    told = "833.3 µs, 150,000 cycles" + " (30,000 waiting)" * estimated
+    assert told in [text.strip() for text in texts(figure)]
     word, other = ("estimated", "measured") if estimated else ("measured", "estimated")
     for text in (figure.get_suptitle(), axes.get_xlabel(), figure.get_label()):
         assert word in text and other not in text

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from kit.boards import DEFAULT, Mcu
 from kit.lesson.results import Report
-from kit.lesson.show.picture import BLUE, CYCLE, PALE, Picture, draw_bars
+from kit.lesson.show.picture import BLUE, CYCLE, ORANGE, PALE, Picture, draw_bars
 from kit.tables import Table, in_words, table
 
 if TYPE_CHECKING:
@@ -55,10 +55,13 @@ def _draw_parts(strip: Axes, enlarged: Axes, parts: "Sequence[Region]") -> None:
 
 def profile(measured: "Profile") -> Picture:
     """The time of each layer as a bar, with its cycles, as `kit.Board.profile` returned them; that
-    they are an estimate is said."""
+    they are an estimate is said, and striped is what the core waits for the flash."""
     layers, clock = measured.layers, f"{measured.core_hz / 1e6:.0f} MHz"
     kind = "estimated" if measured.estimated else "measured"
-    texts = [f"{each.microseconds:,.1f} µs, {each.cycles:,} cycles" for each in layers]
+    texts = [
+        f"{each.microseconds:,.1f} µs, {each.cycles:,} cycles{_waiting(each.waits)}"
+        for each in layers
+    ]
     listed = [f"{each.name} {text}" for each, text in zip(layers, texts, strict=True)]
     alt = f"The time of each layer as bars, {kind} at {clock}: {'; '.join(listed)}."
     title = f"Where the time of one inference goes ({kind})"
@@ -66,8 +69,16 @@ def profile(measured: "Profile") -> Picture:
     axes = figure.chart(f"microseconds at {clock}, {kind}")
     times = [each.microseconds for each in layers]
     draw_bars(axes, [f"{each.name}\n{each.macs:,} MACs" for each in layers], times, texts, BLUE)
-    axes.set_xlim(0, 1.45 * max([*times, 0.001]))
+    if measured.waits:
+        waits = [each.microseconds * each.waits / max(each.cycles, 1) for each in layers]
+        left = [time - wait for time, wait in zip(times, waits, strict=True)]
+        axes.barh(range(len(layers)), waits, 0.6, left, color=ORANGE, hatch="//", edgecolor="white")
+    axes.set_xlim(0, 1.75 * max([*times, 0.001]))
     return figure
+
+
+def _waiting(cycles: int) -> str:
+    return f" ({cycles:,} waiting)" if cycles else ""
 
 
 def engines(
