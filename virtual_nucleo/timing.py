@@ -9,10 +9,12 @@ wait states, and the model is simpler than the processor:
 - A load takes 2 cycles, 1 right behind another load or when its data is not its address; LDM and
   its kind take one more than there are words.
 - An instruction that an IT block skips is charged as if it were executed.
-- Not modeled: the wait states of the flash (5 at 180 MHz, of which the ART accelerator's cache and
-  prefetch hide most), unaligned loads, the bus shared with others, folded IT instructions.
+- The wait states of the flash and accesses that are made in parts are counted where they are asked
+  for: flash.py has that model, and states what it assumes.
+- Not modeled: the bus shared with others, folded IT instructions.
 
-So every number made from this is called an estimate wherever it is shown.
+No chip has been compared yet. So every number made from this is called an estimate wherever it is
+shown; `kit selftest` on a real board prints both.
 """
 
 from collections.abc import Iterator

@@ -22,6 +22,7 @@ from kit.board.ports import resolve
 from kit.board.requests import REPLY
 from kit.boards import find_mcu
 from kit.checks.doctor import project
+from kit.checks.prediction import ASK, NO_CHIP, Comparison, an_image, compare_cycles
 from kit.checks.validate import compare, mnist_inputs, random_inputs
 from kit.compile import HostNetwork
 from kit.compile.firmware import PIXELS
@@ -55,11 +56,13 @@ class Line:
 
 @dataclass(frozen=True)
 class Selftest:
-    """The page. `board` is the kind of its address, such as "a serial port" or "virtual://"."""
+    """The page. `board` is the kind of its address, such as "a serial port" or "virtual://";
+    `cycles` what a chip counted beside the prediction."""
 
     kit: str
     board: str
     lines: tuple[Line, ...]
+    cycles: Comparison | None = None
 
     @property
     def right(self) -> bool:
@@ -71,6 +74,7 @@ class Selftest:
         page += [f"{'ok' if x.ok else 'FAILED':7} {x.what:16} {x.result}" for x in self.lines]
         count, failed = len(self.lines), sum(not line.ok for line in self.lines)
         page.append(f"{failed} of {count} FAILED." if failed else f"All {count} are ok.")
+        page += ["", ASK, self.cycles.block()] if self.cycles else ["", NO_CHIP]
         return "\n".join(page)
 
 
@@ -83,21 +87,22 @@ def run_selftest(url: str, progress: Any = iter) -> Selftest:
     The model file that the board names and firmware.elf are looked for in `build_folder()`. `url`
     may be "auto"; `progress` wraps the iteration over the test images, for a progress bar.
     """
-    url = resolve(url)
+    url, found = resolve(url), list[Comparison]()
+    kit = f"kit {project()['version']}, Python {platform.python_version()}, {platform.system()}"
     parts: dict[str, Part] = {
         "program": _program,
         "clock": _clock,
         **{f"{baud} baud": partial(_line_at, baud) for baud in BAUDS},
         "golden vectors": _golden_vectors,
         "test images": partial(_test_images, progress),
-        "cycles": _cycles,
+        "cycles": partial(_cycles, kit, found),
         "stack": _stack,
     }
     lines = _attempt("hello", _hello, url)
     if lines[0].ok:  # who does not say hello answers nothing else
         lines += [line for name, part in parts.items() for line in _attempt(name, part, url)]
-    kit = f"kit {project()['version']}, Python {platform.python_version()}, {platform.system()}"
-    return Selftest(kit, f"{scheme(url)}://" if scheme(url) else "a serial port", tuple(lines))
+    kind = f"{scheme(url)}://" if scheme(url) else "a serial port"
+    return Selftest(kit, kind, tuple(lines), found[0] if found else None)
 
 
 def _attempt(name: str, part: Part, url: str) -> list[Line]:
@@ -246,17 +251,18 @@ def _test_images(progress: Any, board: Board) -> Iterator[Line]:
         yield _agreement("test images", read, scores, reference, "LiteRT", hello.engine == OPEN)
 
 
-def _cycles(board: Board) -> Iterator[Line]:
+def _cycles(kit: str, found: list[Comparison], board: Board) -> Iterator[Line]:
     """The core multiplies and adds at most two pairs at once, so it needs half a cycle for each."""
     if board.described.input_range is None:
         yield Line("inference time", UNKNOWN, True)
         return
-    count = board.described.input.elements
-    image = load_mnist()[1][0][0] if count == PIXELS else np.zeros(count, np.uint8)
-    profile = board.profile(image)
-    unit = "estimated cycles" if profile.estimated else "cycles"
-    for number, layer in enumerate(profile.layers):
-        text = f"{layer.name}: {layer.cycles:,} {unit} for {layer.macs:,} MACs"
-        yield Line(f"layer {number} time", text, layer.cycles > layer.macs / 2)
-    text = f"{profile.cycles:,} {unit}, {profile.microseconds:,.0f} us at {profile.core_hz:,} Hz"
-    yield Line("inference time", text, profile.cycles > sum(x.macs for x in profile.layers) / 2)
+    profile = board.profile(an_image(board.described.input.elements))
+    least = [layer.macs / 2 for layer in profile.layers]
+    told = [f"{x.name}: {x.cycles:,} estimated cycles for {x.macs:,} MACs" for x in profile.layers]
+    whole = f"{profile.cycles:,} estimated cycles, {profile.microseconds:,.0f} us"
+    if not profile.estimated:
+        found.append(compare_cycles(board, kit))
+        told, whole = [str(layer) for layer in found[0].layers], str(found[0])
+    for number, (text, layer) in enumerate(zip(told, profile.layers, strict=True)):
+        yield Line(f"layer {number} time", text, layer.cycles > least[number])
+    yield Line("inference time", whole, profile.cycles > sum(least))
