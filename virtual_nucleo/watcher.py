@@ -21,7 +21,7 @@ from virtual_nucleo.memory_map import PERIPHERALS, USART2
 from virtual_nucleo.native import compile_library
 from virtual_nucleo.timing import FPU, Block, Guard, decode
 
-SOURCE = Path(__file__).with_name("watcher.c")
+SOURCES = sorted(Path(__file__).parent.glob("*.c"))
 BLOCKS = 4096
 UNALIGNED, FPU_OFF, OVERFLOW, UNWRITTEN = range(1, 5)  # what may be caught
 READ_WRITE = UC_HOOK_MEM_READ | UC_HOOK_MEM_WRITE
@@ -38,23 +38,24 @@ CALLED = {"stop": "emu_stop", "read_register": "reg_read", "write_register": "re
 LEARN = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_uint32, ctypes.c_uint32)
 
 
-def _fields(names: str, kind: Any) -> list[tuple[str, Any]]:
+def fields(names: str, kind: Any) -> list[tuple[str, Any]]:
+    """Fields of a structure that C has, too, of one kind."""
     return [(name, kind) for name in names.split()]
 
 
 class _Block(ctypes.Structure):
-    _fields_ = _fields("address size instructions cycles branch", ctypes.c_uint32)
+    _fields_ = fields("address size instructions cycles branch", ctypes.c_uint32)
 
 
-class _State(ctypes.Structure):
+class State(ctypes.Structure):
     """`watcher` of watcher.c, where each field is explained."""
 
     _fields_ = (
-        *_fields("instructions cycles budget", ctypes.c_uint64),
+        *fields("instructions cycles budget", ctypes.c_uint64),
         ("current", _Block),
-        *_fields("stopped fpu_on caught caught_at", ctypes.c_uint32),
-        *_fields("stack_low stack_end ram_base ram_size", ctypes.c_uint32),
-        *_fields("written stop read_register write_register", ctypes.c_void_p),
+        *fields("stopped fpu_on caught caught_at", ctypes.c_uint32),
+        *fields("stack_low stack_end ram_base ram_size", ctypes.c_uint32),
+        *fields("written stop read_register write_register", ctypes.c_void_p),
         ("learn", LEARN),
         ("blocks", _Block * BLOCKS),
     )
@@ -66,8 +67,10 @@ class _Guard(ctypes.Structure):
 
 @cache
 def native() -> ctypes.CDLL:
-    """watcher.c as a library of this computer, compiled once."""
-    return ctypes.CDLL(str(compile_library([SOURCE], store.home().parent / "host")))
+    """The C files here as a library of this computer, compiled once."""
+    library = ctypes.CDLL(str(compile_library(SOURCES, store.home().parent / "host")))
+    library.time_now.restype = ctypes.c_double
+    return library
 
 
 class Watcher:
@@ -79,7 +82,7 @@ class Watcher:
         self.known: dict[tuple[int, int], Block] = {}
         self.guarded: dict[Guard, _Guard] = {}
         self.waiting: list[Guard] = []  # instructions to be watched before execution goes on
-        self.state = _State(learn=LEARN(self._learn))
+        self.state = State(learn=LEARN(self._learn))
         for name, function in CALLED.items():
             address = ctypes.cast(getattr(binding.uclib, f"uc_{function}"), ctypes.c_void_p)
             setattr(self.state, name, address.value)
@@ -155,26 +158,32 @@ class Watcher:
         self.waiting = []
 
 
-class Time:
+class Time(ctypes.Structure):
     """Virtual time in seconds: the estimated cycles at the clock they were executed with, and the
     real time that a program sleeps or waits for the host. A program that polls for what will happen
-    at a known time is moved there."""
+    at a known time is moved there. The fields are those of `virtual_time` in usart.c."""
 
-    def __init__(self, watcher: Watcher) -> None:
-        self.state = watcher.state
-        self.hz, self.base, self.mark = 1.0, 0.0, 0
+    _fields_ = (
+        *fields("base hz", ctypes.c_double),
+        ("mark", ctypes.c_uint64),
+        ("cycles", ctypes.c_void_p),
+    )
+
+    def __init__(self, state: State) -> None:
+        super().__init__(hz=1.0, cycles=ctypes.addressof(state) + State.cycles.offset)
+        self.state = state
         self.looked, self.looked_at = 0.0, 0
         self.next_event: Callable[[], float] = lambda: math.inf  # on the serial line
         self.asleep: float | None = None
 
     def now(self) -> float:
-        return self.base + float(self.state.cycles - self.mark) / self.hz
+        return float(native().time_now(ctypes.byref(self)))
 
     def set_clock(self, hz: float) -> None:
         self.base, self.mark, self.hz = self.now(), self.state.cycles, hz
 
     def move_to(self, moment: float) -> None:
-        self.base += max(0.0, moment - self.now())
+        native().time_move_to(ctypes.byref(self), ctypes.c_double(moment))
 
     def sleep(self) -> None:
         self.asleep = time.monotonic()

@@ -21,6 +21,7 @@ from virtual_nucleo.mcus import find_mcu
 from virtual_nucleo.options import Options
 from virtual_nucleo.program import Program
 from virtual_nucleo.usart import READY, Usart
+from virtual_nucleo.watcher import State, Time
 
 # Faults of the core
 
@@ -204,23 +205,9 @@ def test_a_program_that_reads_late_loses_bytes_and_hears_of_it(board):
     assert ask(port, b"w", 1) == b"w"
 
 
-class Clock:
-    """Virtual time that only the test moves."""
-
-    def __init__(self):
-        self.base, self.mark, self.hz, self.state = 0.0, 0, 1.0, self
-        self.cycles = 0
-
-    def now(self):
-        return self.base
-
-    def move_to(self, moment):
-        self.base = max(self.base, moment)
-
-
 def usart(host_baud=115_200, brr=139):
     """USART2 on 16 MHz, on; 139 makes 115108 baud."""
-    clock, waiting = Clock(), []
+    clock, waiting = Time(State()), []  # no cycles: only the test moves it
     port = Usart(clock, Rcc(STM32F446), lambda: waiting.append(1))
     port.host_baud = host_baud
     port.write(BRR, brr)
@@ -291,7 +278,7 @@ def test_what_is_sent_takes_its_time():
     port.write(DR, 1)
     assert port.read_sr() & READY == m.SR_TXE  # it went to the shift register at once
     port.write(DR, 2)
-    assert port.sr & READY == 0 and not port.complained
+    assert port.line.sr & READY == 0 and not port.complained
     port.write(DR, 3)
     assert "TXE was 0" in port.complained[0][0]
     while not port.read_sr() & m.SR_TC:
