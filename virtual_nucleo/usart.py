@@ -77,15 +77,17 @@ class _Line(ctypes.Structure):
         *fields("seen repeats polls poll_limit clocked", ctypes.c_uint32),
         *fields("receives mute listens kept", ctypes.c_uint32),
         ("outgoing", ctypes.c_uint8 * KEPT),
-        *(("tell", TELL), ("read", MMIO_READ_CFUNC), ("write", MMIO_WRITE_CFUNC)),
+        ("tell", TELL),
+        ("read", MMIO_READ_CFUNC),
+        ("write", MMIO_WRITE_CFUNC),
     )
 
 
 class Usart(Registers):
     """USART2 (RM0390 chapter 25), 8N1: `incoming` is on its way from the host, `outgoing` was sent.
-    `line` is shared with the native code. Its `poll_limit` reads of SR in a row with nothing on its
-    way mean that the program waits for the host: `on_idle` is called. `complain` takes what goes
-    wrong without stopping a real chip."""
+    `line` is shared with the native code: its `poll_limit` reads of SR in a row with nothing on its
+    way mean that the program waits for the host, and `on_idle` is called. `complain` takes what
+    goes wrong without stopping a real chip."""
 
     merges = False  # reading DR has an effect
 
@@ -97,8 +99,7 @@ class Usart(Registers):
         self._outgoing = bytearray()
         self.line = _Line(ctypes.pointer(time), poll_limit=16, tell=TELL(self._told))
         self._shared = ctypes.byref(self.line)
-        # By what usart.c calls them: `enum` there
-        self._tales = (
+        self._tales = (  # in the order of the enum of usart.c
             on_idle,
             lambda: self.outgoing,
             lambda: self.complain(*LOST),
@@ -111,9 +112,11 @@ class Usart(Registers):
         self.reset()
 
     def _told(self, what: int) -> None:
+        """Called by usart.c for what is rare."""
         self._tales[what]()
 
     def entrance(self, read: Any, write: Any) -> Entrance:
+        """Of usart.c; the others are called for what it does not do."""
         self.line.read, self.line.write = read, write
         functions = native().usart_read, native().usart_write
         return *functions, ctypes.addressof(self.line)
@@ -154,6 +157,7 @@ class Usart(Registers):
 
     @property
     def incoming(self) -> bytes:
+        """What the program has not received yet."""
         return ctypes.string_at(self.line.incoming, self.line.waiting)
 
     @property

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#define BLOCKS 4096U
+#define BLOCKS 16384U
 #define PUSHED_AT_MOST 128U /* bytes that one instruction puts below the stack pointer */
 #define UC_ARM_REG_SP 12    /* unicorn/arm.h */
 #define UC_ARM_REG_XPSR 120 /* there, too */

@@ -22,7 +22,7 @@ from virtual_nucleo.native import compile_library
 from virtual_nucleo.timing import FPU, Block, Guard, decode
 
 SOURCES = sorted(Path(__file__).parent.glob("*.c"))
-BLOCKS = 4096
+BLOCKS = 16384
 UNALIGNED, FPU_OFF, OVERFLOW, UNWRITTEN = range(1, 5)  # what may be caught
 READ_WRITE = UC_HOOK_MEM_READ | UC_HOOK_MEM_WRITE
 LAST = 0xFFFF_FFFF  # address
