@@ -98,7 +98,7 @@ class Usart(Registers):
         self.tx_connected = self.rx_connected = True
         self._outgoing = bytearray()
         self.line = _Line(ctypes.pointer(time), poll_limit=16, tell=TELL(self._told))
-        self._shared = ctypes.byref(self.line)
+        self._shared = ctypes.c_void_p(ctypes.addressof(self.line))
         self._tales = (  # in the order of the enum of usart.c
             on_idle,
             lambda: self.outgoing,

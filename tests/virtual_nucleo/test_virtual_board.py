@@ -6,6 +6,7 @@ to it through pyserial, as everything above the virtual board does.
 
 import re
 import struct
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,15 @@ def test_port_behaves_as_pyserial_promises(board):
         port.read(1)
     port.open()
     assert ask(port, b"again", 5) == b"again"
+
+
+def test_a_closed_board_leaves_nothing_behind(board):
+    """Nor its memory: C keeps nothing of it alive."""
+    port = board("echo")
+    assert ask(port, b"a", 1) == b"a"
+    parts = [weakref.ref(part) for part in (port.inside.usart, port.inside.core.uc)]
+    port.close()
+    assert [part() for part in parts] == [None, None]
 
 
 @pytest.mark.parametrize("timeout", [0, 0.5, None])
