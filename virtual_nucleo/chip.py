@@ -95,7 +95,7 @@ class Chip:
 
     def _make_peripherals(self) -> None:
         self.flash = FlashModel(self.watcher, self.mcu)
-        self.time, self.dwt = Time(self.watcher), Dwt(self.watcher, self.flash)
+        self.time, self.dwt = Time(self.watcher.state), Dwt(self.watcher, self.flash)
         self.rcc = Rcc(self.mcu, self.options.absent)
         self.rcc.now, self.rcc.on_change = self.time.now, self._on_clock
         self.gpioa, self.gpiob, self.gpioc = (Gpio(f"GPIO{letter}") for letter in "ABC")
@@ -107,10 +107,10 @@ class Chip:
         clocks = (self.rcc, self.rcc.power, self.rcc.flash)
         others = (self.gpioa, self.gpiob, self.gpioc, self.system, self.dwt, self.usart)
         self.blocks = *clocks, *others, debug
-        self._buses: dict[int, Bus] = {}
+        self._buses: dict[int, Bus] = {}  # kept: Unicorn calls them
         for block in self.blocks:
             block.report, page = self._report, block.where.base & ~0xFFF
-            bus = self._buses[page] = self._buses.get(page) or Bus(self.core.uc, page)
+            bus = self._buses[page] = self._buses.get(page) or Bus(self.core.uc, page, block)
             bus.clocked, bus.refuse = self.rcc.clocked, self._on_nothing
             for kilobyte in range(4) if block is self.system else [block.where.base >> 10 & 3]:
                 bus.blocks[kilobyte] = block
@@ -157,7 +157,8 @@ class Chip:
         again at each call until `reset`."""
         deadline = time.monotonic() + seconds
         self.time.wake()
-        self.idle, self.usart.polls, self.usart.poll_limit = self.stopped, 0, polls
+        self.idle, line = self.stopped, self.usart.line
+        line.polls, line.poll_limit = 0, polls
         while not self.idle:
             self._slice()
             enough = wanted and len(self.usart.outgoing) >= wanted
@@ -226,9 +227,6 @@ class Chip:
     def _on_clock(self) -> None:
         self.time.set_clock(self.rcc.hz().core)
         self.flash.configure(FlashSettings.of(self.rcc.flash.values["ACR"]))
-        on, quick = self.rcc.clocked("APB1ENR", 17), self._buses[m.USART2 & ~0xFFF].quick
-        quick.clear()
-        quick.update({0x400: self.usart.read_sr, 0x404: self.usart.read_dr} if on else {})
         self.usart.retune()
 
     def _on_pins(self) -> None:

@@ -85,7 +85,7 @@ class Serial(serial.SerialBase):  # type: ignore[misc]
             raise ValueError("a virtual board has 8 data bits, no parity and 1 stop bit")
         usart = self._powered().usart
         if usart.host_baud != self._baudrate:
-            if usart.incoming:
+            if usart.line.waiting:
                 self.flush()
             usart.host_baud = self._baudrate
             usart.retune()
@@ -99,16 +99,16 @@ class Serial(serial.SerialBase):  # type: ignore[misc]
         """Up to `size` bytes from the program; fewer at the timeout, or when it waits for us.
         Raises BoardFault when the program did what stops a real chip."""
         chip = self._programmed()
-        outgoing = chip.usart.outgoing
         deadline = None if self._timeout is None else time.monotonic() + self._timeout
-        while len(outgoing) < size:
+        while len(chip.usart.outgoing) < size:
             left = deadline - time.monotonic() if deadline and self._timeout else GLANCE
             chip.run(left, size)
-            if chip.idle and len(outgoing) < size:
+            if chip.idle and len(chip.usart.outgoing) < size:
                 chip.run(left, size, PATIENCE)
                 break
             if deadline is not None and time.monotonic() >= deadline:
                 break
+        outgoing = chip.usart.outgoing
         data = bytes(outgoing[:size])
         del outgoing[:size]
         return data
@@ -132,8 +132,8 @@ class Serial(serial.SerialBase):  # type: ignore[misc]
 
     @property
     def out_waiting(self) -> int:
-        usart = self._powered().usart
-        return len(usart.incoming) + bool(usart.sr & SR_RXNE)
+        line = self._powered().usart.line
+        return int(line.waiting) + bool(line.sr & SR_RXNE)
 
     def reset_input_buffer(self) -> None:
         self._powered().usart.outgoing.clear()

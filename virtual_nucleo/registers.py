@@ -4,6 +4,7 @@ Unicorn may run a load or store a second time when it was stopped during the fir
 here has the same effect whether it happens once or twice.
 """
 
+import ctypes
 from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +15,7 @@ from unicorn.unicorn_py3.unicorn import MMIO_READ_CFUNC, MMIO_WRITE_CFUNC, uclib
 from virtual_nucleo import memory_map as m
 
 Report = Callable[[str, str, str], None]
+Entrance = tuple[Any, Any, int | None]  # functions for loads and stores, and their last argument
 QUIET: Report = lambda what, effect, fix: None  # noqa: E731
 
 
@@ -40,6 +42,11 @@ class Registers:
 
     def reset(self) -> None:
         self.values = defaultdict[str, int](int, self.resets)
+
+    def entrance(self, read: Any, write: Any) -> Entrance:
+        """What Unicorn calls for the page of this block, given the functions of the bus: C that
+        takes some accesses and passes the others on, where time counts."""
+        return read, write, None
 
     def read(self, offset: int) -> int:
         reader = self._readers.get(offset)
@@ -77,21 +84,21 @@ class Registers:
 
 
 class Bus:
-    """One 4 KB page of the peripheral address space; `blocks` has what lies in each of its KB.
-    `clocked` says whether a bit of a register of RCC is on; `refuse` is called with the address and
-    "read" or "wrote to" where there is nothing. `quick` has registers, by offset, whose reads take
-    a short way while it is there."""
+    """One 4 KB page of the peripheral address space, whose entrance is that of its `first` block;
+    `blocks` has what lies in each of its KB. `clocked` says whether a bit of a register of RCC is
+    on; `refuse` is called with the address and "read" or "wrote to" where there is nothing."""
 
     clocked: Callable[[str, int], bool]
     refuse: Callable[[int, str], None]
 
-    def __init__(self, uc: Uc, page: int) -> None:
+    def __init__(self, uc: Uc, page: int, first: Registers) -> None:
         self.uc, self.page = uc, page
         self.blocks: dict[int, Registers] = {}
-        self.quick: dict[int, Callable[[], int]] = {}
         self._callbacks = MMIO_READ_CFUNC(self._read), MMIO_WRITE_CFUNC(self._write)
-        read, write = self._callbacks  # called directly: the binding takes two more steps
-        if status := uclib.uc_mmio_map(uc._uch, page, 0x1000, read, None, write, None):
+        read, write, data = first.entrance(*self._callbacks)
+        # Called directly: the binding takes two more steps.
+        read, write = ctypes.cast(read, MMIO_READ_CFUNC), ctypes.cast(write, MMIO_WRITE_CFUNC)
+        if status := uclib.uc_mmio_map(uc._uch, page, 0x1000, read, data, write, data):
             raise UcError(status)
 
     def _find(self, offset: int, size: int, verb: str) -> tuple[Registers | None, int]:
@@ -106,8 +113,6 @@ class Bus:
     def _read(self, _uc: Any, offset: int, size: int, _data: Any) -> int:
         """Bytes and halfwords are parts of the word."""
         try:
-            if size > 1 and (quick := self.quick.get(offset)):
-                return quick()
             block, word = self._find(offset, size, "read")
             value = block.read(word) if block else 0
             return value if size == 4 else value >> 8 * (offset & 3) & (1 << 8 * size) - 1

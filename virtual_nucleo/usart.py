@@ -4,21 +4,25 @@ A byte from the host is complete ten bits at the host's baud rate after the one 
 program sends leaves at its own. Both run on virtual time. A program that polls for either finds
 time moved to the next event, so that no waiting is emulated. Bytes wait on the host's side until
 the program looks for them the first time after a reset, as if the board had been running for long
-when it was opened.
+when it was opened. All this is done by usart.c; here is what depends on the configuration, the
+host's side, and the words for what goes wrong.
 """
 
-import math
-from collections import deque
+import ctypes
 from collections.abc import Callable, Iterable
 from functools import lru_cache
+from typing import Any
+
+from unicorn.unicorn_py3.unicorn import MMIO_READ_CFUNC, MMIO_WRITE_CFUNC
 
 from virtual_nucleo import memory_map as m
 from virtual_nucleo.clocks import Rcc
-from virtual_nucleo.registers import QUIET, Registers
-from virtual_nucleo.watcher import Time
+from virtual_nucleo.registers import QUIET, Entrance, Registers
+from virtual_nucleo.watcher import Time, fields, native
 
 READY = m.SR_TXE | m.SR_TC  # nothing is being sent
-ERRORS = m.SR_FE | m.SR_NF | m.SR_ORE
+KEPT = 4096  # bytes
+TELL = ctypes.CFUNCTYPE(None, ctypes.c_uint32)
 
 LOST = (
     "lost a byte from the host: the next one was complete before it had read this one",
@@ -51,45 +55,84 @@ def sampled(byte: int, ratio: float) -> tuple[int, int]:
 
 
 @lru_cache
-def garbling(sender: float, receiver: float) -> tuple[tuple[int, int], ...] | None:
-    """How each byte arrives between two baud rates; None when they match closely enough."""
+def garbling(sender: float, receiver: float) -> ctypes.Array[ctypes.c_uint16] | None:
+    """How each byte arrives between two baud rates, and in the high byte the flags of SR; None when
+    they match closely enough."""
     if not (sender and receiver) or abs(sender - receiver) <= m.BAUD_TOLERANCE * receiver:
         return None
-    return tuple(sampled(byte, sender / receiver) for byte in range(256))
+    pairs = (sampled(byte, sender / receiver) for byte in range(256))
+    return (ctypes.c_uint16 * 256)(*(byte | flag << 8 for byte, flag in pairs))
+
+
+class _Line(ctypes.Structure):
+    """`usart` of usart.c, where each field is explained."""
+
+    _fields_ = (
+        ("time", ctypes.POINTER(Time)),
+        *fields("arrival sent due host_frame frame", ctypes.c_double),
+        *fields("from_host to_host", ctypes.POINTER(ctypes.c_uint16)),
+        *fields("incoming", ctypes.c_void_p),
+        *fields("waiting sr received", ctypes.c_uint32),
+        ("holding", ctypes.c_int32),
+        *fields("seen repeats polls poll_limit clocked", ctypes.c_uint32),
+        *fields("receives mute listens kept", ctypes.c_uint32),
+        ("outgoing", ctypes.c_uint8 * KEPT),
+        ("tell", TELL),
+        ("read", MMIO_READ_CFUNC),
+        ("write", MMIO_WRITE_CFUNC),
+    )
 
 
 class Usart(Registers):
     """USART2 (RM0390 chapter 25), 8N1: `incoming` is on its way from the host, `outgoing` was sent.
-    `poll_limit` reads of SR in a row with nothing on its way mean that the program waits for the
-    host: `on_idle` is called. `complain` takes what goes wrong without stopping a real chip."""
+    `line` is shared with the native code: its `poll_limit` reads of SR in a row with nothing on its
+    way mean that the program waits for the host, and `on_idle` is called. `complain` takes what
+    goes wrong without stopping a real chip."""
 
     merges = False  # reading DR has an effect
 
     def __init__(self, time: Time, rcc: Rcc, on_idle: Callable[[], None]):
         super().__init__("USART2")
-        self.time, self.rcc, self.on_idle, self.complain = time, rcc, on_idle, QUIET
-        self.incoming: deque[int] = deque()
-        self.outgoing = bytearray()
+        self.time, self.rcc, self.complain = time, rcc, QUIET
         self.host_baud = 115_200
-        self.polls, self.poll_limit = 0, 16
         self.tx_connected = self.rx_connected = True
-        time.next_event = lambda: self.due
+        self._outgoing = bytearray()
+        self.line = _Line(ctypes.pointer(time), poll_limit=16, tell=TELL(self._told))
+        self._shared = ctypes.c_void_p(ctypes.addressof(self.line))
+        self._tales = (  # in the order of the enum of usart.c
+            on_idle,
+            lambda: self.outgoing,
+            lambda: self.complain(*LOST),
+            lambda: self.report(*OVERWRITTEN),
+            lambda: self.complain(f"sent a byte through USART2 while {self.mute}", *MUTE),
+            lambda: self._mismatch("sent"),
+            lambda: self._mismatch("received"),
+        )
+        time.next_event = lambda: self.line.due
         self.reset()
+
+    def _told(self, what: int) -> None:
+        """Called by usart.c for what is rare."""
+        self._tales[what]()
+
+    def entrance(self, read: Any, write: Any) -> Entrance:
+        """Of usart.c; the others are called for what it does not do."""
+        self.line.read, self.line.write = read, write
+        functions = native().usart_read, native().usart_write
+        return *functions, ctypes.addressof(self.line)
 
     def reset(self) -> None:
         """Out of reset it neither receives nor sends; a byte waiting in DR is lost."""
         super().reset()
-        self.sr, self.received, self.holding = READY, 0, -1
-        self.arrival = self.sent = 0.0  # when the next byte is complete, and the last one is out
-        self.due = math.inf  # the earlier of the two, if either will come
-        self.plain = False  # whether a byte is to come that is not garbled
-        self.seen, self.repeats = 0, 0  # SR as read last, since DR was used, and how often
-        self.listens = False  # whether the program has looked for bytes since it can receive them
+        line = self.line
+        line.sr, line.received, line.holding = READY, 0, -1
+        line.arrival = line.sent = 0.0
+        line.seen, line.repeats, line.listens = 0, 0, False
         self.retune()
 
     def retune(self) -> None:
         """Work out again what depends on the clocks, the pins and the configuration."""
-        cr1, baud = self.values["CR1"], self.baud()
+        cr1, baud, line = self.values["CR1"], self.baud(), self.line
         needs = {
             "it has no baud rate (USART2_BRR is 0)": baud > 0,
             "it is off (UE in USART2_CR1)": cr1 & m.CR1_UE,
@@ -97,11 +140,13 @@ class Usart(Registers):
             "PA2 does not belong to it (alternate function 7)": self.tx_connected,
         }
         self.mute = next((why for why, met in needs.items() if not met), "")
-        self.receives = baud > 0 and cr1 & m.CR1_UE and cr1 & m.CR1_RE and self.rx_connected
+        listening = cr1 & m.CR1_UE and cr1 & m.CR1_RE and self.rx_connected
+        line.mute, line.receives = bool(self.mute), bool(baud > 0 and listening)
+        line.clocked = self.rcc.clocked("APB1ENR", 17)
         # A frame, in seconds: start bit, eight data bits, stop bit.
-        self.from_host, self.host_frame = garbling(self.host_baud, baud), 10 / self.host_baud
-        self.to_host, self.frame = garbling(baud, self.host_baud), 10 / (baud or 1.0)
-        self._plan()
+        line.from_host, line.host_frame = garbling(self.host_baud, baud), 10 / self.host_baud
+        line.to_host, line.frame = garbling(baud, self.host_baud), 10 / (baud or 1.0)
+        native().usart_plan(self._shared)
 
     def baud(self) -> float:
         """Bits per second: RM0390 section 25.4.4, f_CK / (8 (2 - OVER8) USARTDIV)."""
@@ -110,65 +155,35 @@ class Usart(Registers):
             brr = (brr >> 4) * 8 + (brr & 0b111)
         return self.rcc.hz().apb1 / brr if brr else 0.0
 
+    @property
+    def incoming(self) -> bytes:
+        """What the program has not received yet."""
+        return ctypes.string_at(self.line.incoming, self.line.waiting)
+
+    @property
+    def outgoing(self) -> bytearray:
+        """All that was sent and not removed from here."""
+        self._outgoing += memoryview(self.line.outgoing)[: self.line.kept]
+        self.line.kept = 0
+        return self._outgoing
+
     def send(self, data: Iterable[int]) -> None:
-        if not self.incoming:
-            self.arrival = max(self.arrival, self.time.now()) + self.host_frame
-        self.incoming.extend(data)
-        self._plan()
+        line = self.line
+        if not line.waiting:
+            line.arrival = max(line.arrival, self.time.now()) + line.host_frame
+        self._queue(self.incoming + bytes(data))
 
     def forget(self) -> None:
-        self.incoming.clear()
-        self._plan()
+        self._queue(b"")
+
+    def _queue(self, data: bytes) -> None:
+        self._queued = ctypes.create_string_buffer(data)  # as long as usart.c reads it
+        self.line.incoming, self.line.waiting = ctypes.addressof(self._queued), len(data)
+        native().usart_plan(self._shared)
 
     def drain(self) -> None:
         """Time passes until everything that was written is on the line."""
-        while not self.sr & m.SR_TC:
-            self.time.move_to(self.sent)
-            self._happen(self.sent)
-
-    def _plan(self) -> None:
-        coming = self.incoming and self.receives and self.listens
-        self.due = self.arrival if coming else math.inf
-        self.plain = bool(coming) and not self.from_host
-        if not self.sr & m.SR_TC:
-            self.due = min(self.due, self.sent)
-
-    def _happen(self, now: float) -> None:
-        while self.due <= now:
-            if self.sr & m.SR_TC or self.sent > self.due:
-                self._arrived()
-            elif self.holding >= 0:  # the shift register is empty: the byte in DR moves there
-                self._shift(self.holding, self.sent)
-                self.holding = -1
-                self.sr |= m.SR_TXE
-            else:
-                self.sr |= m.SR_TC
-            self._plan()
-
-    def _catch_up(self) -> float:
-        now = self.time.now()
-        if now >= self.due:
-            self._happen(now)
-        return now
-
-    def _shift(self, byte: int, start: float) -> None:
-        self.outgoing.append(self.to_host[byte][0] if self.to_host else byte)
-        self.sent = start + self.frame
-        if self.to_host:
-            self._mismatch("sent")
-
-    def _arrived(self) -> None:
-        byte, flag = self.incoming.popleft(), 0
-        self.arrival += self.host_frame
-        if self.from_host:
-            byte, flag = self.from_host[byte]
-            self._mismatch("received")
-        if self.sr & m.SR_RXNE:
-            self.sr |= m.SR_ORE
-            self.complain(*LOST)
-        else:
-            self.received = byte
-            self.sr |= m.SR_RXNE | flag
+        native().usart_drain(self._shared)
 
     def _mismatch(self, verb: str) -> None:
         what = f"{verb} at {self.baud():.0f} baud, and the host's rate is {self.host_baud}"
@@ -176,75 +191,19 @@ class Usart(Registers):
         fix = "Set USART_BRR from the clock of APB1 and the host's rate, or open the port with it."
         self.complain(what, effect, fix)
 
-    def read_sr(self) -> int:
-        """SR. A program that waits finds time moved to what it waits for."""
-        if self.plain and self.sr == READY and self._next_byte():
-            return self.sr
-        due, now = self.due, self._catch_up()
-        if now < due and self._waits():
-            if self.receives and not self.listens:
-                self.listens = True
-                self.arrival = max(self.arrival, now + self.host_frame)
-                self._plan()
-            if self.due < math.inf:
-                self.time.move_to(self.due)
-                self._happen(self.due)
-            elif not self.sr & m.SR_RXNE:
-                self.polls += 1
-                if self.polls >= self.poll_limit:
-                    self.on_idle()
-        self.repeats = self.repeats + 1 if self.sr == self.seen else 0
-        self.seen = self.sr
-        return self.sr
-
-    def _next_byte(self) -> bool:
-        """The short way, for speed; false where more than one byte is complete."""
-        time = self.time
-        late = time.base + (time.state.cycles - time.mark) / time.hz - self.due
-        if late >= self.host_frame:
-            return False
-        if late < 0.0:
-            time.base -= late
-        self.received = self.incoming.popleft()
-        self.due = self.arrival = self.arrival + self.host_frame
-        if not self.incoming:
-            self._plan()
-        self.sr = self.seen = READY | m.SR_RXNE
-        self.repeats = 0
-        return True
-
-    def _waits(self) -> bool:
-        """Whether reading SR again can only mean to wait for its next change. A program may look
-        several times before it reads a byte, and once more than it needs while one is leaving."""
-        if self.sr & m.SR_RXNE:
-            return not self.sr & m.SR_TC and self.repeats > 2
-        leaving = self.sr & READY == m.SR_TXE
-        return not leaving or self.sr == self.seen
-
-    def read_dr(self) -> int:
-        """DR: the byte received last. This clears the errors that SR has shown before."""
-        self._catch_up()
-        self.sr &= ~(m.SR_RXNE | self.seen & ERRORS)
-        self.seen, self.polls = 0, 0
-        return self.received
-
     def write(self, offset: int, value: int) -> None:
         super().write(offset, value)
         if self.words[offset] not in ("SR", "DR"):
             self.retune()
 
+    def read_sr(self) -> int:
+        """SR. A program that waits finds time moved to what it waits for."""
+        return int(native().usart_read_sr(self._shared))
+
+    def read_dr(self) -> int:
+        """DR: the byte received last."""
+        return int(native().usart_read_dr(self._shared))
+
     def write_dr(self, _old: int, value: int) -> int:
-        now = self._catch_up()
-        self.seen, self.polls = 0, 0
-        if self.mute:
-            self.complain(f"sent a byte through USART2 while {self.mute}", *MUTE)
-        elif self.sr & m.SR_TC:
-            self._shift(value & 0xFF, now)
-            self.sr &= ~m.SR_TC
-        else:
-            if self.holding >= 0:
-                self.report(*OVERWRITTEN)
-            self.holding = value & 0xFF
-            self.sr &= ~m.SR_TXE
-        self._plan()
+        native().usart_write_dr(self._shared, value)
         return 0

@@ -3,7 +3,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define BLOCKS 4096U
+#define BLOCKS 16384U
 
 /* A block of code, which is a stretch without branches, and what executing it
  * to its end takes. */

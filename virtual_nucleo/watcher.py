@@ -21,8 +21,8 @@ from virtual_nucleo.memory_map import PERIPHERALS, USART2
 from virtual_nucleo.native import compile_library
 from virtual_nucleo.timing import FPU, Block, Guard, decode
 
-SOURCES = [Path(__file__).with_name(name) for name in ("watcher.c", "flash.c")]
-BLOCKS = 4096
+SOURCES = sorted(Path(__file__).parent.glob("*.c"))
+BLOCKS = 16384
 UNALIGNED, FPU_OFF, OVERFLOW, UNWRITTEN = range(1, 5)  # what may be caught
 READ_WRITE = UC_HOOK_MEM_READ | UC_HOOK_MEM_WRITE
 LAST = 0xFFFF_FFFF  # address
@@ -39,7 +39,7 @@ LEARN = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_uint32, ctypes.c_uint32)
 
 
 def fields(names: str, kind: Any) -> list[tuple[str, Any]]:
-    """Fields of one type of a structure."""
+    """Fields of one type of a structure that C has, too."""
     return [(name, kind) for name in names.split()]
 
 
@@ -50,7 +50,7 @@ class _Block(ctypes.Structure):
     )
 
 
-class _State(ctypes.Structure):
+class State(ctypes.Structure):
     """`watcher` of watcher.h, where each field is explained."""
 
     _fields_ = (
@@ -70,9 +70,11 @@ class _Guard(ctypes.Structure):
 
 @cache
 def native() -> ctypes.CDLL:
-    """The C beside this file as a library of this computer, compiled once."""
+    """The C files here as a library of this computer, compiled once."""
     folder = store.home().parent / "host"
-    return ctypes.CDLL(str(compile_library(SOURCES, folder, [SOURCES[0].parent])))
+    library = ctypes.CDLL(str(compile_library(SOURCES, folder, [SOURCES[0].parent])))
+    library.time_now.restype = ctypes.c_double
+    return library
 
 
 class Watcher:
@@ -85,7 +87,7 @@ class Watcher:
         self.offsets: dict[tuple[int, int], Any] = {}  # of each known block, for native code
         self.guarded: dict[Guard, _Guard] = {}
         self.waiting: list[Guard] = []  # instructions to be watched before execution goes on
-        self.state = _State(learn=LEARN(self._learn))
+        self.state = State(learn=LEARN(self._learn))
         for name, function in CALLED.items():
             address = ctypes.cast(getattr(binding.uclib, f"uc_{function}"), ctypes.c_void_p)
             setattr(self.state, name, address.value)
@@ -170,26 +172,32 @@ class Watcher:
         self.waiting = []
 
 
-class Time:
+class Time(ctypes.Structure):
     """Virtual time in seconds: the estimated cycles at the clock they were executed with, and the
     real time that a program sleeps or waits for the host. A program that polls for what will happen
-    at a known time is moved there."""
+    at a known time is moved there. The fields are those of `virtual_time` in usart.c."""
 
-    def __init__(self, watcher: Watcher) -> None:
-        self.state = watcher.state
-        self.hz, self.base, self.mark = 1.0, 0.0, 0
+    _fields_ = (
+        *fields("base hz", ctypes.c_double),
+        ("mark", ctypes.c_uint64),
+        ("cycles", ctypes.c_void_p),
+    )
+
+    def __init__(self, state: State) -> None:
+        super().__init__(hz=1.0, cycles=ctypes.addressof(state) + State.cycles.offset)
+        self.state = state
         self.looked, self.looked_at = 0.0, 0
         self.next_event: Callable[[], float] = lambda: math.inf  # on the serial line
         self.asleep: float | None = None
 
     def now(self) -> float:
-        return self.base + float(self.state.cycles - self.mark) / self.hz
+        return float(native().time_now(ctypes.byref(self)))
 
     def set_clock(self, hz: float) -> None:
         self.base, self.mark, self.hz = self.now(), self.state.cycles, hz
 
     def move_to(self, moment: float) -> None:
-        self.base += max(0.0, moment - self.now())
+        native().time_move_to(ctypes.byref(self), ctypes.c_double(moment))
 
     def sleep(self) -> None:
         self.asleep = time.monotonic()

@@ -26,6 +26,13 @@ def test_the_crc_is_the_published_one():
     assert crc32(b"123456789") == 0xCBF43926
 
 
+@given(st.lists(st.integers(0, 600), max_size=6))
+def test_zeros_are_stuffed_as_cobs_says(runs):
+    """Runs of other bytes between zeros, as long as a block and longer."""
+    data = b"\0".join(b"\1" * run for run in runs)
+    assert frame.stuff(data) == cobs.encode(data)
+
+
 @given(st.lists(frames, max_size=4), st.integers(1, 50))
 def test_frames_may_arrive_in_any_pieces(sent, size):
     data = b"".join(map(encode, sent))

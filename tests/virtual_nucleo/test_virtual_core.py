@@ -21,6 +21,7 @@ from virtual_nucleo.mcus import find_mcu
 from virtual_nucleo.options import Options
 from virtual_nucleo.program import Program
 from virtual_nucleo.usart import READY, Usart
+from virtual_nucleo.watcher import State, Time
 
 # Faults of the core
 
@@ -204,23 +205,9 @@ def test_a_program_that_reads_late_loses_bytes_and_hears_of_it(board):
     assert ask(port, b"w", 1) == b"w"
 
 
-class Clock:
-    """Virtual time that only the test moves."""
-
-    def __init__(self):
-        self.base, self.mark, self.hz, self.state = 0.0, 0, 1.0, self
-        self.cycles = 0
-
-    def now(self):
-        return self.base
-
-    def move_to(self, moment):
-        self.base = max(self.base, moment)
-
-
 def usart(host_baud=115_200, brr=139):
     """USART2 on 16 MHz, on; 139 makes 115108 baud."""
-    clock, waiting = Clock(), []
+    clock, waiting = Time(State()), []  # no cycles: only the test moves it
     port = Usart(clock, Rcc(STM32F446), lambda: waiting.append(1))
     port.host_baud = host_baud
     port.write(BRR, brr)
@@ -291,12 +278,98 @@ def test_what_is_sent_takes_its_time():
     port.write(DR, 1)
     assert port.read_sr() & READY == m.SR_TXE  # it went to the shift register at once
     port.write(DR, 2)
-    assert port.sr & READY == 0 and not port.complained
+    assert port.line.sr & READY == 0 and not port.complained
     port.write(DR, 3)
     assert "TXE was 0" in port.complained[0][0]
     while not port.read_sr() & m.SR_TC:
         pass
     assert clock.now() == pytest.approx(2 * frame) and port.outgoing == b"\1\3"
+
+
+class Line:
+    """What a UART does, told by the times at which its bytes are complete. A host leaves a byte's
+    time between two writes."""
+
+    def __init__(self, frame_in, frame_out):
+        self.frame_in, self.frame_out = frame_in, frame_out
+        self.coming, self.free = [], frame_in  # what comes when; when the host's next write starts
+        self.held, self.overrun, self.lost = None, False, 0
+        self.start = self.end = 0.0  # of the last byte that is sent: out of DR, out of the chip
+
+    def send(self, now, data):
+        start = self.free if self.coming else max(self.free, now) + self.frame_in
+        self.coming += [(start + i * self.frame_in, byte) for i, byte in enumerate(data)]
+        self.free = start + len(data) * self.frame_in
+
+    def next_event(self, now):
+        times = [time for time, _ in self.coming[:1]] + [self.start, self.end]
+        return min((time for time in times if time > now + EARLY), default=now)
+
+    def status(self, now):
+        while self.coming and self.coming[0][0] <= now + EARLY:
+            _, byte = self.coming.pop(0)
+            self.lost += self.held is not None
+            self.overrun |= self.held is not None
+            self.held = byte if self.held is None else self.held
+        flags = m.SR_RXNE * (self.held is not None) | m.SR_ORE * self.overrun
+        return flags | m.SR_TXE * (now > self.start - EARLY) | m.SR_TC * (now > self.end - EARLY)
+
+    def put(self, now):
+        self.status(now)
+        self.start = max(now, self.end)
+        self.end = self.start + self.frame_out
+
+
+EARLY = 1e-9  # seconds by which two sums of the same times may differ
+DEEDS = st.one_of(
+    st.binary(min_size=1, max_size=5), st.floats(0, 2.5), st.sampled_from(["look", "take", "put"])
+)
+
+
+@given(st.lists(DEEDS, max_size=60), st.integers(1200, 300_000))
+def test_the_times_of_bytes_are_those_of_a_line(deeds, baud):
+    """Whatever a host sends when, and however long a program works between looking at SR, reading
+    DR and writing it: SR is what the times of all bytes make it, and looking moves time to the next
+    of them at most."""
+    clock, port, _ = usart(baud, brr := round(16_000_000 / baud))
+    line, sent, seen = Line(10 / baud, 10 * brr / 16e6), bytearray(), READY
+    for deed in deeds:
+        before = clock.now()
+        if isinstance(deed, bytes):
+            line.send(before, deed)
+            port.send(deed)
+        elif isinstance(deed, float):
+            clock.base += deed * 10 / baud
+        elif deed == "look":
+            following, seen = line.next_event(before), port.read_sr()
+            assert clock.now() in (before, pytest.approx(following, abs=EARLY))
+            assert seen == line.status(clock.now())
+        elif deed == "take" and seen & m.SR_RXNE:
+            line.status(before)
+            assert port.read_dr() == line.held
+            line.held, line.overrun = None, line.overrun and not seen & m.SR_ORE
+            seen &= ~m.SR_RXNE
+        elif deed == "put" and seen & m.SR_TXE:
+            line.put(before)
+            sent.append(len(sent))
+            port.write(DR, len(sent) - 1)
+            seen = 0
+    port.drain()
+    assert clock.now() >= line.end - EARLY and port.outgoing == sent
+    assert port.read_sr() == line.status(clock.now())
+    assert len(port.complained) == line.lost
+
+
+def test_all_that_a_program_sends_is_kept():
+    """However long nobody reads it."""
+    _, port, _ = usart()
+    sent = bytes(i * 7 % 256 for i in range(10_000))
+    for byte in sent:
+        while not port.read_sr() & m.SR_TXE:
+            pass
+        port.write(DR, byte)
+    port.drain()
+    assert port.outgoing == sent
 
 
 def test_boards_open_at_once_do_not_mix(board):
