@@ -6,10 +6,12 @@ what they are alone on a chip. What cannot be had here is quoted, and marked as 
 
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -152,18 +154,28 @@ class Task:
     def place(self) -> str:
         """Where its files go, from `build_folder()`."""
         words = self.row.engine, self.row.network, self.row.arithmetic
-        return f"bench/{'-'.join(words).replace(', ', '-').replace(' ', '-')}"
+        return "bench/" + re.sub(r"\W+", "-", " ".join(words))
 
 
-def run_bench(board: str = URL, count: int = 100, progress: Any = iter) -> Bench:
+def _unseen(_title: str) -> Any:
+    """Progress that nobody watches."""
+    return iter
+
+
+def run_bench(board: str = URL, count: int = 100, progress: Any = _unseen) -> Bench:
     """Build, run and compare everything, over `count` images of MNIST's test set; `board` is a real
-    one that is flashed and measured, too, unless it is virtual. What cannot be had says so in its
-    row. Writes bench.json and bench.png into `build_folder()`."""
+    one that is flashed and measured, too, unless it is virtual; `progress` is `kit.progress.each`.
+    What cannot be had says so in its row. Writes bench.json and bench.png, in `build_folder()`."""
     peers, told = read_table()
-    tasks = [*_ours(), *(_theirs(peer, name) for peer in peers for name in peer.networks)]
+    pythons = {peer: _python(peer) for peer in progress("getting the peers")(peers)}
+    tasks = [*_ours(), *(task for peer, found in pythons.items() for task in _theirs(peer, found))]
     real = "" if scheme(board) == "virtual" else board
-    rows = [_row(task, count, real) for task in progress(tasks)]
-    rows += [Row(x.name, x.version, remark=x.left_out) for x in peers if x.left_out]
+    rows = [_row(task, count, real) for task in progress("building and counting")(tasks)]
+    rows += [
+        Row(peer.name, peer.version, remark=found)
+        for peer, found in pythons.items()
+        if isinstance(found, str)
+    ]
     rows += [Row(counted=source, **one) for source, ones in told["quoted"].items() for one in ones]
     emulator = _emulator(tasks[0], rows[0], count) if rows[0].instructions else None
     made = Bench(count, FLAGS, tuple(rows), told["sources"], emulator, real)
@@ -174,6 +186,14 @@ def run_bench(board: str = URL, count: int = 100, progress: Any = iter) -> Bench
             file, dpi=144, metadata={"Software": None, "Description": describe(made)}
         )
     return made
+
+
+def _python(peer: Peer) -> Path | str:
+    """The Python of a peer, or in words why there is none."""
+    try:
+        return python_of(peer)
+    except KitError as error:
+        return _reason(error)
 
 
 def _ours() -> Iterator[Task]:
@@ -189,10 +209,11 @@ def _our(goal: str, name: str) -> Task:
     return Task(row, lambda path, out: generate_network(path, out, optimize=goal))
 
 
-def _theirs(peer: Peer, name: str) -> Task:
-    network, arithmetic = name.split()
-    row = Row(peer.name, peer.version, network, arithmetic)
-    return Task(row, lambda path, out: generate_by(peer, python_of(peer), path, out))
+def _theirs(peer: Peer, python: Path | str) -> Iterator[Task]:
+    for name in () if isinstance(python, str) else peer.networks:
+        network, arithmetic = name.split()
+        row = Row(peer.name, peer.version, network, arithmetic)
+        yield Task(row, partial(generate_by, peer, Path(python)))
 
 
 def model_of(name: str) -> Path:

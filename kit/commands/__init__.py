@@ -240,7 +240,7 @@ def _bench(args: Args) -> Told:
     """This engine and others side by side: builds the same networks with each, and counts."""
     from kit.checks import bench
 
-    yield (made := bench.run_bench(args.board, args.images, each("building and counting")))
+    yield (made := bench.run_bench(args.board, args.images, each))
     yield from made.shown()
     yield from (paths.build_folder() / name for name in ("bench.json", "bench.png"))
 

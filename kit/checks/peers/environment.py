@@ -50,6 +50,8 @@ def read_table() -> tuple[list[Peer], Mapping[str, Any]]:
 def python_of(peer: Peer) -> Path:
     """The Python of a peer's environment, which is made where it is not there or has other pins.
     KitError where that cannot be done; what venv and pip said is in build/peers/NAME.log."""
+    if peer.left_out:
+        raise KitError(peer.left_out)
     folder, pins = build_folder() / "peers" / peer.name, "\n".join(peer.pins)
     python, pinned = folder / PYTHON, folder / PINNED
     if not python.exists() or not pinned.exists() or pinned.read_text("utf-8") != pins:
