@@ -20,15 +20,15 @@ SOURCES = sorted((ROOT / "kit").rglob("*.py"))
 # its reason here. The design's 2,500 (learner's part), 8,000 (kit) and 14,000 (all) are without the
 # exact multipliers, refusals and provenance that files of others need, photographs, exercises,
 # two more boards, a second family, and an engine of twenty operators in four types (a file for
-# each kernel), bare programs, footprints and profiles.
+# each kernel), bare programs, footprints and profiles, and peers, built and counted beside it all.
 LINES = {
     "the learner's part": (6300, ("kit/digits", "kit/model", "kit/generate", "firmware/nn",
                                   "firmware/app")),
     "the fast kernels": (2700, ("firmware/nn",)),
     "X-CUBE-AI": (1700, ("kit/generate/xcubeai",)),
-    "kit": (12_400, ("kit",)),
+    "kit": (13_250, ("kit",)),
     "the virtual board": (2900, ("virtual_nucleo",)),
-    "all": (22_800, ("kit", "virtual_nucleo", "firmware", "workshop.py")),
+    "all": (23_700, ("kit", "virtual_nucleo", "firmware", "workshop.py")),
 }  # fmt: skip
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CODE = r"\.(py|c|h|S|ld|j2|cmake|toml)$|CMakeLists\.txt$"

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ NETWORKS = {
     "MLP float32": "digits_float32.tflite",
 }
 OWN, HERE = "this kit", "here"
-FLAGS = "zig cc -O2 -ffp-contract=off for a Cortex-M4 with FPU"
+FLAGS = f"zig {version('ziglang')} cc -O2 -ffreestanding -ffp-contract=off, Cortex-M4 with FPU"
 COLUMNS = {"engine": "engine", "network": "network", "instructions": "instructions"}
 COLUMNS |= {"per_mac": "per MAC", "cycles": "cycles", "cycles_per_mac": "per MAC"}
 COLUMNS |= {"flash_bytes": "flash", "ram_bytes": "RAM", "exact": "scores are LiteRT's"}
@@ -139,8 +140,7 @@ def _cell(row: Row, name: str) -> str:
         return f"{row.network} {row.arithmetic}"
     if name == "exact" and row.counted != HERE:
         return f"quoted [{row.counted}]"
-    value = getattr(row, name)
-    return in_words(value, FORMATS.get(name, ""))
+    return in_words(getattr(row, name), FORMATS.get(name, "") if row.counted == HERE else "")
 
 
 @dataclass(frozen=True)
@@ -205,7 +205,7 @@ def _ours() -> Iterator[Task]:
 
 def _our(goal: str, name: str) -> Task:
     network, arithmetic = name.split()
-    row = Row(f"{OWN}, for {goal},", project()["version"], network, arithmetic)
+    row = Row(f"{OWN} ({goal})", project()["version"], network, arithmetic)
     return Task(row, lambda path, out: generate_network(path, out, optimize=goal))
 
 
@@ -315,7 +315,7 @@ def _run_alone(program: Program) -> float:
 
 def describe(made: Bench) -> str:
     """The picture in words."""
-    bars = (f"{_name(row)} {row.cycles_per_mac:.2f}" for row in _bars(made))
+    bars = (f"{_name(row)} {_cell(row, 'cycles_per_mac')}" for row in _bars(made))
     return f"Cycles for each multiply-accumulate: {'; '.join(bars)}."
 
 
@@ -327,7 +327,8 @@ def draw(made: Bench) -> Picture:
     axes = figure.chart("cycles for a MAC on a Cortex-M4; quoted figures are not measured here")
     values = [row.cycles_per_mac or 0.0 for row in rows]
     colors = [_color(row) for row in rows]
-    draw_bars(axes, list(map(_name, rows)), values, [f"{value:.2f}" for value in values], colors)
+    texts = [_cell(row, "cycles_per_mac") for row in rows]
+    draw_bars(axes, list(map(_name, rows)), values, texts, colors)
     return figure
 
 
