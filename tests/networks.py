@@ -72,12 +72,14 @@ def make(spec: Spec, path: Path) -> Path:
     return convert(converter, samples, path, spec.per_channel)
 
 
-def make_course(path: Path) -> Path:
-    """The course's network with its reference weights, converted to int8."""
+def make_course(path: Path, quantized: bool = True) -> Path:
+    """The course's network with its reference weights, converted to int8, or left in float32."""
     tf = tensorflow()
     images = load_mnist()[0][0][:200, None] / np.float32(255)
     model = tf.keras.models.load_model(DATA / "digits_reference.keras")
-    return convert(tf.lite.TFLiteConverter.from_keras_model(model), images, path)
+    return convert(
+        tf.lite.TFLiteConverter.from_keras_model(model), images if quantized else None, path
+    )
 
 
 def any_network(spec: Spec, path: Path) -> Path:

@@ -12,7 +12,7 @@ from kit.board import Board, LayerProfile, Profile, flash
 from kit.compile import Footprint, build_firmware
 from kit.compile.firmware import PIXELS
 from kit.digits import load_mnist
-from kit.generate import generate_network
+from kit.generate import Generated, generate_network
 from kit.model import Range, input_range, read_model
 from kit.paths import build_folder
 from kit.tables import Table, table
@@ -81,9 +81,16 @@ def profile_model(
     """
     span = span or input_range(read_model(path).input) or (0.0, 255.0)  # any will do to be timed
     network = generate_network(path, build_folder() / "profile", "portable", span, optimize)
-    bare = build_firmware(network, "profile-firmware", bare=True)
-    flash(board_url, build_firmware(network, "profile-firmware").elf)
-    return profile_board(board_url, count, progress, bare.footprint)
+    return profile_network(network, "profile-firmware", count, board_url, progress)
+
+
+def profile_network(
+    network: Generated, out: str, count: int, url: str, progress: Any = iter
+) -> Costs:
+    """As `profile_model`, of a network by whichever engine; its programs go to `out` in build/."""
+    bare = build_firmware(network, out, bare=True)
+    flash(url, build_firmware(network, out).elf)
+    return profile_board(url, count, progress, bare.footprint)
 
 
 def profile_board(

@@ -236,6 +236,15 @@ def _selftest(args: Args) -> Told:
     yield str(page)
 
 
+def _bench(args: Args) -> Told:
+    """This engine and others side by side: builds the same networks with each, and counts."""
+    from kit.checks import bench
+
+    yield (made := bench.run_bench(args.board, args.images, each))
+    yield from made.shown()
+    yield from (paths.build_folder() / name for name in ("bench.json", "bench.png"))
+
+
 def _count(most: int, what: str) -> Callable[[str], int]:
     """An argparse type: a whole number from 1 to `most`."""
 
@@ -300,6 +309,10 @@ COMMANDS: dict[Callable[[Args], Told], dict[str, Any]] = {
         "--input-range": ENGINE["--input-range"],
         "--optimize": GOAL,
         "--board": "default: virtual://profile, without a model virtual://",
+    },
+    _bench: {
+        "--images": {**IMAGES, "default": 100, "help": "of the test set: 100"},
+        "--board": {"default": "auto", "help": "is flashed and measured, too; default: auto"},
     },
     _build: {
         "--network": "folder of the generated C; default: build/network",
