@@ -223,11 +223,14 @@ def model_of(name: str) -> Path:
         return artifact(file)
     path = build_folder() / file
     if not path.exists():
-        places = {"KIT_BUILD": str(build_folder()), "PYTHONPATH": str(ROOT)}
-        command: list[str | Path] = [sys.executable, DATA / "train_cnn.py", "--kept"]
-        done = run_program(command, SECONDS, env=os.environ | places)
-        if done.code or not path.exists():
-            raise KitError(f"{file} could not be made.", done.trouble or done.printed[-300:])
+        with replacing(path) as made:
+            out = made.with_name("digits_cnn.keras")  # beside which the script writes it
+            command: list[str | Path] = [sys.executable, DATA / "train_cnn.py", "--kept"]
+            places = {"KIT_BUILD": str(build_folder()), "PYTHONPATH": str(ROOT)}
+            done = run_program([*command, "--out", out], SECONDS, env=os.environ | places)
+            if done.code or done.trouble:
+                why = done.trouble or done.printed.strip()[-300:]
+                raise KitError(f"{file} could not be made.", why)
     return path
 
 
@@ -258,7 +261,7 @@ def counted(row: Row, network: Generated, path: Path, count: int, out: str) -> R
     """A row with the figures of a network that was made of the model at `path`: on the virtual
     board, `count` images; its programs go to `out` in build/."""
     costs = profile_network(network, out, 1, URL)
-    footprint, count = costs.footprint, FEW if costs.all.instructions > SLOW else count
+    footprint, count = costs.footprint, min(count, FEW) if costs.all.instructions > SLOW else count
     costs = profile_board(URL, count)
     with Board(URL) as board:
         scores = board.scores(load_mnist()[1][0][:count])
