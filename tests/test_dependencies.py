@@ -73,14 +73,16 @@ def imported(text: str) -> set[str]:
 
 
 def third_party() -> dict[str, set[str]]:
-    """Package name -> the files that import it; packages are found by what is installed."""
+    """Package name -> the files that import it; packages are found by what is installed. What a
+    script of kit/checks/peers imports is in the peer's own environment."""
     owners = packages_distributions()
     own = {"kit", "virtual_nucleo", "workshop"}
     own |= {path.stem for folder in ("tests", "data") for path in (ROOT / folder).rglob("*.py")}
     own |= {path.parent.name for path in (ROOT / "tests").rglob("__init__.py")}
     found: dict[str, set[str]] = {}
     for path, text in sources():
-        for module in imported(text) - sys.stdlib_module_names - own:
+        peers = {path.stem.removeprefix("run_"), "onnx"} if path.parent.name == "peers" else set()
+        for module in imported(text) - sys.stdlib_module_names - own - peers:
             for owner in owners.get(module, [module]):
                 found.setdefault(canonicalize_name(owner), set()).add(path.name)
     return found

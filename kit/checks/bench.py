@@ -104,7 +104,7 @@ class Emulator:
 
 
 @dataclass(frozen=True)
-class Bench:
+class SideBySide:
     """The rows, counted over `images` images, with the sources of what is quoted."""
 
     images: int
@@ -162,7 +162,7 @@ def _unseen(_title: str) -> Any:
     return iter
 
 
-def run_bench(board: str = URL, count: int = 100, progress: Any = _unseen) -> Bench:
+def run_bench(board: str = URL, count: int = 100, progress: Any = _unseen) -> SideBySide:
     """Build, run and compare everything, over `count` images of MNIST's test set; `board` is a real
     one that is flashed and measured, too, unless it is virtual; `progress` is `kit.progress.each`.
     What cannot be had says so in its row. Writes bench.json and bench.png, in `build_folder()`."""
@@ -178,7 +178,7 @@ def run_bench(board: str = URL, count: int = 100, progress: Any = _unseen) -> Be
     ]
     rows += [Row(counted=source, **one) for source, ones in told["quoted"].items() for one in ones]
     emulator = _emulator(tasks[0], rows[0], count) if rows[0].instructions else None
-    made = Bench(count, FLAGS, tuple(rows), told["sources"], emulator, real)
+    made = SideBySide(count, FLAGS, tuple(rows), told["sources"], emulator, real)
     with replacing("bench.json") as file:
         file.write_text(json.dumps(asdict(made), indent=1) + "\n", encoding="utf-8")
     with replacing("bench.png") as file:
@@ -223,11 +223,14 @@ def model_of(name: str) -> Path:
         return artifact(file)
     path = build_folder() / file
     if not path.exists():
-        places = {"KIT_BUILD": str(build_folder()), "PYTHONPATH": str(ROOT)}
-        command: list[str | Path] = [sys.executable, DATA / "train_cnn.py", "--kept"]
-        done = run_program(command, SECONDS, env=os.environ | places)
-        if done.code or not path.exists():
-            raise KitError(f"{file} could not be made.", done.trouble or done.printed[-300:])
+        with replacing(path) as made:
+            out = made.with_name("digits_cnn.keras")  # beside which the script writes it
+            command: list[str | Path] = [sys.executable, DATA / "train_cnn.py", "--kept"]
+            places = {"KIT_BUILD": str(build_folder()), "PYTHONPATH": str(ROOT)}
+            done = run_program([*command, "--out", out], SECONDS, env=os.environ | places)
+            if done.code or done.trouble:
+                why = done.trouble or done.printed.strip()[-300:]
+                raise KitError(f"{file} could not be made.", why)
     return path
 
 
@@ -258,7 +261,7 @@ def counted(row: Row, network: Generated, path: Path, count: int, out: str) -> R
     """A row with the figures of a network that was made of the model at `path`: on the virtual
     board, `count` images; its programs go to `out` in build/."""
     costs = profile_network(network, out, 1, URL)
-    footprint, count = costs.footprint, FEW if costs.all.instructions > SLOW else count
+    footprint, count = costs.footprint, min(count, FEW) if costs.all.instructions > SLOW else count
     costs = profile_board(URL, count)
     with Board(URL) as board:
         scores = board.scores(load_mnist()[1][0][:count])
@@ -313,13 +316,13 @@ def _run_alone(program: Program) -> float:
     return time.perf_counter() - start
 
 
-def describe(made: Bench) -> str:
+def describe(made: SideBySide) -> str:
     """The picture in words."""
     bars = (f"{_name(row)} {_cell(row, 'cycles_per_mac')}" for row in _bars(made))
     return f"Cycles for each multiply-accumulate: {'; '.join(bars)}."
 
 
-def draw(made: Bench) -> Picture:
+def draw(made: SideBySide) -> Picture:
     """Cycles for each MAC as bars: this kit, the peers counted here, and what is quoted, pale and
     with its source's letter."""
     rows = _bars(made)
@@ -332,7 +335,7 @@ def draw(made: Bench) -> Picture:
     return figure
 
 
-def _bars(made: Bench) -> list[Row]:
+def _bars(made: SideBySide) -> list[Row]:
     known = (row for row in made.rows if row.cycles_per_mac)
     return sorted(known, key=lambda row: row.cycles_per_mac or 0.0)
 

@@ -15,7 +15,7 @@ from real_board import line  # noqa: F401
 from kit.board import flashing
 from kit.checks import bench, measure
 from kit.checks.bench import Row, counted, run_bench
-from kit.checks.peers import Peer, environment, generate_by, python_of, read_table
+from kit.checks.peers import Peer, generate_by, own_python, python_of, read_table
 from kit.checks.validate import Comparison
 from kit.cli import main
 from kit.errors import KitError
@@ -167,17 +167,17 @@ def test_a_generator_that_makes_nothing(home, tmp_path):
 def test_an_environment_is_whole_or_not_there(home, monkeypatch):
     """One without the note of what was installed, or with other pins, is made anew; one that fails
     says pip's last error and leaves what was there."""
-    made_by, python = [], home / "peers" / "absent" / environment.PYTHON
+    made_by, python = [], home / "peers" / "absent" / own_python.PYTHON
 
     def run(command, _seconds):
         made_by.append(command[-1])
         if command[2] == "venv":
-            place = command[3] / environment.PYTHON
+            place = command[3] / own_python.PYTHON
             place.parent.mkdir(parents=True)
             place.write_text(str(len(made_by)))
         return Done(int("a-package==3" in command), "Looking\nERROR: No disk.\nbye\n")
 
-    monkeypatch.setattr(environment, "run_program", run)
+    monkeypatch.setattr(own_python, "run_program", run)
     python.parent.mkdir(parents=True)
     python.write_text("half")
     assert python_of(ABSENT) == python and python.read_text() == "1"

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kit.checks.peers.environment import HERE, Peer
+from kit.checks.peers.own_python import HERE, Peer
 from kit.errors import KitError
 from kit.generate import Generated, load_network
 from kit.generate.result import Layer, TensorInfo

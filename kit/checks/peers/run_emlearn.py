@@ -17,7 +17,7 @@ int peer_run(const void *inputs, void *outputs)
 """
 
 
-def write(weights: str, folder: Path) -> None:
+def write_dense(weights: str, folder: Path) -> None:
     """The dense layers as emlearn's structs, its headers, and the call of its inference."""
     with np.load(weights) as arrays:
         layers = json.loads(str(arrays["layers"]))
@@ -34,4 +34,4 @@ def write(weights: str, folder: Path) -> None:
         shutil.copyfile(header, folder / header.name)
 
 
-write(sys.argv[1], Path(sys.argv[2]))
+write_dense(sys.argv[1], Path(sys.argv[2]))

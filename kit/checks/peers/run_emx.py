@@ -88,7 +88,7 @@ class Graph:
             self.add("QLinearConv", [*inputs, *ends[1], bias], y, strides=layer["strides"])
 
 
-def write(weights: str, folder: Path) -> int:
+def write_graph(weights: str, folder: Path) -> int:
     """The graph as C with one function; the exit code of emx-onnx-cgen."""
     with np.load(weights) as arrays:
         graph, layers = Graph(arrays), json.loads(str(arrays["layers"]))
@@ -114,4 +114,4 @@ def write(weights: str, folder: Path) -> int:
     return done.returncode
 
 
-sys.exit(write(sys.argv[1], Path(sys.argv[2])))
+sys.exit(write_graph(sys.argv[1], Path(sys.argv[2])))
