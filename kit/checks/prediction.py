@@ -35,7 +35,7 @@ class LayerCycles:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class CycleComparison:
     """Of an inference: on which chip and clock, with which program, and its layers; `why` says why
     there is no prediction."""
 
@@ -83,7 +83,7 @@ def an_image(pixels: int) -> npt.NDArray[np.uint8]:
     return load_mnist()[1][0][0] if pixels == PIXELS else np.zeros(pixels, np.uint8)
 
 
-def compare_cycles(board: Board, kit: str) -> Comparison:
+def compare_cycles(board: Board, kit: str) -> CycleComparison:
     """Profile an image on a real board, and on a virtual one that runs firmware.elf, which is taken
     to be the board's program. `kit` names the kit."""
     image = an_image(board.described.input.elements)
@@ -97,7 +97,7 @@ def compare_cycles(board: Board, kit: str) -> Comparison:
                    for layer, estimate in zip(measured.layers, estimates, strict=True))  # fmt: skip
     clock = status.core_hz, status.flash_wait_states
     program = hello.network, hello.build_id
-    return Comparison(kit, hello.mcu, status.device_id >> 16, *clock, *program, layers, why)
+    return CycleComparison(kit, hello.mcu, status.device_id >> 16, *clock, *program, layers, why)
 
 
 def predict(image: npt.NDArray[np.uint8]) -> Profile:

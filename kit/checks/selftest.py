@@ -22,7 +22,7 @@ from kit.board.ports import resolve
 from kit.board.requests import REPLY
 from kit.boards import find_mcu
 from kit.checks.doctor import project
-from kit.checks.prediction import ASK, NO_CHIP, Comparison, an_image, compare_cycles
+from kit.checks.prediction import ASK, NO_CHIP, CycleComparison, an_image, compare_cycles
 from kit.checks.validate import compare, mnist_inputs, random_inputs
 from kit.compile import HostNetwork
 from kit.compile.firmware import PIXELS
@@ -62,7 +62,7 @@ class Selftest:
     kit: str
     board: str
     lines: tuple[Line, ...]
-    cycles: Comparison | None = None
+    cycles: CycleComparison | None = None
 
     @property
     def right(self) -> bool:
@@ -87,7 +87,7 @@ def run_selftest(url: str, progress: Any = iter) -> Selftest:
     The model file that the board names and firmware.elf are looked for in `build_folder()`. `url`
     may be "auto"; `progress` wraps the iteration over the test images, for a progress bar.
     """
-    url, found = resolve(url), list[Comparison]()
+    url, found = resolve(url), list[CycleComparison]()
     kit = f"kit {project()['version']}, Python {platform.python_version()}, {platform.system()}"
     parts: dict[str, Part] = {
         "program": _program,
@@ -251,7 +251,7 @@ def _test_images(progress: Any, board: Board) -> Iterator[Line]:
         yield _agreement("test images", read, scores, reference, "LiteRT", hello.engine == OPEN)
 
 
-def _cycles(kit: str, found: list[Comparison], board: Board) -> Iterator[Line]:
+def _cycles(kit: str, found: list[CycleComparison], board: Board) -> Iterator[Line]:
     """The core multiplies and adds at most two pairs at once, so it needs half a cycle for each."""
     if board.described.input_range is None:
         yield Line("inference time", UNKNOWN, True)

@@ -174,7 +174,7 @@ def test_an_access_over_two_lines_waits_for_both():
     assert count(code, 5, [at + 14], prefetch=False) == (7 + 2 + 1 + 1 + 20, 20)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.sampled_from([NOP, WIDE]), min_size=1, max_size=40), st.sampled_from(WAITS))
 def test_no_setting_makes_code_faster_than_its_instructions(parts, w):
     """Cycles are those of the instructions and the waits; none without wait states."""
