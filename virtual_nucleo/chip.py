@@ -85,7 +85,7 @@ class Chip:
         end = max((e for e in ends if 0 <= e - RAM_START <= self.mcu.ram_bytes), default=0)
         guard = min(max(self.core.stack_top - kept - end, SMALLEST_GUARD), LARGEST_GUARD)
         if 0 < end < self.core.stack_top - guard:
-            self.watcher.watch_stack(end, end + guard)
+            self.watcher.watch_stack(end, end + guard, self.core.ram, RAM_START)
         self._stack_end = self.watcher.state.stack_end
         if self.options.uninitialized:
             self.watcher.watch_ram(RAM_START, self.mcu.ram_bytes)
