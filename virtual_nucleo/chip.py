@@ -21,7 +21,7 @@ from virtual_nucleo.clocks import Rcc
 from virtual_nucleo.core import THUMB, Core
 from virtual_nucleo.faults import BoardFault, Problem, board_fault, core_fault
 from virtual_nucleo.flash import FlashModel
-from virtual_nucleo.mcus import RAM_START, FlashSettings, mcu_of
+from virtual_nucleo.mcus import FLASH_START, RAM_START, FlashSettings, mcu_of
 from virtual_nucleo.options import Options
 from virtual_nucleo.peripherals import NO_INTERRUPTS, Dwt, Estimate, Gpio, SystemControl
 from virtual_nucleo.program import Program
@@ -32,6 +32,8 @@ from virtual_nucleo.watcher import Time, Watcher
 SLICE = 200_000  # instructions between two looks at the clock, or at Ctrl-C
 HANDLER_INSTRUCTIONS = 20_000_000  # how long a fault handler may run
 SMALLEST_GUARD, LARGEST_GUARD = 256, 4096  # bytes above the variables that belong to nobody
+INVALID = unicorn.UC_HOOK_MEM_UNMAPPED | unicorn.UC_HOOK_MEM_FETCH_PROT
+LOCKED = unicorn.UC_HOOK_MEM_WRITE_PROT
 LOCKED_FLASH = (
     "Flash is locked while a program runs: a real chip does not store the value and flags a "
     "programming error in FLASH_SR (RM0390, embedded flash memory)."
@@ -75,20 +77,29 @@ class Chip:
         self.core = Core(self.mcu, store.flash_image(program, self.mcu) if program else b"")
         self.watcher = Watcher(self.core.uc)
         self._make_peripherals()
-        self.core.uc.hook_add(unicorn.UC_HOOK_MEM_INVALID, self._on_invalid)
+        # None of these where there is RAM: there it would make every store slow.
+        flash, uc = self.mcu.flash_bytes, self.core.uc
+        for low, high in ((0, RAM_START), (RAM_START + self.mcu.ram_bytes, 1 << 32)):
+            uc.hook_add(INVALID, self._on_invalid, None, low, high - 1)
+        for base in (FLASH_START, m.FLASH_ALIAS):
+            uc.hook_add(LOCKED, self._on_invalid, None, base, base + flash - 1)
         self.core.uc.hook_add(unicorn.UC_HOOK_INTR, self._on_exception)
         self._guard_memory()
         self._start(m.PINRSTF)
 
     def _guard_memory(self) -> None:
-        """Watch the free RAM above the last variable, which the stack must not reach."""
+        """Watch the free RAM above the last variable, which the stack must not reach: a page of its
+        own if there is room for one, since stores to a watched page take long."""
         sections = self.program.sections if self.program else []
         kept = sum(section.bytes for section in sections if section.name == ".stack")
         ends = [section.address + section.bytes for section in sections if section.name != ".stack"]
         end = max((e for e in ends if 0 <= e - RAM_START <= self.mcu.ram_bytes), default=0)
         guard = min(max(self.core.stack_top - kept - end, SMALLEST_GUARD), LARGEST_GUARD)
+        page = -(-end // watcher.PAGE) * watcher.PAGE
+        if page + 2 * watcher.PAGE <= self.core.stack_top - kept:
+            end, guard = page, watcher.PAGE
         if 0 < end < self.core.stack_top - guard:
-            self.watcher.watch_stack(end, end + guard)
+            self.watcher.watch_stack(end, end + guard, self.core.ram)
         self._stack_end = self.watcher.state.stack_end
         if self.options.uninitialized:
             self.watcher.watch_ram(RAM_START, self.mcu.ram_bytes)
@@ -246,10 +257,9 @@ class Chip:
         return False
 
     def _on_exception(self, _uc: Any, number: int, _data: Any) -> None:
-        """`number` is Unicorn's: SVC, prefetch abort, BKPT, exception return."""
+        """`number` is Unicorn's: SVC, BKPT, exception return."""
         self._problem = {
             2: SUPERVISOR_CALL,
-            3: core_fault("IACCVIOL", address=self.core.pc),
             7: core_fault("DEBUGEVT"),
             8: AGAIN,
         }.get(number, Problem(f"raised exception {number} of the emulator", "It is not modeled."))
@@ -307,6 +317,8 @@ class Chip:
         access, address = self._invalid
         if access == unicorn.UC_MEM_FETCH_UNMAPPED:
             return core_fault("IBUSERR", address=address)
+        if access == unicorn.UC_MEM_FETCH_PROT:
+            return core_fault("IACCVIOL", address=address)
         if access == unicorn.UC_MEM_WRITE_PROT:
             return Problem(f"wrote to 0x{address:08x}, which is flash and locked", LOCKED_FLASH)
         read = access == unicorn.UC_MEM_READ_UNMAPPED

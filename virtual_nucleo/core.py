@@ -47,8 +47,11 @@ class Core:
         for base in (FLASH_START, m.FLASH_ALIAS):  # one flash at its two addresses
             pointer = ctypes.addressof(self._pinned)
             self.uc.mem_map_ptr(base, mcu.flash_bytes, access, pointer)
-        self.uc.mem_map(RAM_START, mcu.ram_bytes)
-        self.uc.mem_write(RAM_START, random.Random(POWER_ON_SEED).randbytes(mcu.ram_bytes))
+        self._ram = mmap.mmap(-1, mcu.ram_bytes)
+        self._ram.write(random.Random(POWER_ON_SEED).randbytes(mcu.ram_bytes))
+        self._ram_pinned = ctypes.c_char.from_buffer(self._ram)
+        self.ram = ctypes.addressof(self._ram_pinned)
+        self.uc.mem_map_ptr(RAM_START, mcu.ram_bytes, unicorn.UC_PROT_ALL, self.ram)
         # The first vectors: initial stack pointer, reset, NMI to UsageFault (PM0214 table 17).
         self.stack_top, self._entry, *faults = struct.unpack_from("<7I", self._flash)
         self._handlers = {address & ~1 for address in faults if address & 1}

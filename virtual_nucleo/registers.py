@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
-from unicorn import Uc, UcError
+from unicorn import UC_PROT_NONE, Uc, UcError
 from unicorn.unicorn_py3.unicorn import MMIO_READ_CFUNC, MMIO_WRITE_CFUNC, uclib
 
 from virtual_nucleo import memory_map as m
@@ -28,6 +28,7 @@ class Registers:
     when the program breaks a rule of the chip: with what it did, what a real chip does then, and
     how to put it right."""
 
+    perms = UC_PROT_NONE  # PC is exact in loads and stores: see watcher.c
     merges = True  # a store of a byte or halfword keeps the rest of the word
 
     def __init__(self, name: str, absent: str = "", resets: dict[str, int] | None = None) -> None:
@@ -100,6 +101,7 @@ class Bus:
         read, write = ctypes.cast(read, MMIO_READ_CFUNC), ctypes.cast(write, MMIO_WRITE_CFUNC)
         if status := uclib.uc_mmio_map(uc._uch, page, 0x1000, read, data, write, data):
             raise UcError(status)
+        uc.mem_protect(page, 0x1000, first.perms)
 
     def _find(self, offset: int, size: int, verb: str) -> tuple[Registers | None, int]:
         """The block and the word offset within it; no block where the access has no effect."""

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
+from unicorn import UC_PROT_READ
 from unicorn.unicorn_py3.unicorn import MMIO_READ_CFUNC, MMIO_WRITE_CFUNC
 
 from virtual_nucleo import memory_map as m
@@ -89,6 +90,7 @@ class Usart(Registers):
     way mean that the program waits for the host, and `on_idle` is called. `complain` takes what
     goes wrong without stopping a real chip."""
 
+    perms = UC_PROT_READ  # for speed loads have the PC of the block of code
     merges = False  # reading DR has an effect
 
     def __init__(self, time: Time, rcc: Rcc, on_idle: Callable[[], None]):

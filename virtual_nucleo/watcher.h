@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #define BLOCKS 16384U
+#define RAM_PAGES 256U /* of 1 KB, Unicorn's */
 
 /* A block of code, which is a stretch without branches, and what executing it
  * to its end takes. */
@@ -26,6 +27,9 @@ typedef struct {
     uint32_t stack_low, stack_end;
     uint32_t ram_base, ram_size; /* where to look at loads; 0 for nowhere */
     uint8_t *written;            /* for each byte of it whether it was written since power-on */
+    uint8_t *ram;                /* its bytes, and where it begins */
+    uint32_t ram_start;
+    uint8_t executed[RAM_PAGES]; /* flags */
     /* Unicorn's functions, and what to do about a block that is not in the table:
      */
     void (*stop)(void *uc);

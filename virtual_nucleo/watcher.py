@@ -13,27 +13,35 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from unicorn import UC_HOOK_BLOCK, UC_HOOK_CODE, UC_HOOK_MEM_READ, UC_HOOK_MEM_WRITE, Uc, arm_const
+from unicorn import (
+    UC_HOOK_BLOCK,
+    UC_HOOK_CODE,
+    UC_HOOK_MEM_READ,
+    UC_HOOK_MEM_READ_PROT,
+    UC_HOOK_MEM_WRITE,
+    UC_HOOK_MEM_WRITE_PROT,
+    UC_HOOK_TLB_FILL,
+    UC_PROT_READ,
+    UC_TLB_VIRTUAL,
+    Uc,
+    arm_const,
+)
 from unicorn.unicorn_py3 import unicorn as binding
 
 from virtual_nucleo import store
-from virtual_nucleo.memory_map import PERIPHERALS, USART2
+from virtual_nucleo.mcus import RAM_START
+from virtual_nucleo.memory_map import PERIPHERALS
 from virtual_nucleo.native import compile_library
 from virtual_nucleo.timing import FPU, Block, Guard, decode
 
 SOURCES = sorted(Path(__file__).parent.glob("*.c"))
-BLOCKS = 16384
+BLOCKS, RAM_PAGES = 16384, 256
 UNALIGNED, FPU_OFF, OVERFLOW, UNWRITTEN = range(1, 5)  # what may be caught
 READ_WRITE = UC_HOOK_MEM_READ | UC_HOOK_MEM_WRITE
+PROTECTED = UC_HOOK_MEM_READ_PROT | UC_HOOK_MEM_WRITE_PROT
 LAST = 0xFFFF_FFFF  # address
+PAGE = 4096  # bytes: what Unicorn protects as one
 WAITING = 1000  # cycles between two looks at the timer of a program that waits for it
-# Where PC is exact during an access: all peripherals, but for speed not in loads from SR and DR of
-# USART2; there it is that of the block of code.
-EXACT = (
-    (UC_HOOK_MEM_WRITE, PERIPHERALS, LAST),
-    (UC_HOOK_MEM_READ, PERIPHERALS, USART2 - 1),
-    (UC_HOOK_MEM_READ, USART2 + 8, LAST),
-)
 CALLED = {"stop": "emu_stop", "read_register": "reg_read", "write_register": "reg_write"}
 LEARN = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_uint32, ctypes.c_uint32)
 
@@ -58,7 +66,10 @@ class State(ctypes.Structure):
         ("current", _Block),
         *fields("stopped fpu_on caught caught_at", ctypes.c_uint32),
         *fields("stack_low stack_end ram_base ram_size", ctypes.c_uint32),
-        *fields("written stop read_register write_register", ctypes.c_void_p),
+        *fields("written ram", ctypes.c_void_p),
+        ("ram_start", ctypes.c_uint32),
+        ("executed", ctypes.c_uint8 * RAM_PAGES),
+        *fields("stop read_register write_register", ctypes.c_void_p),
         ("learn", LEARN),
         ("blocks", _Block * BLOCKS),
     )
@@ -92,8 +103,10 @@ class Watcher:
             address = ctypes.cast(getattr(binding.uclib, f"uc_{function}"), ctypes.c_void_p)
             setattr(self.state, name, address.value)
         self.hook(UC_HOOK_BLOCK, "watcher_block", 1, 0)
-        for kind, low, high in EXACT:
-            self.hook(kind, "watcher_memory", low, high)
+        self.hook(PROTECTED, "watcher_protected", PERIPHERALS, LAST)
+        self.state.ram_start = RAM_START
+        uc.ctl_set_tlb_mode(UC_TLB_VIRTUAL)  # Unicorn's own takes all RAM for code
+        self.hook(UC_HOOK_TLB_FILL, "watcher_translate", 1, 0)
 
     def hook(self, kind: int, function: str, begin: int, end: int, data: Any = None) -> Any:
         """Call a native function; the binding offers Python callbacks only."""
@@ -107,10 +120,13 @@ class Watcher:
         """No longer call it."""
         binding.uclib.uc_hook_del(self.uc._uch, handle)
 
-    def watch_stack(self, low: int, high: int) -> None:
+    def watch_stack(self, low: int, high: int, ram: int) -> None:
         """Catch a stack that has grown into `low` up to `high`, right above the variables."""
         self.state.stack_low, self.state.stack_end = low, high
-        self.hook(UC_HOOK_MEM_WRITE, "watcher_memory", low, high - 1)
+        self.state.ram = ram
+        first, last = low & -PAGE, (high - 1) | (PAGE - 1)
+        self.hook(UC_HOOK_MEM_WRITE_PROT, "watcher_protected", first, last)
+        self.uc.mem_protect(first, last + 1 - first, UC_PROT_READ)
 
     def watch_ram(self, base: int, size: int) -> None:
         """Catch loads of what was never stored."""
