@@ -47,6 +47,7 @@ ALIGNED = LISTS | OTHERS | {"ldrex", "strex"}  # ARMv7-M ARM section A3.2.1
 LATE = {name for name in CYCLES if name[0] == "v"} | {"vadd", "vsub", "vmul", "vnmul", "vcvt"}
 FLOATING = {arm.ARM_GRP_VFP2, arm.ARM_GRP_VFP3, arm.ARM_GRP_VFP4}
 REG, CORE = arm.ARM_OP_REG, range(arm.ARM_REG_R0, arm.ARM_REG_R12 + 1)
+MOST_FIRST = 4  # guards of a block
 ALWAYS = {arm.ARM_CC_INVALID, arm.ARM_CC_AL}
 JUMPS = {arm.ARM_GRP_JUMP, arm.ARM_GRP_CALL, arm.ARM_GRP_BRANCH_RELATIVE}
 
@@ -59,11 +60,15 @@ words, or FPU where it needs the floating-point unit."""
 class Block(NamedTuple):
     """A stretch of code without branches but at its end, where a taken one costs `branch` more.
     `cycles[address]` is the estimate from its start to the instruction at `address`; the keys are
-    the addresses of its instructions in order, then its end."""
+    the addresses of its instructions in order, then its end. `guards` are to be watched.
+    `first` are those whose register has the value with which the block begins: it is looked at
+    then, and they are watched only if it has no whole words. A `steady` block leaves it so."""
 
     cycles: dict[int, int]
     branch: int
     guards: tuple[Guard, ...]
+    first: tuple[Guard, ...]
+    steady: bool
 
 
 def disassemble(code: bytes, address: int) -> Iterator[tuple[int, Any]]:
@@ -84,15 +89,22 @@ def decode(code: bytes, address: int) -> Block:
     """What there is to know about the block of `code` at `address`."""
     cycles, total, before = {}, 0, None
     guards: list[Guard] = []
+    first: list[Guard] = []
     checked: set[str] = set()
+    written: set[str] = {FPU}
     for at, instruction in disassemble(code, address):
         cycles[at] = total
         total += estimate(instruction, before)
-        guards += _guards(instruction, checked)
+        for guard in _guards(instruction, checked):
+            early = guard[1] not in written and len(first) < MOST_FIRST
+            (first if early else guards).append(guard)
+        written |= accessed(instruction, written=True) if instruction else set()
         before = instruction
     cycles[address + len(code)] = total
     jumps = before and (JUMPS & set(before.groups) or "pc" in accessed(before, written=True))
-    return Block(cycles, REFILL if jumps else 0, tuple(guards))
+    branch = REFILL if jumps else 0
+    steady = checked >= {base for _, base in first}
+    return Block(cycles, branch, tuple(guards), tuple(first), steady)
 
 
 def estimate(instruction: Any, before: Any) -> int:

@@ -45,6 +45,19 @@ static void stop_for(void *uc, watcher *w, uint32_t what, uint64_t address)
     stop(uc, w);
 }
 
+/* Whether a register that the block needs whole words in has none. */
+static bool is_suspect(void *uc, const watcher *w, const block *b)
+{
+    for (uint32_t i = 0; i < sizeof b->bases && b->bases[i] != 0; i++) {
+        uint32_t base = 0;
+        w->read_register(uc, b->bases[i], &base);
+        if (base % 4 != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void watcher_block(void *uc, uint64_t start, uint32_t size, watcher *w)
 {
     const uint32_t address = (uint32_t)start;
@@ -56,7 +69,12 @@ void watcher_block(void *uc, uint64_t start, uint32_t size, watcher *w)
     }
     const block *b = &w->blocks[address / 2 % BLOCKS];
     const bool known = b->address == address && b->size == size;
-    if ((!known && w->learn(address, size)) || w->instructions > w->budget) {
+    const bool again = before->address == address && before->size == size && before->steady;
+    bool halt = (!known && w->learn(address, size)) || w->instructions > w->budget;
+    if (!again && is_suspect(uc, w, b)) {
+        halt |= w->suspect(address, size) != 0;
+    }
+    if (halt) {
         stop(uc, w);
     }
     w->current = *b;

@@ -13,6 +13,8 @@ typedef struct {
     uint32_t instructions, cycles;
     uint32_t branch;         /* cycles more when the next block is not the one that lies
                                 behind it */
+    uint8_t bases[4];        /* registers that must have whole words at its start; 0: none */
+    uint32_t steady;         /* flag: it leaves whole words in them */
     const uint32_t *offsets; /* cycles from its start to the instruction at each halfword */
 } block;
 
@@ -35,6 +37,7 @@ typedef struct {
     void (*stop)(void *uc);
     int32_t (*read_register)(void *uc, int32_t number, void *value);
     int32_t (*write_register)(void *uc, int32_t number, const void *value);
-    int32_t (*learn)(uint32_t address, uint32_t size); /* true: stop before this block */
+    int32_t (*learn)(uint32_t address, uint32_t size);   /* true: stop before this block */
+    int32_t (*suspect)(uint32_t address, uint32_t size); /* the same; a base has no whole words */
     block blocks[BLOCKS];
 } watcher;

@@ -8,7 +8,7 @@ that it is met.
 import ctypes
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ from virtual_nucleo import store
 from virtual_nucleo.mcus import RAM_START
 from virtual_nucleo.memory_map import PERIPHERALS
 from virtual_nucleo.native import compile_library
-from virtual_nucleo.timing import FPU, Block, Guard, decode
+from virtual_nucleo.timing import FPU, MOST_FIRST, Block, Guard, decode
 
 SOURCES = sorted(Path(__file__).parent.glob("*.c"))
 BLOCKS, RAM_PAGES = 16384, 256
@@ -54,6 +54,8 @@ def fields(names: str, kind: Any) -> list[tuple[str, Any]]:
 class _Block(ctypes.Structure):
     _fields_ = (
         *fields("address size instructions cycles branch", ctypes.c_uint32),
+        ("bases", ctypes.c_uint8 * MOST_FIRST),
+        ("steady", ctypes.c_uint32),
         ("offsets", ctypes.c_void_p),
     )
 
@@ -70,7 +72,7 @@ class State(ctypes.Structure):
         ("ram_start", ctypes.c_uint32),
         ("executed", ctypes.c_uint8 * RAM_PAGES),
         *fields("stop read_register write_register", ctypes.c_void_p),
-        ("learn", LEARN),
+        *fields("learn suspect", LEARN),
         ("blocks", _Block * BLOCKS),
     )
 
@@ -98,7 +100,7 @@ class Watcher:
         self.offsets: dict[tuple[int, int], Any] = {}  # of each known block, for native code
         self.guarded: dict[Guard, _Guard] = {}
         self.waiting: list[Guard] = []  # instructions to be watched before execution goes on
-        self.state = State(learn=LEARN(self._learn))
+        self.state = State(learn=LEARN(self._learn), suspect=LEARN(self._suspect))
         for name, function in CALLED.items():
             address = ctypes.cast(getattr(binding.uclib, f"uc_{function}"), ctypes.c_void_p)
             setattr(self.state, name, address.value)
@@ -142,12 +144,21 @@ class Watcher:
             found = self.known[address, size].cycles
             places = (found.get(at, 0) for at in range(address, address + size, 2))
             self.offsets[address, size] = (ctypes.c_uint32 * (size // 2))(*places)
-        cycles, branch, guards = self.known[address, size]
-        offsets = ctypes.addressof(self.offsets[address, size])
-        entry = (address, size, len(cycles) - 1, cycles[address + size], branch, offsets)
-        self.state.blocks[address // 2 % BLOCKS] = entry
-        needed = [guard for guard in guards if guard not in self.guarded]
-        self.waiting = [g for g in needed if g[1] != FPU or not self.state.fpu_on]
+        cycles, branch, guards, first, steady = self.known[address, size]
+        took = len(cycles) - 1, cycles[address + size], branch
+        bases = tuple(_number(base) for _, base in first)
+        looked_at = bases, steady, ctypes.addressof(self.offsets[address, size])
+        self.state.blocks[address // 2 % BLOCKS] = (address, size, *took, *looked_at)
+        return self._watch(g for g in guards if g[1] != FPU or not self.state.fpu_on)
+
+    def _suspect(self, address: int, size: int) -> bool:
+        """Called by watcher.c for a block whose bases are not as they must be, where that matters:
+        which instruction it is, if it is executed, must be found out."""
+        return self._watch(self.known[address, size].first)
+
+    def _watch(self, guards: Iterable[Guard]) -> bool:
+        """Whether there are any that are not watched yet: execution has to stop for that."""
+        self.waiting += [guard for guard in guards if guard not in self.guarded]
         return bool(self.waiting)
 
     def switch_fpu(self, on: bool) -> None:
@@ -181,11 +192,16 @@ class Watcher:
         self.state.current = _Block()
         for guard in self.waiting:  # not possible while Unicorn executes
             at, base = guard
-            number = -1 if base == FPU else getattr(arm_const, f"UC_ARM_REG_{base.upper()}")
+            number = -1 if base == FPU else _number(base)
             self.guarded[guard] = _Guard(ctypes.addressof(self.state), number)
             self.hook(UC_HOOK_CODE, "watcher_guard", at, at, self.guarded[guard])
             self.uc.ctl_remove_cache(at, at + 2)
         self.waiting = []
+
+
+def _number(register: str) -> int:
+    """Unicorn's number of a register."""
+    return int(getattr(arm_const, f"UC_ARM_REG_{register.upper()}"))
 
 
 class Time(ctypes.Structure):
