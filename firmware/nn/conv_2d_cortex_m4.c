@@ -16,7 +16,7 @@ static int8_t *__attribute__((noinline)) fill(int8_t *to, uint32_t count, int32_
     return to;
 }
 
-int8_t *nn_conv_2d_copy(int8_t *to, const int8_t *from, uint32_t count)
+int8_t *__attribute__((noinline)) nn_conv_2d_copy(int8_t *to, const int8_t *from, uint32_t count)
 {
     for (; count >= 4; count -= 4) {
         *(nn_unaligned_word *)to = nn_load(from);
