@@ -31,6 +31,7 @@ typedef struct {
     uint32_t pool_stride_width;
     uint32_t rows;    /* of the input that the windows of a row of outputs cover, with padding; */
     uint32_t columns; /*   the fast path copies them to scratch where that is not in the input */
+    uint32_t copied;  /* bytes of weights that it copies to scratch first: all, or 0 */
     int32_t input_zero_point;
     int32_t minimum; /* the fused activation */
     int32_t maximum;
@@ -40,7 +41,7 @@ typedef struct {
 
 /* The index in `weights` of a tap of a channel. Few taps lie channel after channel. Else a row of
  * the window is cut into fours and a rest: first come the fours of all rows, then the rests, unless
- * columns are dilated; and channels lie in pairs, four taps of one, then four of the other.
+ * columns are dilated; and channels lie in pairs, two taps of one, then two of the other.
  * Of every four the middle two have changed places: SXTB16 makes two 16-bit numbers of bytes 0 and
  * 2 of a word, and two of bytes 1 and 3. */
 static inline uint32_t nn_conv_2d_weight(const nn_conv_2d_int8_params *p, uint32_t channel,
@@ -58,7 +59,7 @@ static inline uint32_t nn_conv_2d_weight(const nn_conv_2d_int8_params *p, uint32
     if (few) {
         return channel * p->taps + place;
     }
-    return channel / 2 * 2 * p->taps + place / 4 * 8 + channel % 2 * 4 + place % 4;
+    return channel / 2 * 2 * p->taps + place / 2 * 4 + channel % 2 * 2 + place % 2;
 }
 
 void nn_conv_2d_int8(const nn_conv_2d_int8_params *p, const int8_t *input, int8_t *output,

@@ -16,7 +16,7 @@ static int8_t *__attribute__((noinline)) fill(int8_t *to, uint32_t count, int32_
     return to;
 }
 
-static int8_t *__attribute__((noinline)) copy(int8_t *to, const int8_t *from, uint32_t count)
+int8_t *__attribute__((noinline)) nn_conv_2d_copy(int8_t *to, const int8_t *from, uint32_t count)
 {
     for (; count >= 4; count -= 4) {
         *(nn_unaligned_word *)to = nn_load(from);
@@ -42,7 +42,7 @@ static void fill_strip(const nn_conv_2d_int8_params *p, const int8_t *input, int
         }
         strip = fill(strip, left * channels, p->input_zero_point);
         const int8_t *row = input + (uint32_t)y * w->input_width * channels;
-        strip = copy(strip, row, inside * channels);
+        strip = nn_conv_2d_copy(strip, row, inside * channels);
         strip = fill(strip, (columns - left - inside) * channels, p->input_zero_point);
     }
 }
@@ -81,7 +81,7 @@ void nn_conv_2d_gather(const nn_conv_2d_windows *w, const int8_t *window, int8_t
     for (uint32_t i = w->height; i > 0; i--) {
         const int8_t *from = window;
         for (uint32_t j = width; j > 0; j--) {
-            to = copy(to, from, run);
+            to = nn_conv_2d_copy(to, from, run);
             from += w->column_step;
         }
         window += row_step;

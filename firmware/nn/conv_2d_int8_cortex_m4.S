@@ -15,10 +15,11 @@
  * sums of both windows. Else the outputs of the first window go to `to` and those of the other to
  * `second`, int8_t for each channel.
  *
- * x: four taps of one window, four of the other, and so on; weights: the same with channels.
+ * x: four taps of one window, four of the other, and so on; weights: two of one channel, two of the
+ * other, and so on.
  *
  *                        weights of channel 0   channel 1
- *                        r8  r9                 r10 r11
+ *                        r8  r10                r9  r11
  *  window 0     r0 r1    r4                     r6
  *  window 1     r2 r3    r5                     r7
  *
@@ -29,10 +30,10 @@
     ldmia   lr!, {r8-r11}
     smlad   r4, r0, r8, r4
     smlad   r5, r2, r8, r5
-    smlad   r6, r0, r10, r6
-    smlad   r7, r2, r10, r7
-    smlad   r4, r1, r9, r4
-    smlad   r5, r3, r9, r5
+    smlad   r6, r0, r9, r6
+    smlad   r7, r2, r9, r7
+    smlad   r4, r1, r10, r4
+    smlad   r5, r3, r10, r5
     smlad   r6, r1, r11, r6
     smlad   r7, r3, r11, r7
     .endm

@@ -13,48 +13,10 @@ void nn_conv_2d_two(const nn_word *x, const int16_t *weights, void *to, uint32_t
 
 void nn_conv_2d_pack_5x5(const int8_t *window, uint32_t step, nn_word *x);
 
-/* SXTB16 makes two 16-bit numbers of bytes 0 and 2 of a word, and with ROR #8 of bytes 1 and 3. */
-#define WIDEN                                                                                      \
-    "ldr    %[b], [%[from]], #4\n"                                                                 \
-    "sxtb16 %[a], %[b]\n"                                                                          \
-    "sxtb16 %[b], %[b], ror #8\n"                                                                  \
-    "strd   %[a], %[b], [%[x]], #16\n"
-
-#define RUN(code)                                                                                  \
-    __asm volatile(code : [from] "+r"(from), [x] "+r"(x), [a] "=&r"(a), [b] "=&r"(b) : : "memory")
-
-/* Four taps of a window, `fours` times; the other window's lie between. */
-static inline nn_word *widen(const int8_t *from, uint32_t fours, nn_word *x)
-{
-    uint32_t a, b;
-    for (; fours >= 2; fours -= 2) {
-        RUN(WIDEN WIDEN);
-    }
-    if (fours > 0) {
-        RUN(WIDEN);
-    }
-    return x;
-}
-
-/* Packs a window: the fours of its rows, and then, by way of `bytes`, what is left of each row. */
 static void __attribute__((noinline)) pack(const nn_conv_2d_windows *w, const int8_t *window,
                                            uint32_t taps, nn_word *x, int8_t *bytes)
 {
-    if (w->width > 1) {
-        nn_conv_2d_gather(w, window, bytes);
-        widen(bytes, taps / 4, x);
-        return;
-    }
-    const uint32_t fours = w->run / 4, run = w->run, step = w->row_step;
-    int8_t *to = bytes;
-    for (uint32_t i = w->height; i > 0; i--) {
-        x = widen(window, fours, x);
-        for (uint32_t column = fours * 4; column < run; column++) {
-            *to++ = window[column];
-        }
-        window += step;
-    }
-    widen(bytes, ((uint32_t)(to - bytes) + 3) / 4, x);
+    nn_conv_2d_pack(w, window, taps, x, bytes, 0);
 }
 
 /* The outputs of a pooling's windows, of the largest sums, which begin anew. */

@@ -1,4 +1,4 @@
-"""Both convolution kernels give what LiteRT's reference kernels give, and the fast one is fast.
+"""The convolution kernels give what LiteRT's reference kernels give, and the fast ones are fast.
 
 Random layers go to a small program on the virtual board (virtual_nucleo/firmware/fast_conv.c).
 """
@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from networks import Tflite
 
 from kit.compile.toolchain import environment
-from kit.generate.operators.conv_2d import lower, with_pooling
+from kit.generate.operators.conv_2d import FEWEST, FOUR, TWO, lower, with_pooling
 from kit.generate.step import Refusal, Step
 from kit.model import read_model
 from kit.paths import FIRMWARE
@@ -89,11 +89,11 @@ def convolution(path, generator, shape, filters, window, scales, activation=0, p
     return made.write(path, [x], [y])
 
 
-def step_of(path):
+def step_of(path, goal="time"):
     """The one step of such a model."""
     first, *rest = read_model(path).operators
-    step = lower(first, "time")
-    return with_pooling(step, Step("", rest[0], {}, {}), "time") if rest else step
+    step = lower(first, goal)
+    return with_pooling(step, Step("", rest[0], {}, {}), goal) if rest else step
 
 
 def reference(path, x):
@@ -125,7 +125,7 @@ def kernel(request, tmp_path_factory):
             elements = step.output.elements
             weights, channels = step.arrays["weights"], step.arrays["channels"]
             sizes = weights.nbytes, x.nbytes, elements, step.scratch, channels.nbytes
-            port.write(struct.pack("<5I", *sizes))
+            port.write(struct.pack("<6I", [TWO, FOUR, FEWEST].index(step.kernel), *sizes))
             port.write(parameters(step, "conv_2d.h"))
             port.write(weights.tobytes() + channels.tobytes() + x.tobytes())
             content = np.frombuffer(port.read(elements + 16), np.int8)
@@ -176,10 +176,10 @@ def test_a_convolution_is_exact(kernel, tmp_path, data):
     scales = (0.5, w_scale, draw(st.sampled_from((0.5, 0.75, 3.0))), *zeros)
     pool = draw(st.sampled_from((None, (2, 2), (1, 2), (3, 3))))
     path = tmp_path / "conv.tflite"
-    activation = draw(st.integers(0, 3))
+    activation, goal = draw(st.integers(0, 3)), draw(st.sampled_from(("time", "time", "ram")))
     convolution(path, generator, shape, filters, window, scales, activation, pool)
     try:
-        step = step_of(path)
+        step = step_of(path, goal)
     except Refusal as refusal:
         assert "32 bits" in refusal.what
         return
@@ -192,13 +192,14 @@ def test_a_convolution_is_exact(kernel, tmp_path, data):
 
 
 ONE = ((1, 1), (1, 1))
-FAST = {  # instructions for a multiply-accumulate, of layers as in a network for MNIST
+FAST = {  # instructions for a multiply-accumulate, of layers as in a network for MNIST: by four
+    # windows at a time they are more than by two, and the cycles fewer
     "few taps, pooled": ((28, 28, 1), (8, 3, 3), (1, *ONE), (2, 2), 1.55),
     "few taps, padded": ((28, 28, 1), (8, 3, 3), (0, *ONE), (2, 2), 1.65),
     "many taps, pooled": ((13, 13, 8), (16, 3, 3), (1, *ONE), (2, 2), 0.85),
-    "many taps": ((13, 13, 16), (16, 3, 3), (1, *ONE), None, 0.88),
-    "5 x 5, pooled": ((28, 28, 1), (8, 5, 5), (1, *ONE), (2, 2), 1.6),
-    "1 x 1": ((8, 8, 64), (32, 1, 1), (1, *ONE), None, 0.92),
+    "many taps": ((13, 13, 16), (16, 3, 3), (1, *ONE), None, 0.96),
+    "5 x 5, pooled": ((28, 28, 1), (8, 5, 5), (1, *ONE), (2, 2), 1.35),
+    "1 x 1": ((8, 8, 64), (32, 1, 1), (1, *ONE), None, 0.96),
 }
 
 

@@ -4,6 +4,7 @@ Source of the integers: LiteRT, `kernels/internal/reference/integer_ops/conv.h` 
 `kernels/internal/common.cc` (MultiplyByQuantizedMultiplier).
 """
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -33,9 +34,12 @@ from kit.model import Operator, Tensor
 FEW = 10  # NN_CONV_2D_FEW
 POSITIONS = {"ram": 16}  # of the window, packed at once where taps are few; else:
 MANY_POSITIONS = 64
+MOST_COPIED = 1024  # bytes of a layer's weights: what RAM they may take
+WAITS = 5  # cycles for 16 bytes of the flash, at the most MHz
+COPYING = 4  # cycles a word, in nn_conv_2d_copy()
 SHIFT = 3  # its column in the table of channels
 DOUBLINGS = 9  # from this bit of a shift on: how often the products are doubled
-KERNELS = ("nn_conv_2d_int8", "nn_conv_2d_few_int8")
+TWO, FOUR, FEWEST = (f"nn_conv_2d_{name}int8" for name in ("", "four_", "few_"))
 SMALL = "nn_conv_2d_small_int8"
 SIDES = ("height", "width")
 NO_POOLING = dict.fromkeys(("pool_height", "pool_width"), 1)
@@ -47,8 +51,8 @@ Parts = tuple[dict[str, Any], dict[str, Any]]
 
 
 def lower(operator: Operator, optimize: str) -> Step:
-    """One call of nn_conv_2d_int8, of nn_conv_2d_few_int8 where taps are few, or of
-    nn_conv_2d_small_int8 to save flash; or of nn_conv_2d_float32 or nn_conv_2d_int16.
+    """One call of nn_conv_2d_int8; of nn_conv_2d_four_int8 to save time, nn_conv_2d_few_int8 where
+    taps are few, or nn_conv_2d_small_int8 to save flash; of nn_conv_2d_float32 or _int16.
 
     Raises Refusal: weights, bias, scales, input and output do not belong together, channels in
     groups, or sums that cannot be computed exactly in 32 bits.
@@ -111,7 +115,7 @@ def _int8(operator: Operator, optimize: str, weights: Tensor, bias: Array, field
     arrays: dict[str, npt.NDArray[Any]] = {"weights": _ordered(table), "channels": channels}
     if weights.elements == x.shape[3] * y.shape[3] and x.shape == (*y.shape[:3], x.shape[3]):
         fields["window"] |= _one_row(fields["window"])
-    return _fitted(Step(KERNELS[taps == FEW], operator, fields, arrays, macs), optimize)
+    return _fitted(Step(FEWEST if taps == FEW else TWO, operator, fields, arrays, macs), optimize)
 
 
 def _one_row(window: dict[str, int]) -> dict[str, int]:
@@ -127,7 +131,7 @@ def with_pooling(conv: Step, pool: Step, optimize: str) -> Step | None:
     """A step of this file and the MAX_POOL_2D that reads its output as one step, or None where they
     cannot be one: the pooling's windows overlap, reach beyond the image, or are not 2 x 2 where
     taps are few."""
-    if conv.kernel not in (*KERNELS, SMALL) or pool.operator.name != "MAX_POOL_2D":
+    if conv.kernel not in (TWO, FOUR, FEWEST, SMALL) or pool.operator.name != "MAX_POOL_2D":
         return None
     fields, pooling = dict(conv.fields), pool_fields(pool.operator)
     window = window_fields(conv.operator, *(fields["window"][f"kernel_{side}"] for side in SIDES))
@@ -138,7 +142,7 @@ def with_pooling(conv: Step, pool: Step, optimize: str) -> Step | None:
         fields |= {f"pool_{side}": size, f"pool_stride_{side}": stride}
         window[f"output_{side}"] = made
     fields["window"] = window
-    if conv.kernel == KERNELS[True] and (fields["pool_height"], fields["pool_width"]) != (2, 2):
+    if conv.kernel == FEWEST and (fields["pool_height"], fields["pool_width"]) != (2, 2):
         return None
     limits = int8_range(pool.operator.activation, pool.output)
     fields |= {limit: int(np.clip(fields[limit], *limits)) for limit in ("minimum", "maximum")}
@@ -149,9 +153,9 @@ def with_pooling(conv: Step, pool: Step, optimize: str) -> Step | None:
 
 def _fitted(step: Step, optimize: str) -> Step:
     """With what follows from the other fields: the part of the input that a row of outputs covers,
-    and the scratch of the fast path. That is packed inputs in 16 bits, of a batch, or of two
-    windows beside their largest sums or outputs and the inputs as bytes; and where windows reach
-    beyond the input a copy of that part of it."""
+    the kernel, and the scratch of the fast path. That is packed inputs in 16 bits, of a batch, or
+    of two or four windows beside their largest sums or outputs and the inputs as bytes; weights
+    that are copied; and where windows reach beyond the input a copy of that part of it."""
     fields = dict(step.fields)
     window, covered, padded = fields["window"], {}, False
     for side, start in zip(SIDES, ("pad_top", "pad_left"), strict=True):
@@ -163,14 +167,39 @@ def _fitted(step: Step, optimize: str) -> Step:
     rows, columns = covered["height"], last
     taps, positions = fields["taps"], fields["pool_height"] * fields["pool_width"]
     batch = min(window["output_width"], POSITIONS.get(optimize, MANY_POSITIONS) // positions)
-    if taps == FEW:
+    kernel, copied, even = step.kernel, 0, _even(window["output_channels"])
+    if kernel == FEWEST:
         scratch = (batch * positions + 1) * 2 * FEW
     else:
-        scratch = 5 * taps + (4 if positions > 1 else 2) * _even(window["output_channels"])
+        passes = _passes(fields) if optimize != "ram" else 0
+        kernel, copied = FOUR if passes else TWO, _copied(step.arrays["weights"].nbytes, passes)
+        scratch = 9 * taps + 4 * even + copied
+        if kernel == TWO:
+            scratch = 5 * taps + (4 if positions > 1 else 2) * even
     if padded or (taps == FEW and window["kernel_height"] > 1):
         scratch += rows * columns * window["input_channels"] + 1
-    fields |= {"batch": batch, "rows": rows, "columns": columns}
-    return replace(step, fields=fields, scratch=scratch)
+    fields |= {"batch": batch, "rows": rows, "columns": columns, "copied": copied}
+    return replace(step, kernel=kernel, fields=fields, scratch=scratch)
+
+
+def _passes(fields: Fields) -> int:
+    """How often nn_conv_2d_four_int8 goes through all weights: once for four windows, in 17 cycles
+    for 16 products and 2.5 that the core waits for the flash; nn_conv_2d_int8 goes twice as often,
+    in 18 cycles and 5. 0 where that takes fewer, or the pooling's windows are not four."""
+    pooling = fields["pool_height"], fields["pool_width"]
+    outputs = math.prod(fields["window"][f"output_{side}"] for side in SIDES)
+    windows = outputs * math.prod(pooling)
+    passes, of_two = -(-windows // 4), -(-windows // 2)
+    fewer = pooling in ((1, 1), (2, 2)) and passes * 2 * (17 + 2.5) <= of_two * (18 + 5)
+    return passes if fewer else 0
+
+
+def _copied(size: int, passes: int) -> int:
+    """How many bytes of weights to copy to scratch first: all `size` or none. A pass over them in
+    the flash waits WAITS cycles for each 16 bytes. A copy takes COPYING cycles a word, and waits
+    once."""
+    saved = (passes - 1) * WAITS * size / 16
+    return size if size <= MOST_COPIED and saved > COPYING * size / 4 else 0
 
 
 def _even(count: int) -> int:
@@ -264,5 +293,5 @@ def _ordered(table: Integers) -> npt.NDArray[np.int16]:
     if taps == FEW:
         ordered = np.hstack([fours.reshape(len(table), -1), table[:, taps // 4 * 4 :]])
     else:
-        ordered = fours.reshape(-1, 2, taps // 4, 4).transpose(0, 2, 1, 3)
+        ordered = fours.reshape(-1, 2, taps // 2, 2).transpose(0, 2, 1, 3)
     return ordered.astype(np.int16)
