@@ -25,7 +25,9 @@ def test_the_figures_in_the_readme_are_those_measured(road, monkeypatch):
     )
     cycles = board["estimated_cycles_per_inference"]
     assert f"| {board['instructions_per_inference']:,} instructions | for one inference" in text
-    assert f"an estimated {cycles:,} cycles, {cycles / 180e3:.2f} ms at 180 MHz |" in text
+    waits = board["of_these_waiting_for_the_flash"]
+    told = f"an estimated {cycles:,} cycles, {waits:,} of them waiting for the flash: "
+    assert f"{told}{cycles / 180e3:.2f} ms at 180 MHz |" in text
 
 
 def test_the_readme_tells_the_commands_in_the_words_of_their_help():

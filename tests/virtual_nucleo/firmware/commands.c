@@ -23,6 +23,14 @@ static void ticks(void) { /* three times COUNTFLAG at 1 kHz */
   put(REG(0xE000E010) & 1u << 16 ? '1' : '0'); /* the read before has cleared it */
 }
 
+static uint32_t run_from_ram(uint8_t value) { /* movs r0, #value; bx lr */
+  static volatile uint16_t room[2] __attribute__((section(".bss"), aligned(4)));
+  room[0] = 0x2000u | value;
+  room[1] = 0x4770;
+  __asm volatile("dsb\n isb");
+  return ((uint32_t(*)(void))((uintptr_t)room | 1u))();
+}
+
 int main(void) {
   for (;;) {
     switch (get()) {
@@ -37,6 +45,7 @@ int main(void) {
     case 'W': __asm volatile("wfi"); put('W'); break;
     case 't': ticks(); break;
     case 'm': return 0;
+    case 'x': put((uint8_t)run_from_ram('1')); put((uint8_t)run_from_ram('2')); break;
     case 'p': full_speed(); put('p'); break;
     default: put('?');
     }
