@@ -133,6 +133,11 @@ class Chip:
         noted = self._complaints.items()
         return [str(board_fault(what, self.program, at, lr)) for (_, at), (what, lr) in noted]
 
+    @property
+    def instructions(self) -> int:
+        """How many were executed since power-on, the running block of code left out."""
+        return int(self.watcher.state.instructions)
+
     def send(self, data: bytes) -> None:
         """Put bytes on the line to the program. Raises BoardFault where nobody will read them."""
         if self.failure and self.stopped:

@@ -82,8 +82,9 @@ class Row:
 
 @dataclass(frozen=True)
 class Emulator:
-    """How fast the virtual board is on this computer: images and instructions a second over its
-    serial line, and instructions a second of the same network in Unicorn with nothing watching."""
+    """How fast the virtual board is on this computer: images a second over its serial line, and all
+    instructions that it executes for them; and instructions a second of the same network in Unicorn
+    with nothing watching."""
 
     images: float
     instructions: float
@@ -98,7 +99,7 @@ class Emulator:
         millions = self.instructions / 1e6, self.bare_instructions / 1e6
         return (
             f"the emulator: {self.images:,.1f} images a second over the serial line, "
-            f"{millions[0]:,.1f} million instructions a second; the same program in Unicorn alone "
+            f"{millions[0]:,.1f} million instructions a second; the network in Unicorn alone "
             f"{millions[1]:,.1f} million, {self.ratio:.1f} times as many"
         )
 
@@ -292,14 +293,15 @@ def _against(found: Comparison, dtype: str) -> str:
 def _emulator(task: Task, row: Row, count: int) -> Emulator:
     """The speed of the virtual board with the program of a row, and of its network alone."""
     elf, images = build_folder() / f"{task.place}-program" / "firmware.elf", load_mnist()[1][0]
-    instructions = row.instructions or 0.0
     flash(URL, elf)
     with Board(URL) as board:
         board.recognize(images[0])
-        start = time.perf_counter()
+        before, start = board.port.inside.instructions, time.perf_counter()
         board.scores(images[:count])
-        rate = count / (time.perf_counter() - start)
-    return Emulator(rate, rate * instructions, RUNS / _run_alone(Program(elf)) * instructions)
+        seconds = time.perf_counter() - start
+        executed = board.port.inside.instructions - before
+    bare = RUNS * (row.instructions or 0.0) / _run_alone(Program(elf))
+    return Emulator(count / seconds, executed / seconds, bare)
 
 
 def _run_alone(program: Program) -> float:
@@ -327,7 +329,8 @@ def draw(made: SideBySide) -> Picture:
     with its source's letter."""
     rows = _bars(made)
     figure = Picture(10, 0.32 * len(rows) + 1.2, "Cycles for a multiply-accumulate", describe(made))
-    axes = figure.chart("cycles for a MAC on a Cortex-M4; quoted figures are not measured here")
+    note = "quoted ones are not measured here, [a] without wait states"
+    axes = figure.chart(f"cycles for a MAC on a Cortex-M4; {note}")
     values = [row.cycles_per_mac or 0.0 for row in rows]
     colors = [_color(row) for row in rows]
     texts = [_cell(row, "cycles_per_mac") for row in rows]

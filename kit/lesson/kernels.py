@@ -128,7 +128,7 @@ class Bench:
                 constants=self.constants, types=C_TYPES, source=source.strip()
             ),
             "network.c": ENGINE,
-            "network.json": "{}",
+            "network.json": '{"engine": "portable"}',
         }
         with TemporaryDirectory(prefix="kit-") as folder:
             for file, text in files.items():
