@@ -133,7 +133,7 @@ def test_the_course_opens_and_its_links_lead_to_notebooks_and_code(tmp_path):
 def test_the_chip_reads_what_is_drawn_in_the_course(road, tmp_path):
     """Notebook 05-recognize as a learner has it, but a copy without the two cells on the whole test
     set, which nbval runs: run all cells, draw, clear, draw, and the virtual board, executing the
-    firmware, reads the digits."""
+    firmware, reads the digits; and the slider of the flash's wait states answers."""
     folder, answers = tmp_path / "a lesson", []
     (folder / "notebooks").mkdir(parents=True)
     notebook = nbformat.read(ROOT / "notebooks" / "05-recognize.ipynb", 4)
@@ -147,9 +147,7 @@ def test_the_chip_reads_what_is_drawn_in_the_course(road, tmp_path):
         page.locator('[data-command="runmenu:run-all"]').click()
         canvas = page.locator(".ipycanvas canvas, canvas.ipycanvas, .jp-OutputArea canvas").first
         canvas.wait_for(timeout=PATIENCE)  # it may have to make artifacts first
-        status = page.locator('[role="status"], [role="alert"]').locator(
-            "xpath=self::p[ancestor::*[contains(@class, 'jp-OutputArea')]]"
-        )
+        status = page.locator(".jp-OutputArea-output:has(canvas) p[role]")
         for stroke in (ONE, SEVEN, THREE):
             if answers:
                 page.get_by_role("button", name="Clear", exact=True).click()
@@ -157,4 +155,10 @@ def test_the_chip_reads_what_is_drawn_in_the_course(road, tmp_path):
             draw(page, canvas, stroke)
             status.filter(has_not_text="Draw a digit.").wait_for(timeout=PATIENCE)
             answers.append(status.inner_text())
+        slider = page.locator(".jp-OutputArea-output:has(.widget-slider)")
+        slider.locator("p[role]").filter(has_text="47,732 (24%").wait_for(timeout=PATIENCE)
+        slider.locator(".noUi-handle").focus()
+        for _ in range(5):  # to no wait states
+            page.keyboard.press("ArrowLeft")
+        slider.locator("p[role]").filter(has_text=" 0 (0%").wait_for(timeout=PATIENCE)
     assert [answer[:10] for answer in answers] == ["I read a 1", "I read a 7", "I read a 3"]
