@@ -28,10 +28,12 @@ class FlashSlider:
 
     def __init__(self, measure: Callable[[FlashSettings], Profile], wait_states: int = 5) -> None:
         self.measure, self.known = measure, dict[FlashSettings, Profile]()
-        names = {"description": "wait states", "continuous_update": False}
-        self._slider = ipywidgets.IntSlider(wait_states, 0, MOST, **names)
+        how = {"continuous_update": False, "layout": {"width": "320px", "flex": "none"}}
+        self._slider = ipywidgets.IntSlider(wait_states, 0, MOST, description="wait states", **how)
+        how = {"indent": False, "layout": {"width": "auto", "margin": "2px 0 0 28px"}}
         self._boxes = [
-            ipywidgets.Checkbox(True, description=name.replace("_", " ")) for name in SWITCHES
+            ipywidgets.Checkbox(True, description=name.replace("_", " "), **how)
+            for name in SWITCHES
         ]
         self._bar, self._text = ipywidgets.HTML(), ipywidgets.HTML()
         controls = ipywidgets.HBox([self._slider, *self._boxes])
