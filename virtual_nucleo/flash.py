@@ -20,7 +20,7 @@ What it leaves open, and is assumed here:
 - Without wait states nothing waits.
 
 The work is done by flash.c, a native hook at each instruction and each access, which make the
-program some ten times slower: so it is counted only where it is asked for.
+program some fifteen times slower: so it is counted only where it is asked for.
 """
 
 import ctypes

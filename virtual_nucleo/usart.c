@@ -1,8 +1,8 @@
 /* The bytes that go through USART2, in virtual time; usart.py is the other half.
  *
  * Unicorn calls usart_read and usart_write where a program loads and stores in the page of USART2.
- * They are C because a program looks at SR once or twice for each byte, and sooner or later for a
- * million bytes a second. Sections are those of RM0390. */
+ * They are C because a program looks at SR once or twice for each byte, and a test set of images
+ * has eight million. Sections are those of RM0390. */
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>

@@ -15,12 +15,13 @@ from kit.paths import DATA
 from kit.silence import tensorflow
 
 sys.path.insert(0, str(DATA))
+pytestmark = pytest.mark.deep  # each goal of each network is a program to build
 LAYOUT = 1.03  # where code and weights happen to lie moves a layer's waiting by so much
 DENSE = 1.07  # and inputs that are widened for few outputs cost more than they save
 URL = "virtual://goals"
 
 
-@pytest.fixture(scope="module", params=["cnn", pytest.param("course", marks=pytest.mark.deep)])
+@pytest.fixture(scope="module", params=["cnn", "course"])
 def profiled(request, tmp_path_factory):
     """From a goal to the profile of each layer of a network, for an image without zeros."""
     from training import to_int8
@@ -46,9 +47,7 @@ def profiled(request, tmp_path_factory):
     return profile
 
 
-@pytest.mark.parametrize(
-    "goal", ["ram", *(pytest.param(goal, marks=pytest.mark.deep) for goal in ("data", "flash"))]
-)
+@pytest.mark.parametrize("goal", ["ram", "data", "flash"])
 def test_time_takes_the_fewest_cycles(profiled, goal):
     """Each layer with weights; of `data` those whose inputs are no zeros: the first, and
     convolutions, which skip none."""

@@ -10,6 +10,7 @@ from kit.checks.validate import random_inputs
 from kit.compile import HostNetwork
 from kit.errors import KitError
 from kit.generate import generate_network
+from kit.generate.operators import conv_2d
 from kit.model import Reference
 from kit.paths import FIRMWARE
 
@@ -103,3 +104,13 @@ def test_every_member_is_given(tmp_path):
     struct = re.search(r"typedef struct \{\n(.*?)\} nn_window;", header, re.DOTALL)[1]
     given = re.findall(r"\.(\w+) = \d+,", window)
     assert sorted(given) == sorted(re.findall(r"uint16_t (\w+);", struct))
+
+
+@pytest.mark.parametrize(
+    ("size", "passes", "copied"),
+    [(448, 144, 448), (1024, 20, 1024), (1026, 20, 0), (448, 4, 0), (448, 5, 448), (448, 1, 0)],
+)
+def test_weights_are_copied_where_that_takes_fewer_cycles(size, passes, copied):
+    """A word takes 4 cycles once; 16 bytes that are read from the flash again wait 5 cycles. So it
+    pays from the fifth pass on, for as much RAM as a layer may take."""
+    assert conv_2d._copied(size, passes) == copied
