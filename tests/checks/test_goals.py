@@ -16,8 +16,9 @@ from kit.silence import tensorflow
 
 sys.path.insert(0, str(DATA))
 pytestmark = pytest.mark.deep  # each goal of each network is a program to build
-LAYOUT = 1.03  # where code and weights happen to lie moves a layer's waiting by so much
-DENSE = 1.07  # and inputs that are widened for few outputs cost more than they save
+# Of the network's cycles, that a layer may be slower than by another goal: where code and weights
+# happen to lie moves its waiting, and a dense layer of few outputs is not worth a second kernel.
+SLOWER = 0.01
 URL = "virtual://goals"
 
 
@@ -49,13 +50,14 @@ def profiled(request, tmp_path_factory):
 
 @pytest.mark.parametrize("goal", ["ram", "data", "flash"])
 def test_time_takes_the_fewest_cycles(profiled, goal):
-    """Each layer with weights; of `data` those whose inputs are no zeros: the first, and
-    convolutions, which skip none."""
-    rows = zip(profiled("time"), profiled(goal), strict=True)
-    for number, (time, other) in enumerate(rows):
+    """All layers together, and each with weights; of `data` those whose inputs are no zeros: the
+    first, and convolutions, which skip none."""
+    times, others = profiled("time"), profiled(goal)
+    total = sum(layer.cycles for layer in times)
+    assert goal == "data" or total < sum(layer.cycles for layer in others)
+    for number, (time, other) in enumerate(zip(times, others, strict=True)):
         if time.macs and (goal != "data" or number == 0 or "CONV" in time.operator):
-            most = LAYOUT if "CONV" in time.operator else DENSE
-            assert time.cycles <= most * other.cycles, time.name
+            assert time.cycles <= other.cycles + SLOWER * total, time.name
 
 
 def test_a_copy_of_the_weights_saves_cycles(profiled, monkeypatch):
