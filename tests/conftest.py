@@ -24,8 +24,9 @@ BESIDE = os.environ.get("KIT_TEST_BESIDE")
 BUILD = Path(BESIDE or ROOT / "build" / "test")
 SHARES = {
     "notebooks": ("notebooks",),
-    "engine": ("tests/generate", "tests/compile", "tests/pictures", "tests/virtual_nucleo"),
-}
+    "engine": ("tests/generate", "tests/compile", "tests/pictures", "tests/virtual_nucleo",
+               "tests/checks"),
+}  # fmt: skip
 """What is tested beside the rest, one after the other: half of the time, for the second core."""
 CHOOSING = ("keyword", "markexpr", "lf", "failedfirst", "usepdb", "collectonly")
 """Options of pytest for which all stays in the one process."""
