@@ -28,7 +28,7 @@ program some fifteen times slower: so it is counted only where it is asked for.
 """
 
 import ctypes
-from typing import Any, cast
+from typing import Any
 
 from unicorn import UC_HOOK_CODE, UC_HOOK_MEM_READ, UC_HOOK_MEM_WRITE
 
@@ -65,7 +65,8 @@ class FlashModel:
     others, or None, which count instead; `waits` is how many cycles the core has waited."""
 
     def __init__(self, watcher: Watcher, mcu: Mcu) -> None:
-        self.watcher, self.as_if = watcher, cast(FlashSettings | None, None)
+        self.watcher = watcher
+        self.as_if: FlashSettings | None = None
         self.settings = FlashSettings(0, False, False, False)
         self._hooks: list[Any] = []
         self._counted: FlashSettings | None = None

@@ -83,13 +83,12 @@ def an_image(pixels: int) -> npt.NDArray[np.uint8]:
     return load_mnist()[1][0][0] if pixels == PIXELS else np.zeros(pixels, np.uint8)
 
 
-def compare_cycles(board: Board, kit: str) -> CycleComparison:
-    """Profile an image on a real board, and on a virtual one that runs firmware.elf, which is taken
-    to be the board's program. `kit` names the kit."""
-    image = an_image(board.described.input.elements)
-    measured, hello, status = board.profile(image), board.described, board.status()
+def compare_cycles(board: Board, measured: Profile, kit: str) -> CycleComparison:
+    """What a real board has measured for `an_image`, beside the estimate of a virtual one that runs
+    firmware.elf, which is taken to be the board's program. `kit` names the kit."""
+    hello, status = board.described, board.status()
     try:
-        predicted, why = predict(image), ""
+        predicted, why = predict(an_image(hello.input.elements)), ""
         estimates: list[int | None] = [layer.cycles for layer in predicted.layers]
     except KitError as error:
         estimates, why = [None] * len(measured.layers), error.args[0]

@@ -261,7 +261,7 @@ def _cycles(kit: str, found: list[CycleComparison], board: Board) -> Iterator[Li
     told = [f"{x.name}: {x.cycles:,} estimated cycles for {x.macs:,} MACs" for x in profile.layers]
     whole = f"{profile.cycles:,} estimated cycles, {profile.microseconds:,.0f} us"
     if not profile.estimated:
-        found.append(compare_cycles(board, kit))
+        found.append(compare_cycles(board, profile, kit))
         told, whole = [str(layer) for layer in found[0].layers], str(found[0])
     for number, (text, layer) in enumerate(zip(told, profile.layers, strict=True)):
         yield Line(f"layer {number} time", text, layer.cycles > least[number])

@@ -30,11 +30,16 @@ def elf(tmp_path, monkeypatch):
     return program
 
 
+def compared(board):
+    image = prediction.an_image(board.described.input.elements)
+    return compare_cycles(board, board.profile(image), "kit 1.0")
+
+
 def test_each_layer_of_a_real_board_stands_beside_its_prediction(elf, line):  # noqa: F811
     """Behind a network port there is no estimate: CYCCNT is taken as the chip's cycles. (The board
     that plays it counts instructions there, so that the prediction is far off, and said to be.)"""
     with Board(line(elf)) as board:
-        found = compare_cycles(board, "kit 1.0")
+        found = compared(board)
         hello = board.described
     with Board("virtual://same") as board:
         same = board.profile(prediction.an_image(hello.input.elements))
@@ -65,7 +70,7 @@ def test_without_a_prediction_what_was_measured_stays(elf, line, what):  # noqa:
         )
         elf.write_bytes(other.elf.read_bytes())
     with Board(url) as board:
-        found = compare_cycles(board, "kit 1.0")
+        found = compared(board)
     assert found.predicted is None and found.measured > 0 and "no prediction: " in str(found)
     assert all(layer["predicted"] is None for layer in json.loads(found.block())["layers"])
 
