@@ -1,5 +1,7 @@
 """A .tflite file as a plain description, and LiteRT as the reference for what it computes."""
 
+from kit.model.integers import IntegerLayer as IntegerLayer
+from kit.model.integers import save_integers as save_integers
 from kit.model.pixels import Range as Range
 from kit.model.pixels import are_shares as are_shares
 from kit.model.pixels import describe_range as describe_range

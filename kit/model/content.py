@@ -9,6 +9,7 @@ import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
 from kit.errors import KitError
+from kit.model.integers import as_tflite
 
 KERAS = (b"PK\x03\x04", b"\x89HDF")  # .keras is a zip archive, .h5 is HDF5
 
@@ -32,7 +33,7 @@ def not_a_model(path: Path, why: str) -> KitError:
 
 
 def read_content(path: Path) -> bytes:
-    """The bytes of a .tflite file.
+    """The bytes of a .tflite file; of an integer network (.npz) as one.
 
     Raises KitError: the file is missing, cannot be read, or lacks the identifier TFL3.
     """
@@ -47,6 +48,8 @@ def read_content(path: Path) -> bytes:
     except OSError as error:
         why = f"{error.strerror or error}."
         raise KitError(f"{path} cannot be read.", why, "Change its permissions.") from error
+    if path.suffix == ".npz":
+        return as_tflite(path)[0]
     if content.startswith(KERAS):
         raise KitError(
             f"{path} is a Keras model, not a .tflite file.",

@@ -15,6 +15,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from kit.errors import KitError
 from kit.model.content import OF_NUMPY, TYPES, array_of, builtin_code, names_of, not_a_model
+from kit.model.integers import as_tflite
 from kit.model.reference import Reference
 
 OPERATORS = names_of(schema.BuiltinOperator)
@@ -27,7 +28,9 @@ class Tensor:
 
     `scales` and `zero_points` hold one value (per tensor), one for each slice along `axis`
     (per channel), or none (not quantized). `data` is the constant's value, or None; where numpy has
-    no such type ("int4"), its bytes.
+    no such type, its bytes. `packing` is how a constant lies in the chip's flash: one of
+    `kit.model.integers.PACKINGS`, "float16", or "" as in memory. An int4 constant of a .tflite file
+    is read as int8 that is packed.
     """
 
     index: int
@@ -38,6 +41,7 @@ class Tensor:
     zero_points: npt.NDArray[np.int64] = field(repr=False)
     axis: int = 0
     data: npt.NDArray[Any] | None = field(default=None, repr=False)
+    packing: str = ""
 
     @property
     def elements(self) -> int:
@@ -103,14 +107,18 @@ class Model:
 
 
 def read_model(path: str | Path) -> Model:
-    """Read a .tflite file. Raises KitError: it is missing, truncated, or not a .tflite model."""
+    """Read a .tflite file, or an integer network (.npz). Raises KitError: it is missing, damaged,
+    or none of these."""
     path = Path(path)
     raw = Reference(path).parts  # it refuses what LiteRT cannot compute with
     try:
         if len(raw.subgraphs) != 1:
             raise ValueError(f"it has {len(raw.subgraphs)} subgraphs; the kit reads one")
         graph = raw.subgraphs[0]
-        tensors = [_tensor(i, one, raw.buffers) for i, one in enumerate(graph.tensors)]
+        packings = as_tflite(path)[1] if path.suffix == ".npz" else {}
+        tensors = [
+            _tensor(i, one, raw.buffers, packings.get(i, "")) for i, one in enumerate(graph.tensors)
+        ]
         operators = [_operator(one, raw.operatorCodes, tensors) for one in graph.operators]
         inputs, outputs = _listed(graph.inputs, tensors), _listed(graph.outputs, tensors)
         return Model(path, tuple(tensors), tuple(operators), inputs, outputs)
@@ -118,7 +126,7 @@ def read_model(path: str | Path) -> Model:
         raise not_a_model(path, f"It cannot be read: {error or type(error).__name__}.") from error
 
 
-def _tensor(index: int, raw: Any, buffers: Any) -> Tensor:
+def _tensor(index: int, raw: Any, buffers: Any, packing: str) -> Tensor:
     dtype, shape = TYPES.get(raw.type, "unknown"), array_of(raw.shape, np.int64).tolist()
     quantization = raw.quantization or schema.QuantizationParametersT()
     data = array_of(buffers[raw.buffer].data, np.uint8)
@@ -126,7 +134,10 @@ def _tensor(index: int, raw: Any, buffers: Any) -> Tensor:
         raise ValueError(
             f"the weights of tensor {index} are sparse; convert without EXPERIMENTAL_SPARSITY"
         )
-    if data.size and dtype in OF_NUMPY:
+    if data.size and dtype == "int4":
+        dtype, packing = "int8", "int4"
+        data = _nibbles(data)[: int(np.prod(shape))].reshape(shape)
+    elif data.size and dtype in OF_NUMPY:
         data = data.view(np.dtype(dtype).newbyteorder("<")).reshape(shape)
     return Tensor(
         index,
@@ -137,7 +148,14 @@ def _tensor(index: int, raw: Any, buffers: Any) -> Tensor:
         array_of(quantization.zeroPoint, np.int64),
         int(quantization.quantizedDimension),
         data if data.size else None,
+        packing,
     )
+
+
+def _nibbles(data: npt.NDArray[np.uint8]) -> npt.NDArray[np.int8]:
+    """Two int4 of each byte, the lower half first (LiteRT, UnpackDenseInt4IntoInt8)."""
+    pairs = np.stack([data << 4, data & 0xF0], axis=-1).astype(np.uint8)
+    return pairs.ravel().view(np.int8) >> 4
 
 
 def _operator(raw: Any, codes: Any, tensors: list[Tensor]) -> Operator:
