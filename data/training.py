@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kit.digits import load_mnist
+from kit.digits import load_mnist, vary
 from kit.model import Reference, pixels_to_input, read_model
 from kit.paths import DATA, build_folder
 from kit.silence import quiet
@@ -28,24 +28,6 @@ def split():
     return (x[:-HELD_OUT], y[:-HELD_OUT]), (x[-HELD_OUT:], y[-HELD_OUT:])
 
 
-def varied(images, random, degrees, stretch, shift):
-    """Each image turned, stretched and shifted (in pixels) by chance, up to so much either way.
-
-    Takes uint8 (n, 28, 28), gives float32 of the same shape, pixels / 255.
-    """
-    angle, wide, high, right, down = random.uniform(-1, 1, (5, len(images)))
-    cos, sin = np.cos(np.deg2rad(degrees * angle)), np.sin(np.deg2rad(degrees * angle))
-    a, b = (1 + stretch * wide) * [cos, -sin]
-    d, e = (1 + stretch * high) * [sin, cos]
-    middle = (images.shape[1] - 1) / 2
-    c = middle * (1 - a - b) + shift * right
-    f = middle * (1 - d - e) + shift * down
-    # Pixel (x, y) of the result comes from (a x + b y + c, d x + e y + f) of the image.
-    source = np.stack([a, b, c, d, e, f, 0 * a, 0 * a], axis=1).astype(np.float32)
-    pixels = (images[..., np.newaxis] / 255).astype(np.float32)
-    return np.asarray(tf.keras.ops.image.affine_transform(pixels, source))[..., 0]
-
-
 def train(network, images, labels, epochs, seed, rate, **variation):
     """Trains with Adam, the learning rate falling from `rate` to 0 as half a cosine, on images
     that are varied anew in each epoch."""
@@ -55,7 +37,7 @@ def train(network, images, labels, epochs, seed, rate, **variation):
     network.compile(tf.keras.optimizers.Adam(schedule), loss, jit_compile=False)
     random = np.random.default_rng(seed)
     for epoch in range(epochs):
-        network.fit(varied(images, random, **variation), labels, batch_size=BATCH, verbose=0)
+        network.fit(vary(images, random, **variation), labels, batch_size=BATCH, verbose=0)
         print(f"epoch {epoch + 1} of {epochs}", flush=True)
 
 

@@ -1,5 +1,6 @@
 """A .tflite file as a plain description, and LiteRT as the reference for what it computes."""
 
+from kit.model.folding import to_integers as to_integers
 from kit.model.integers import IntegerLayer as IntegerLayer
 from kit.model.integers import save_integers as save_integers
 from kit.model.pixels import Range as Range
