@@ -2,4 +2,4 @@
 
 from kit.digits.mnist import load_mnist as load_mnist
 from kit.digits.prepare import check_image as check_image
-from kit.digits.vary import vary as vary
+from kit.digits.variations import vary as vary

@@ -54,7 +54,7 @@ def test_convolutions_with_normalization_are_folded(keras, tmp_path):
         of.Dense(4),
     ]
     steps, made = differences(keras, tmp_path, layers)
-    kinds = "CONV_2D CONV_2D MAX_POOL_2D CONV_2D MEAN FULLY_CONNECTED".split()
+    kinds = ["CONV_2D", "CONV_2D", "MAX_POOL_2D", "CONV_2D", "MEAN", "FULLY_CONNECTED"]
     assert [layer.operator for layer in made] == kinds
     assert [layer.activation for layer in made[:2]] == ["RELU", "RELU"]
     assert np.abs(steps).max() < 8 and np.abs(steps).mean() < 2
