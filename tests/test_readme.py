@@ -3,6 +3,7 @@
 import re
 
 from kit.commands import COMMANDS, EITHER
+from kit.lesson.artifacts import CONVERSIONS
 from kit.lesson.results import read_report
 from kit.paths import ROOT
 
@@ -14,7 +15,7 @@ def test_the_figures_in_the_readme_are_those_measured(road, monkeypatch):
     monkeypatch.setenv("KIT_BUILD", str(road["build"]))
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     figures = read_report()
-    for name in ("float32", "float16", "dynamic_range", "int8"):
+    for name in CONVERSIONS:
         row = f"| {name.replace('_', ' ')} | {figures[name]['bytes']:,} bytes "
         assert row + f"| {figures[name]['accuracy']:.2%} of the test images" in text
     board = figures["board"]

@@ -14,16 +14,14 @@ from courses import code_cells, shown
 from kit import paths
 from kit.compile import HostNetwork
 from kit.digits import load_mnist
-from kit.lesson.artifacts import MAKERS
+from kit.lesson.artifacts import CONVERSIONS, MAKERS
 from kit.model import Reference, pixels_to_input, read_model
-
-FORMATS = ["float32", "float16", "dynamic_range", "int8"]
 
 
 def test_the_road_reports_each_format_and_a_board_that_agrees(road):
     """Bytes and accuracy over the whole test set, as every reader of report.json expects; then
     10,000 images, no row that differs, inside the F446."""
-    for name in FORMATS:
+    for name in CONVERSIONS:
         figures = road["report"][name]
         assert figures["bytes"] == (road["build"] / f"digits_{name}.tflite").stat().st_size
         assert figures["accuracy"] >= 0.97
@@ -68,6 +66,6 @@ def test_everything_after_training_repeats_with_one_thread(road, tmp_path):
     environment = {**os.environ, "KIT_BUILD": str(tmp_path), **threads}
     command = [sys.executable, "-m", "kit", "run", "02"]
     subprocess.run(command, env=environment, check=True, capture_output=True, cwd=paths.ROOT)
-    for name in FORMATS:
+    for name in CONVERSIONS:
         file = f"digits_{name}.tflite"
         assert (tmp_path / file).read_bytes() == (road["build"] / file).read_bytes(), name

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from kit.board import Board
 
 MODEL = "digits_int8.tflite"  # the model that goes to the board
+CONVERSIONS = ("float32", "float16", "dynamic_range", "int8_per_tensor", "int8", "int16x8")
 _MADE = {
     "01-train": ["tutorial.h5", "tutorial.keras", "tutorial.tflite", "digits.keras"],
-    "02-quantize": [f"digits_{f}.tflite" for f in ("float32", "float16", "dynamic_range", "int8")],
+    "02-quantize": [f"digits_{name}.tflite" for name in CONVERSIONS],
     "03-generate": ["network"],
     "04-flash": ["firmware.elf", "firmware.bin"],
 }

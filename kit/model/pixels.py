@@ -32,12 +32,16 @@ def input_range(tensor: Quantized) -> Range | None:
     """The range of pixels that a network was trained on, as its input's quantization tells it.
 
     One of `RANGES`; 0 to 1 for float32, which does not tell: an assumption; None where the
-    tensor's range is none of them.
+    tensor's range is none of them. int16 has a zero point of 0, whatever the range: that one begins
+    at 0 is an assumption, too.
     """
     if tensor.dtype == "float32":
         return RANGES[0]
-    for known in RANGES if tensor.dtype in INTEGERS else ():
-        if np.allclose(_ends(tensor), known, rtol=0, atol=TOLERANCE * (known[1] - known[0])):
+    if tensor.dtype not in INTEGERS:
+        return None
+    ends = (0.0, _ends(tensor)[1]) if tensor.dtype == "int16" else _ends(tensor)
+    for known in RANGES:
+        if np.allclose(ends, known, rtol=0, atol=TOLERANCE * (known[1] - known[0])):
             return known
     return None
 
@@ -52,8 +56,9 @@ def describe_range(span: Range | None, dtype: str) -> str:
     """A range in words."""
     if span is None:
         return "how its input wants pixels is not known: set --input-range"
-    untold = " (float32 does not tell: --input-range sets another)" if dtype == "float32" else ""
-    return f"pixels 0 to 255 become {span[0]:g} to {span[1]:g}{untold}"
+    untold = f" ({dtype} does not tell: --input-range sets another)"
+    told = "" if dtype in ("int8", "uint8") else untold
+    return f"pixels 0 to 255 become {span[0]:g} to {span[1]:g}{told}"
 
 
 def pixels_to_input(

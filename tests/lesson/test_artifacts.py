@@ -177,4 +177,4 @@ def test_after_the_road_everything_is_fresh(road, monkeypatch):
     monkeypatch.setenv("KIT_BUILD", str(road["build"]))
     assert {row["state"] for row in artifacts.status()} == {"fresh"}
     made = [name for name, notebook in artifacts.MAKERS.items() if notebook in artifacts.SOURCES]
-    assert len(made) == 7 and all(made_from(road["build"] / name) for name in made)
+    assert len(made) == 9 and all(made_from(road["build"] / name) for name in made)

@@ -60,6 +60,13 @@ def test_a_float32_input_does_not_tell_and_that_is_said():
     assert "float32 does not tell" in describe_range((0, 1), "float32")
 
 
+@pytest.mark.parametrize(("most", "expected"), [(1, (0, 1)), (255, (0, 255)), (3, None)])
+def test_an_int16_input_tells_only_its_upper_end(most, expected):
+    """Its zero point is 0 for 0 to 1 as for -1 to 1: the first is assumed, and that is said."""
+    assert input_range(_input(most / 32767, 0, "int16")) == expected
+    assert "int16 does not tell" in describe_range((0, 1), "int16")
+
+
 @pytest.mark.parametrize("span", [(0, 1), (0, 255), (-1, 1), (-0.4242, 2.8215), (1, 0)])
 @pytest.mark.parametrize("zero_point", [-128, -1, 0, 30])
 def test_pixels_become_what_litert_quantizes_them_to(tmp_path, span, zero_point):
