@@ -132,6 +132,7 @@ def _macs(operator: Operator, weights: Tensor) -> int:
 def _small(operator: Operator, weights: Tensor, bias: Array, fields: Fields, packed: bool) -> Step:
     """One call of a kernel of `SMALL`."""
     kind, own, scratch = "int8", dict[str, int](), None
+    assert weights.data is not None
     arrays: dict[str, Array] = {"weights": weights.data}
     if packed:
         kind, own, arrays = small_weights(weights)
@@ -178,7 +179,7 @@ def _fitted(step: Step, optimize: str) -> Step:
     """With what follows from the other fields: the part of the input that a row of outputs covers,
     the kernel, and the scratch of the fast path. That is packed inputs in 16 bits, of a batch, or
     of two or four windows beside their largest sums or outputs and the inputs as bytes; weights
-    that are copied, or unpacked; and where windows reach beyond the input a copy of that part of it."""
+    that are copied, or unpacked; and where windows reach beyond the input a copy of its part."""
     fields = dict(step.fields)
     window, covered, padded = fields["window"], {}, False
     for side, start in zip(SIDES, ("pad_top", "pad_left"), strict=True):
