@@ -4,8 +4,8 @@
 /* A window of the input times the weights of a channel. It begins at row y and column x, which is
  * a huge number where it begins before the input. Pixels of a row that lie side by side in the
  * input are one run. */
-static int32_t sum_at(const nn_conv_2d_small_int8_params *p, const int8_t *input, uint32_t y,
-                      uint32_t x, const int8_t *weight)
+static int32_t sum_at(const nn_conv_2d_small_params *p, const int8_t *input, uint32_t y, uint32_t x,
+                      const int8_t *weight)
 {
     const nn_window *const w = &p->window;
     const int8_t padding = (int8_t)p->input_zero_point;
@@ -30,7 +30,7 @@ static int32_t sum_at(const nn_conv_2d_small_int8_params *p, const int8_t *input
 }
 
 /* The largest sum that the pooling sees at row y and column x of the output. */
-static int32_t largest_sum(const nn_conv_2d_small_int8_params *p, const int8_t *input, uint32_t y,
+static int32_t largest_sum(const nn_conv_2d_small_params *p, const int8_t *input, uint32_t y,
                            uint32_t x, const int8_t *weights)
 {
     const nn_window *const w = &p->window;
@@ -46,20 +46,30 @@ static int32_t largest_sum(const nn_conv_2d_small_int8_params *p, const int8_t *
     return largest;
 }
 
+void nn_conv_2d_small_channel(const nn_conv_2d_small_params *p, const int8_t *input,
+                              const int8_t *filter, uint32_t channel, int8_t *output)
+{
+    const nn_window *const w = &p->window;
+    const int32_t *const scaling = p->channels + 4 * channel;
+    const int32_t bias = scaling[0], factor = 1 << (scaling[3] >> 9);
+    output += channel;
+    for (uint32_t y = 0; y < w->output_height; y++) {
+        for (uint32_t x = 0; x < w->output_width; x++) {
+            const int32_t sum = bias + largest_sum(p, input, y, x, filter) * factor;
+            const int32_t value = nn_rescale(sum, scaling[1], scaling[2], scaling[3] & 0x1FF);
+            *output = (int8_t)nn_clamp(value, p->minimum, p->maximum);
+            output += w->output_channels;
+        }
+    }
+}
+
 void nn_conv_2d_small_int8(const nn_conv_2d_small_int8_params *p, const int8_t *input,
                            int8_t *output)
 {
-    const nn_window *const w = &p->window;
-    const uint32_t taps = (uint32_t)w->kernel_height * w->kernel_width * w->input_channels;
-    for (uint32_t y = 0; y < w->output_height; y++) {
-        for (uint32_t x = 0; x < w->output_width; x++) {
-            for (uint32_t o = 0; o < w->output_channels; o++) {
-                const int32_t *channel = p->channels + 4 * o;
-                const int32_t sum = largest_sum(p, input, y, x, p->weights + o * taps);
-                const int32_t value = nn_rescale(channel[0] + sum * (1 << (channel[3] >> 9)),
-                                                 channel[1], channel[2], channel[3] & 0x1FF);
-                *output++ = (int8_t)nn_clamp(value, p->minimum, p->maximum);
-            }
-        }
+    const uint32_t taps = nn_conv_2d_small_taps(&p->window);
+    const int8_t *filter = p->weights;
+    for (uint32_t o = 0; o < p->window.output_channels; o++) {
+        nn_conv_2d_small_channel(p, input, filter, o, output);
+        filter += taps;
     }
 }

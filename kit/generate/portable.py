@@ -21,7 +21,7 @@ from kit.paths import replacing
 from kit.provenance import file_digest
 
 C_TYPES = {"float32": "float", "float64": "double"}
-C_TYPES |= {name: f"{name}_t" for name in ("int8", "uint8", "int16", "int32", "int64")}
+C_TYPES |= {name: f"{name}_t" for name in ("int8", "uint8", "int16", "int32", "uint32", "int64")}
 TEMPLATES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
     undefined=jinja2.StrictUndefined,
@@ -70,7 +70,8 @@ def generate_portable(
         "steps": steps,
         "names": {index: own[of] for index, of in base.items() if of in own},
         "declarations": _declarations(tensors, steps, placing),
-        "headers": sorted({step.header for step in steps}),
+        "headers": sorted({call.header for step in steps for call in step.calls}),
+        "unpacked": _unpacked(steps, placing),
         "constants": constants,
         "references": references,
     }
@@ -99,7 +100,8 @@ def _constants(
     references: list[dict[str, str]] = []
     for number, step in enumerate(steps):
         references.append({})
-        for field, array in step.arrays.items():
+        arrays = ((field, array) for call in step.calls for field, array in call.arrays.items())
+        for field, array in arrays:
             content = (array.dtype.str, array.tobytes())
             name = found.setdefault(content, f"layer_{number}_{field}")
             constants.setdefault(name, array)
@@ -140,17 +142,25 @@ def _declarations(tensors: dict[str, Tensor], steps: list[Step], placing: Placin
         (C_TYPES[tensor.dtype], name, placing.tensors[tensor.index], tensor.bytes)
         for name, tensor in tensors.items()
     ]
-    places += [
-        ("void", f"scratch_{number}", placing.scratch.get(number, 0), step.scratch)
-        for number, step in enumerate(steps)
-        if step.scratch is not None
-    ]
+    for number, step in enumerate(steps):
+        at, size = placing.scratch.get(number, 0), step.scratch
+        if step.unpacking:
+            own = step.unpacking.bytes
+            places.append(("int16_t", f"weights_{number}", at, own))
+            at, size = at + own, (size or 0) - own
+        if size is not None:
+            places.append(("void", f"scratch_{number}", at, size))
     lines = [
         f"static {type_} *const {name} = ({type_} *)(arena + {offset});"
         for type_, name, offset, _ in places
     ]
     width = max(map(len, lines))
     return [f"{line:{width}} /* {of[3]} bytes */" for line, of in zip(lines, places, strict=True)]
+
+
+def _unpacked(steps: list[Step], placing: Placing) -> dict[int, int]:
+    """The offsets in the arena of unpacked weights, by the step's number."""
+    return {number: placing.scratch[number] for number, step in enumerate(steps) if step.unpacking}
 
 
 def _shape(tensor: Tensor) -> str:

@@ -22,13 +22,29 @@ class Refusal(KitError):
 
 
 @dataclass(frozen=True)
+class Unpacking:
+    """A call that writes the weights of a step's kernel into RAM, `bytes` of them, before it."""
+
+    kernel: str
+    fields: dict[str, Any]
+    arrays: dict[str, npt.NDArray[Any]]
+    bytes: int
+
+    @property
+    def header(self) -> str:
+        """Where the kernel is declared, as of a Step."""
+        return header_of(self.kernel)
+
+
+@dataclass(frozen=True)
 class Step:
     """One kernel call: the numbers in its parameter struct, and the arrays the struct points to.
     Where the struct has another within it, such as nn_window, its numbers are a dict of their own.
 
     `scratch` is how many bytes of working memory the kernel takes as its last argument, None for
     one without; `in_place` are the positions among `inputs` whose memory the output may take;
-    with `many` the kernel takes any number of inputs, as one array of pointers.
+    with `many` the kernel takes any number of inputs, as one array of pointers. With an `unpacking`
+    the struct's `weights` are in RAM, and `scratch` includes them, at its beginning.
     """
 
     kernel: str
@@ -39,11 +55,17 @@ class Step:
     scratch: int | None = None
     in_place: tuple[int, ...] = ()
     many: bool = False
+    unpacking: Unpacking | None = None
 
     @property
     def header(self) -> str:
         """Where the kernel is declared: nn_conv_2d_int8 in conv_2d.h."""
-        return self.kernel.removeprefix("nn_").rpartition("_")[0] + ".h"
+        return header_of(self.kernel)
+
+    @property
+    def calls(self) -> list["Unpacking | Step"]:
+        """What is called for it, in order."""
+        return [self.unpacking, self] if self.unpacking else [self]
 
     @property
     def inputs(self) -> list[Tensor]:
@@ -61,6 +83,11 @@ class Step:
         path = self.output.name.split(";")[0].split("/")
         name = path[-2] if len(path) > 1 and path[-2] else self.operator.name.lower()
         return safe_name(name)[:LONGEST_NAME]
+
+
+def header_of(kernel: str) -> str:
+    """The header of a kernel, whose last word is a type: nn_conv_2d_int8 is in conv_2d.h."""
+    return kernel.removeprefix("nn_").rpartition("_")[0] + ".h"
 
 
 def safe_name(name: str) -> str:

@@ -21,6 +21,7 @@ from kit.generate.quantized import (
     twice_rounded,
 )
 from kit.generate.step import Refusal, Step, ends, name_of
+from kit.generate.unpacking import is_packed, small_weights, unpacking_of
 from kit.generate.weighted import (
     Array,
     arithmetic_of,
@@ -40,7 +41,7 @@ COPYING = 4  # cycles a word, in nn_conv_2d_copy()
 SHIFT = 3  # its column in the table of channels
 DOUBLINGS = 9  # from this bit of a shift on: how often the products are doubled
 TWO, FOUR, FEWEST = (f"nn_conv_2d_{name}int8" for name in ("", "four_", "few_"))
-SMALL = "nn_conv_2d_small_int8"
+SMALL = [f"nn_conv_2d_small_{name}" for name in ("int8", "bits", "ternary")]
 SIDES = ("height", "width")
 NO_POOLING = dict.fromkeys(("pool_height", "pool_width"), 1)
 NO_POOLING |= dict.fromkeys(("pool_stride_height", "pool_stride_width"), 1)
@@ -52,7 +53,7 @@ Parts = tuple[dict[str, Any], dict[str, Any]]
 
 def lower(operator: Operator, optimize: str) -> Step:
     """One call of nn_conv_2d_int8; of nn_conv_2d_four_int8 to save time, nn_conv_2d_few_int8 where
-    taps are few, or nn_conv_2d_small_int8 to save flash; of nn_conv_2d_float32 or _int16.
+    taps are few, or one of `SMALL` to save flash; of nn_conv_2d_float32 or _int16.
 
     Raises Refusal: weights, bias, scales, input and output do not belong together, channels in
     groups, or sums that cannot be computed exactly in 32 bits.
@@ -70,12 +71,11 @@ def lower(operator: Operator, optimize: str) -> Step:
             "There is no kernel for a convolution whose channels are in groups.",
             "Leave out `groups` of Conv2D, or split the layer into one for each group.",
         )
-    macs = weights.elements * y.shape[1] * y.shape[2]
     if kind == "int8":
         return _int8(operator, optimize, weights, bias, fields)
     fields, arrays = (_float32 if kind == "float32" else _int16)(operator, weights, bias, fields)
     arrays |= {"weights": weights.data, "bias": bias}
-    return Step(f"nn_conv_2d_{kind}", operator, fields, arrays, macs)
+    return Step(f"nn_conv_2d_{kind}", operator, fields, arrays, _macs(operator, weights))
 
 
 def _float32(operator: Operator, _weights: Tensor, _bias: Array, fields: Fields) -> Parts:
@@ -96,26 +96,50 @@ def _int16(operator: Operator, weights: Tensor, bias: Array, fields: Fields) -> 
 
 def _int8(operator: Operator, optimize: str, weights: Tensor, bias: Array, fields: Fields) -> Step:
     x, y = ends(operator)
-    macs = weights.elements * y.shape[1] * y.shape[2]
     table, channels = rescaled_filters(operator, weights, bias, 0)
     minimum, maximum = int8_range(operator.activation, y)
     fields |= NO_POOLING | {"input_zero_point": x.zero_point}
     fields |= {"minimum": minimum, "maximum": maximum}
-    assert weights.data is not None
+    packed = is_packed(operator, weights)
     if optimize == "flash":
-        channels = doubled_channels(operator, weights, bias, 0)
-        small = {"weights": weights.data, "channels": channels}
-        return Step(SMALL, operator, fields, small, macs)
-    if table.shape[1] > FEW and fields["window"]["dilation_width"] == 1:
-        table = _fours_first(table, weights.shape[1])
-    table = _padded(table)
-    channels = np.pad(channels, ((0, len(table) - len(channels)), (0, 0)))
-    taps = table.shape[1]
+        return _small(operator, weights, bias, fields, packed)
+
+    def arrange(table: Integers) -> npt.NDArray[np.int16]:
+        if table.shape[1] > FEW and fields["window"]["dilation_width"] == 1:
+            table = _fours_first(table, weights.shape[1])
+        return _ordered(_padded(table))
+
+    unpacking, ordered = None, arrange(table)
+    if packed:
+        unpacking = unpacking_of(weights, _factors(weights, table, 0), arrange, optimize)
+        if unpacking is None:
+            return _small(operator, weights, bias, fields, packed)
+    taps = FEW if table.shape[1] <= FEW else ordered.shape[1] // 2
     fields |= {"taps": taps}
-    arrays: dict[str, npt.NDArray[Any]] = {"weights": _ordered(table), "channels": channels}
+    channels = np.pad(channels, ((0, ordered.size // taps - len(channels)), (0, 0)))
+    arrays: dict[str, Array] = {"channels": channels}
+    arrays |= {} if packed else {"weights": ordered}
     if weights.elements == x.shape[3] * y.shape[3] and x.shape == (*y.shape[:3], x.shape[3]):
         fields["window"] |= _one_row(fields["window"])
-    return _fitted(Step(FEWEST if taps == FEW else TWO, operator, fields, arrays, macs), optimize)
+    kernel, macs = FEWEST if taps == FEW else TWO, _macs(operator, weights)
+    return _fitted(Step(kernel, operator, fields, arrays, macs, unpacking=unpacking), optimize)
+
+
+def _macs(operator: Operator, weights: Tensor) -> int:
+    return weights.elements * math.prod(operator.outputs[0].shape[1:3])
+
+
+def _small(operator: Operator, weights: Tensor, bias: Array, fields: Fields, packed: bool) -> Step:
+    """One call of a kernel of `SMALL`."""
+    kind, own, scratch = "int8", dict[str, int](), None
+    assert weights.data is not None
+    arrays: dict[str, Array] = {"weights": weights.data}
+    if packed:
+        kind, own, arrays = small_weights(weights)
+        scratch = weights.elements // weights.shape[0]
+    arrays |= {"channels": doubled_channels(operator, weights, bias, 0)}
+    macs = _macs(operator, weights)
+    return Step(f"nn_conv_2d_small_{kind}", operator, fields | own, arrays, macs, scratch)
 
 
 def _one_row(window: dict[str, int]) -> dict[str, int]:
@@ -131,7 +155,7 @@ def with_pooling(conv: Step, pool: Step, optimize: str) -> Step | None:
     """A step of this file and the MAX_POOL_2D that reads its output as one step, or None where they
     cannot be one: the pooling's windows overlap, reach beyond the image, or are not 2 x 2 where
     taps are few."""
-    if conv.kernel not in (TWO, FOUR, FEWEST, SMALL) or pool.operator.name != "MAX_POOL_2D":
+    if conv.kernel not in (TWO, FOUR, FEWEST, *SMALL) or pool.operator.name != "MAX_POOL_2D":
         return None
     fields, pooling = dict(conv.fields), pool_fields(pool.operator)
     window = window_fields(conv.operator, *(fields["window"][f"kernel_{side}"] for side in SIDES))
@@ -148,14 +172,14 @@ def with_pooling(conv: Step, pool: Step, optimize: str) -> Step | None:
     fields |= {limit: int(np.clip(fields[limit], *limits)) for limit in ("minimum", "maximum")}
     both = replace(conv.operator, name="CONV_2D + MAX_POOL_2D", outputs=pool.operator.outputs)
     step = replace(conv, operator=both, fields=fields)
-    return step if conv.kernel == SMALL else _fitted(step, optimize)
+    return step if conv.kernel in SMALL else _fitted(step, optimize)
 
 
 def _fitted(step: Step, optimize: str) -> Step:
     """With what follows from the other fields: the part of the input that a row of outputs covers,
     the kernel, and the scratch of the fast path. That is packed inputs in 16 bits, of a batch, or
     of two or four windows beside their largest sums or outputs and the inputs as bytes; weights
-    that are copied; and where windows reach beyond the input a copy of that part of it."""
+    that are copied, or unpacked; and where windows reach beyond the input a copy of its part."""
     fields = dict(step.fields)
     window, covered, padded = fields["window"], {}, False
     for side, start in zip(SIDES, ("pad_top", "pad_left"), strict=True):
@@ -172,12 +196,15 @@ def _fitted(step: Step, optimize: str) -> Step:
         scratch = (batch * positions + 1) * 2 * FEW
     else:
         passes = _passes(fields) if optimize != "ram" else 0
-        kernel, copied = FOUR if passes else TWO, _copied(step.arrays["weights"].nbytes, passes)
+        kernel = FOUR if passes else TWO
+        if not step.unpacking:
+            copied = _copied(step.arrays["weights"].nbytes, passes)
         scratch = 9 * taps + 4 * even + copied
         if kernel == TWO:
             scratch = 5 * taps + (4 if positions > 1 else 2) * even
     if padded or (taps == FEW and window["kernel_height"] > 1):
         scratch += rows * columns * window["input_channels"] + 1
+    scratch += step.unpacking.bytes if step.unpacking else 0
     fields |= {"batch": batch, "rows": rows, "columns": columns, "copied": copied}
     return replace(step, kernel=kernel, fields=fields, scratch=scratch)
 
@@ -246,13 +273,21 @@ def doubled_channels(
 ) -> npt.NDArray[np.int32]:
     """As of `rescaled_filters`, whose weights are those of the model times a power of 2 a channel:
     its exponent stands in the shift, from bit `DOUBLINGS` on, and the weights stay bytes."""
-    assert weights.data is not None
     table, channels = rescaled_filters(operator, weights, bias, axis)
-    plain = np.moveaxis(weights.data.astype(np.int64), axis, 0).reshape(table.shape)
-    sums = abs(plain).sum(axis=1)
-    factors = np.where(sums > 0, abs(table).sum(axis=1) // np.maximum(sums, 1), 2)
+    factors = _factors(weights, table, axis)
     channels[:, SHIFT] |= np.log2(factors).astype(np.int32) << DOUBLINGS
     return channels
+
+
+def _factors(weights: Tensor, table: Integers, axis: int) -> Integers:
+    """Of each channel, what `rescaled_filters` multiplied its weights by to make this table; where
+    all are 0 and any will do, that of another."""
+    assert weights.data is not None
+    plain = np.moveaxis(weights.data.astype(np.int64), axis, 0).reshape(table.shape)
+    sums = abs(plain).sum(axis=1)
+    factors: Integers = abs(table).sum(axis=1) // np.maximum(sums, 1)
+    factors[sums == 0] = factors.max() or 1
+    return factors
 
 
 def _scaling(
@@ -287,11 +322,12 @@ def _padded(table: Integers) -> Integers:
 
 
 def _ordered(table: Integers) -> npt.NDArray[np.int16]:
-    """As nn_conv_2d_weight() in conv_2d.h says."""
+    """As nn_conv_2d_weight() in conv_2d.h says: a row of each channel, or of each pair."""
     taps = table.shape[1]
     fours = table[:, : taps // 4 * 4].reshape(len(table), -1, 4)[:, :, [0, 2, 1, 3]]
     if taps == FEW:
         ordered = np.hstack([fours.reshape(len(table), -1), table[:, taps // 4 * 4 :]])
     else:
-        ordered = fours.reshape(-1, 2, taps // 2, 2).transpose(0, 2, 1, 3)
+        pairs = fours.reshape(-1, 2, taps // 2, 2).transpose(0, 2, 1, 3)
+        ordered = pairs.reshape(len(pairs), -1)
     return ordered.astype(np.int16)
