@@ -1,0 +1,81 @@
+"""Weights of fewer than 8 bits as bytes: what firmware/README.md tells of them, with examples.
+
+A weight is step * code - offset, with codes from 0 up. So sums of weights times inputs are those of
+codes times inputs, and for all outputs alike so often the sum of the inputs.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kit.model.integers import CLUSTERS
+
+Array = npt.NDArray[Any]
+Bytes = npt.NDArray[np.uint8]
+BITS = {"int4": 4, "int2": 2, "binary": 1, "clustered": 4}
+CODES = {"int4": (1, 8), "int2": (2, 3), "binary": (2, 1), "ternary": (1, 1)}
+"""Step and offset of each packing whose weights have codes."""
+DIGITS = 5  # of three values each in a byte, as 3^5 = 243
+LONGEST_GAP = 255
+
+
+def codes(weights: Array, packing: str) -> tuple[Bytes, int, int]:
+    """The codes of weights, in their shape; and the step and the offset that make weights of them:
+    weight = step * code - offset."""
+    step, offset = CODES[packing]
+    return ((weights.astype(np.int64) + offset) // step).astype(np.uint8), step, offset
+
+
+def clusters(weights: Array) -> tuple[Bytes, npt.NDArray[np.int8]]:
+    """The numbers of weights, in their shape, and the 16 weights in the order of their numbers."""
+    values, numbers = np.unique(weights, return_inverse=True)
+    table = np.pad(values, (0, CLUSTERS - len(values))).astype(np.int8)
+    return numbers.reshape(weights.shape).astype(np.uint8), table
+
+
+def pack_bits(table: Bytes, bits: int, align: int = 4) -> Bytes:
+    """Codes of so many bits (1, 2, 4 or 8), (rows, columns), as bytes, (rows, bytes): code i of a
+    row is at bit bits * i, counted from the lowest bit of the first byte. Rows are filled with
+    codes of 0 up to a multiple of `align` bytes."""
+    each = 8 // bits
+    apart = _filled(table, each * align).reshape(len(table), -1, each)
+    made: Bytes = (apart << np.arange(0, 8, bits, dtype=np.uint8)).sum(axis=2, dtype=np.uint8)
+    return made
+
+
+def pack_ternary(table: Bytes, align: int = 4) -> Bytes:
+    """Codes of 0, 1 and 2, (rows, columns), as bytes, (rows, bytes), of five codes each.
+
+    As the digits of a number N to the base 3, the first the highest, they are the byte
+    N * 256 / 243, rounded up. Three times it is the first digit times 256 and a rest; three times
+    that rest the second; and so on.
+    """
+    apart = _filled(table, DIGITS * align).reshape(len(table), -1, DIGITS)
+    numbers = apart.astype(np.int64) @ 3 ** np.arange(DIGITS)[::-1]
+    made: Bytes = (-(-numbers * 256 // 3**DIGITS)).astype(np.uint8)
+    return made
+
+
+def pack_sparse(table: Array) -> Bytes:
+    """The weights that are not 0 of (rows, columns): of each row how many entries it has, in two
+    bytes, the lower first; and its entries of two bytes: how many columns are left out before the
+    weight, and the weight. A longer gap than 255 takes entries of 255 and the weight 0."""
+    return np.concatenate([_sparse_row(row) for row in table.astype(np.int8)])
+
+
+def _sparse_row(row: npt.NDArray[np.int8]) -> Bytes:
+    entries: list[tuple[int, int]] = []
+    gap = 0
+    for weight in np.trim_zeros(row, "b").tolist():
+        if weight or gap == LONGEST_GAP:
+            entries.append((gap, weight & 0xFF))
+            gap = -1
+        gap += 1
+    count = np.array([len(entries)], "<u2").view(np.uint8)
+    return np.concatenate([count, np.array(entries, np.uint8).ravel()])
+
+
+def _filled(table: Bytes, multiple: int) -> Bytes:
+    """The table with columns of 0 up to a multiple of so many."""
+    return np.pad(table, ((0, 0), (0, -table.shape[1] % multiple)))
