@@ -14,19 +14,31 @@ static inline uint32_t pair_of(int32_t low, int32_t high)
     return ((uint32_t)low & 0xFFFF) | (uint32_t)high << 16;
 }
 
-/* Writes inputs to x in pairs which are `apart` from each other, of words of 2 * `apart` inputs,
- * and 0 for those behind the last, up to `end`; returns their sum. */
+/* The next inputs, so many as a word of weights has; 0 for those behind the last. */
+static inline const int8_t *next_inputs(const int8_t *input, uint32_t left, uint32_t count,
+                                        int8_t *filled)
+{
+    if (left >= count) {
+        return input;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        filled[i] = 0;
+    }
+    for (uint32_t i = 0; i < left; i++) {
+        filled[i] = input[i];
+    }
+    return filled;
+}
+
+/* Writes `inputs` inputs to x in pairs which are `apart` from each other, of words of 2 * `apart`
+ * inputs, up to `end`; returns their sum. */
 NN_DENSE_APART static int32_t spread(const int8_t *input, uint32_t inputs, uint32_t apart,
                                      uint32_t *x, const uint32_t *end)
 {
     int8_t filled[32];
     int32_t total = 0;
     while (x < end) {
-        const int8_t *from = input;
-        for (uint32_t i = 0; inputs < 2 * apart && i < 2 * apart; i++) {
-            filled[i] = i < inputs ? input[i] : 0;
-            from = filled;
-        }
+        const int8_t *from = next_inputs(input, inputs, 2 * apart, filled);
         for (const int8_t *const half = from + apart; from < half; from++) {
             const int32_t low = from[0], high = from[apart];
             *x++ = pair_of(low, high);
@@ -41,14 +53,14 @@ NN_DENSE_APART static int32_t spread(const int8_t *input, uint32_t inputs, uint3
 /* As spread(), of ternary: bytes 0 and 2 of a word are pairs, then bytes 1 and 3. */
 static int32_t spread_digits(const int8_t *input, uint32_t inputs, uint32_t *x)
 {
+    int8_t filled[20];
     int32_t total = 0;
     for (uint32_t first = 0; first < inputs; first += 20) {
-        for (uint32_t i = first; i < first + 10; i += 5) {
+        const int8_t *from = next_inputs(input + first, inputs - first, 20, filled);
+        for (const int8_t *const half = from + 10; from < half; from += 5) {
             int32_t next[2] = {0, 0};
             for (uint32_t digit = 5; digit-- > 0;) {
-                const uint32_t at = i + digit;
-                const int32_t low = at < inputs ? input[at] : 0;
-                const int32_t high = at + 10 < inputs ? input[at + 10] : 0;
+                const int32_t low = from[digit], high = from[digit + 10];
                 x[digit] = pair_of(low - 3 * next[0], high - 3 * next[1]);
                 next[0] = low;
                 next[1] = high;
