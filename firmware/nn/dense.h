@@ -54,6 +54,21 @@ typedef struct {
 
 void nn_dense_float32(const nn_dense_float32_params *p, const float *input, float *output);
 
+/* FULLY_CONNECTED, float32 with float16 weights, which are expanded as they are read: IEEE 754
+ * numbers of a sign, 5 bits of exponent and 10 of fraction. The bytes 00 3C are 1, 00 C1 are -2.5.
+ */
+typedef struct {
+    const uint16_t *weights; /* [outputs][inputs rounded up to 2]; at a word boundary */
+    const float *bias;       /* [outputs] */
+    uint32_t rows;           /* inputs one after the other, each with its outputs */
+    uint32_t inputs;
+    uint32_t outputs;
+    float minimum; /* the fused activation */
+    float maximum;
+} nn_dense_float16_params;
+
+void nn_dense_float16(const nn_dense_float16_params *p, const float *input, float *output);
+
 /* FULLY_CONNECTED, int16 with int8 weights. For every row of the input and output o, sums in 64
  * bits: output[o] = clamp(round((bias[o] + sum over i of weights[o][i] * input[i]) * scale[o])) in
  * double precision, as LiteRT does: 31 bits of a scale do not tell 65,536 outputs apart. */

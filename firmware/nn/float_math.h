@@ -31,6 +31,34 @@ static inline float nn_power_of_two(int32_t exponent)
     return number.value;
 }
 
+typedef struct {
+    float low;
+    float high;
+} nn_two_floats;
+
+/* Two finite float16 numbers, the first in the lower half of the word. Their bits, 13 places up,
+ * are those of a float32 that is 2^112 times smaller. */
+static inline nn_two_floats nn_two_float16(uint32_t word)
+{
+    nn_two_floats two;
+#if defined(__ARM_FEATURE_DSP) && defined(__ARM_FP)
+    union {
+        uint32_t bits;
+        float both;
+    } number = {.bits = word};
+    __asm("vcvtb.f32.f16 %0, %1" : "=t"(two.low) : "t"(number.both));
+    __asm("vcvtt.f32.f16 %0, %1" : "=t"(two.high) : "t"(number.both));
+#else
+    union {
+        uint32_t bits;
+        float value;
+    } low = {.bits = (word & 0x7FFF) << 13}, high = {.bits = (word >> 16 & 0x7FFF) << 13};
+    two.low = low.value * (word & 0x8000 ? -0x1p112F : 0x1p112F);
+    two.high = high.value * (word & 0x80000000U ? -0x1p112F : 0x1p112F);
+#endif
+    return two;
+}
+
 /* exp(x) for x <= 0.
  * x = k ln 2 + r with |r| <= ln 2 / 2, so exp(x) = 2^k exp(r); ln 2 is taken in two parts to
  * keep the bits of r (W. J. Cody and W. Waite, Software Manual for the Elementary Functions,

@@ -122,11 +122,12 @@ def _reading(operator: Operator, constants: dict[int, Tensor]) -> Operator:
 
 
 def _unpacked(operator: Operator) -> Tensor | None:
-    """What a DEQUANTIZE makes of a float16 constant: so weights take half of the file."""
+    """What a DEQUANTIZE makes of a float16 constant: so weights take half of the file, and half of
+    the flash where a kernel expands them as it reads them."""
     x = operator.inputs[0] if operator.name == "DEQUANTIZE" and operator.inputs else None
     if x is None or x.data is None or x.dtype != "float16" or len(operator.outputs) != 1:
         return None
-    return replace(operator.outputs[0], data=x.data.astype(np.float32))
+    return replace(operator.outputs[0], data=x.data.astype(np.float32), packing="float16")
 
 
 def _is_shape_arithmetic(operator: Operator) -> bool:

@@ -1,13 +1,25 @@
 """Weights of int8 dense layers as the fast kernels take them, and what else these are given.
 
-The layout and its reason stand in firmware/nn/dense.h and dense_int8_cortex_m4.S. Source of the
-integers: LiteRT, `kernels/internal/reference/integer_ops/fully_connected.h`.
+The layouts and their reasons stand in firmware/nn/dense.h and dense_int8_cortex_m4.S; of weights of
+fewer bits in dense_packed.h and dense_packed_cortex_m4.S.
+Source of the integers: LiteRT, `kernels/internal/reference/integer_ops/fully_connected.h`.
 """
 
 from typing import Any
 
 import numpy as np
 
+from kit.generate.packing import (
+    BITS,
+    CODES,
+    DIGITS,
+    clusters,
+    codes,
+    pack_bits,
+    pack_digits,
+    pack_sparse,
+    pack_ternary,
+)
 from kit.generate.quantized import INT8, exact_multiplier, int8_range
 from kit.generate.step import Refusal, Step, ends, name_of
 from kit.generate.weighted import Array
@@ -17,13 +29,20 @@ TURN = 16  # groups of four inputs: twice as many always fit, in a row of no mor
 LONGEST_ROW = 16_384
 WORD = 4  # bytes; also the rows of a block and the columns of a group of weights
 LEAST_SHIFT = 33  # of those that the fast path does itself
+TABLE = 1024  # bytes of scratch: of clustered, the weights of each byte
+LONGEST_SPARSE = 2**16 - 1
+PACKED = {*CODES, "clustered", "sparse"}
+
+Parts = tuple[dict[str, Any], dict[str, Array]]
+"""A struct's numbers and arrays."""
 
 
 def dense_int8(
     operator: Operator, weights: Tensor, bias: Array, shape: dict[str, int], optimize: str
 ) -> Step:
     """One call of nn_dense_int8, nn_dense_ram_int8 or nn_dense_data_int8, which have the same
-    parameters, or of nn_dense_small_int8; `shape` are its rows, inputs and outputs.
+    parameters, of nn_dense_small_int8, or where weights are packed of a kernel of dense_packed.h or
+    dense_packed_small.h; `shape` are its rows, inputs and outputs.
 
     Raises Refusal: sums that cannot be computed exactly.
     """
@@ -33,6 +52,8 @@ def dense_int8(
     folded = bias - x.zero_point * table.sum(axis=1)
     requantization = _requantization(operator, weights, bias, folded)
     macs = shape["rows"] * shape["inputs"] * shape["outputs"]
+    if weights.packing in PACKED:
+        return _few_bits(operator, weights, folded, requantization, shape, optimize)
     if optimize == "flash":
         if shape["rows"] == 1:
             return _small(operator, weights, folded, requantization, macs)
@@ -59,23 +80,87 @@ def _small(
     operator: Operator,
     weights: Tensor,
     folded: Array,
-    requantization: tuple[dict[str, Any], dict[str, Array]],
+    requantization: Parts,
     macs: int,
 ) -> Step:
     """One call of nn_dense_small_int8."""
-    fields, arrays = requantization
     assert weights.data is not None
+    fields, own = _of_channels(weights, folded, requantization)
     outputs, inputs = weights.shape
     fields = {"inputs": inputs, "outputs": outputs} | fields
-    del fields["small_shifts"]
-    own = {name: array[: weights.scales.size] for name, array in arrays.items()}
-    own |= {"weights": weights.data, "bias": folded.astype(np.int32)}
+    own |= {"weights": weights.data}
     return Step("nn_dense_small_int8", operator, fields, own, macs)
 
 
-def _requantization(
-    operator: Operator, weights: Tensor, bias: Array, folded: Array
-) -> tuple[dict[str, Any], dict[str, Array]]:
+def _of_channels(weights: Tensor, folded: Array, requantization: Parts) -> Parts:
+    """Numbers and arrays of kernels without assembly that reads four channels at once."""
+    fields, arrays = dict(requantization[0]), requantization[1]
+    del fields["small_shifts"]
+    own = {name: array[: weights.scales.size] for name, array in arrays.items()}
+    return fields, own | {"bias": folded.astype(np.int32)}
+
+
+def _few_bits(
+    operator: Operator,
+    weights: Tensor,
+    folded: Array,
+    requantization: Parts,
+    shape: dict[str, int],
+    optimize: str,
+) -> Step:
+    """One call of a kernel of dense_packed.h, or of nn_dense_packed_small_int8."""
+    packing, macs = weights.packing, shape["rows"] * weights.elements
+    fields, arrays = _of_channels(weights, folded, requantization)
+    if optimize == "flash" and shape["rows"] == 1 and packing != "sparse":
+        made, own = _digits(weights)
+        fields |= {"inputs": shape["inputs"], "outputs": shape["outputs"]} | made
+        return Step("nn_dense_packed_small_int8", operator, fields, arrays | own, macs)
+    name = f"nn_dense_packed_{packing}"
+    assert weights.data is not None
+    if packing == "sparse":
+        if shape["inputs"] > LONGEST_SPARSE:
+            raise Refusal(
+                f"FULLY_CONNECTED {name_of(operator.outputs[0])} takes {shape['inputs']:,} inputs.",
+                f"With sparse weights the kernel takes {LONGEST_SPARSE:,}.",
+                "Make the layer smaller: a pooling before it is the usual way.",
+            )
+        arrays["weights"] = pack_sparse(weights.data)
+        return Step(name, operator, fields | shape, arrays, macs)
+    step, offset = 1, 0
+    if packing == "clustered":
+        numbers, arrays["values"] = clusters(weights.data)
+    else:
+        numbers, step, offset = codes(weights.data, packing)
+    packed = pack_bits(numbers, BITS[packing]) if packing in BITS else pack_ternary(numbers)
+    arrays["weights"] = _interleaved(packed, 4 if packing in BITS else 2)
+    words = packed.shape[1] // WORD
+    room = words * (32 // BITS[packing] if packing in BITS else DIGITS[3] * WORD)
+    scratch = 2 * room + (TABLE if packing == "clustered" else 0)
+    fields |= shape | {"words": words, "step": step, "offset": offset}
+    return Step(name, operator, fields, arrays, macs, scratch)
+
+
+def _digits(weights: Tensor) -> Parts:
+    """Weights as dense_packed_small.h has them."""
+    assert weights.data is not None
+    if weights.packing == "clustered":
+        base = 1 << BITS["clustered"]
+        numbers, values = clusters(weights.data)
+    else:
+        base = 1 << BITS[weights.packing] if weights.packing in BITS else 3
+        numbers, step, offset = codes(weights.data, weights.packing)
+        values = (step * np.arange(base) - offset).astype(np.int8)
+    packed = pack_digits(numbers, base, 1)
+    return {"base": base, "digits": DIGITS[base]}, {"weights": packed, "values": values}
+
+
+def _interleaved(packed: Array, block: int) -> Array:
+    """Rows of bytes in blocks: the first word of each of so many rows, the second of each, ..."""
+    filled = np.pad(packed, ((0, -len(packed) % block), (0, 0)))
+    return filled.reshape(-1, block, packed.shape[1] // WORD, WORD).transpose(0, 2, 1, 3)
+
+
+def _requantization(operator: Operator, weights: Tensor, bias: Array, folded: Array) -> Parts:
     x, y = ends(operator)
     assert weights.data is not None
     table = weights.data.astype(np.int64)

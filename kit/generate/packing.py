@@ -16,7 +16,7 @@ Bytes = npt.NDArray[np.uint8]
 BITS = {"int4": 4, "int2": 2, "binary": 1, "clustered": 4}
 CODES = {"int4": (1, 8), "int2": (2, 3), "binary": (2, 1), "ternary": (1, 1)}
 """Step and offset of each packing whose weights have codes."""
-DIGITS = 5  # of three values each in a byte, as 3^5 = 243
+DIGITS = {2: 8, 3: 5, 4: 4, 16: 2}  # in a byte, by how many values one has: 3^5 is 243
 LONGEST_GAP = 255
 
 
@@ -45,15 +45,21 @@ def pack_bits(table: Bytes, bits: int, align: int = 4) -> Bytes:
 
 
 def pack_ternary(table: Bytes, align: int = 4) -> Bytes:
-    """Codes of 0, 1 and 2, (rows, columns), as bytes, (rows, bytes), of five codes each.
+    """Codes of 0, 1 and 2, (rows, columns), as bytes of five codes each, (rows, bytes)."""
+    return pack_digits(table, 3, align)
 
-    As the digits of a number N to the base 3, the first the highest, they are the byte
-    N * 256 / 243, rounded up. Three times it is the first digit times 256 and a rest; three times
-    that rest the second; and so on.
+
+def pack_digits(table: Bytes, base: int, align: int) -> Bytes:
+    """Codes below `base`, (rows, columns), as bytes, (rows, bytes), of so many as `DIGITS` says.
+
+    As the digits of a number N, the first the highest, they are the byte N * 256 / base^digits,
+    rounded up. Base times it is the first digit times 256 and a rest; base times that rest the
+    second; and so on.
     """
-    apart = _filled(table, DIGITS * align).reshape(len(table), -1, DIGITS)
-    numbers = apart.astype(np.int64) @ 3 ** np.arange(DIGITS)[::-1]
-    made: Bytes = (-(-numbers * 256 // 3**DIGITS)).astype(np.uint8)
+    digits = DIGITS[base]
+    apart = _filled(table, digits * align).reshape(len(table), -1, digits)
+    numbers = apart.astype(np.int64) @ base ** np.arange(digits)[::-1]
+    made: Bytes = (-(-numbers * 256 // base**digits)).astype(np.uint8)
     return made
 
 

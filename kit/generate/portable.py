@@ -21,7 +21,8 @@ from kit.paths import replacing
 from kit.provenance import file_digest
 
 C_TYPES = {"float32": "float", "float64": "double"}
-C_TYPES |= {name: f"{name}_t" for name in ("int8", "uint8", "int16", "int32", "uint32", "int64")}
+INTEGERS = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64")
+C_TYPES |= {name: f"{name}_t" for name in INTEGERS}
 TEMPLATES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
     undefined=jinja2.StrictUndefined,

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from kit.generate.packed import dense_int8
+from kit.generate.packed import PACKED, dense_int8
 from kit.generate.quantized import float_range, int8_range
-from kit.generate.step import Refusal, Step, ends, name_of
+from kit.generate.step import TO_INT8, Refusal, Step, ends, name_of
 from kit.generate.weighted import Array, arithmetic_of, bias_of, int16_scales, weights_of
 from kit.model import Operator, Tensor
 
@@ -17,7 +17,7 @@ Parts = tuple[dict[str, Any], dict[str, Array]]
 
 
 def lower(operator: Operator, optimize: str) -> Step:
-    """One call of nn_dense_int8, or one of its two variants, _float32, _int16 or _hybrid.
+    """One call of nn_dense_int8 or one of its variants, _float32, _float16, _int16 or _hybrid.
 
     Raises Refusal: weights, bias, scales, input and output do not belong together (C made of them
     would read or write beyond an array), or sums that cannot be computed exactly.
@@ -34,9 +34,18 @@ def lower(operator: Operator, optimize: str) -> Step:
     fields["rows"], macs = rows, rows * outputs * inputs
     if kind == "int8":
         return dense_int8(operator, weights, bias, fields, optimize)
+    if weights.packing in PACKED:
+        raise Refusal(
+            f"FULLY_CONNECTED {name_of(y)} has {weights.packing} weights and {x.dtype} inputs.",
+            "The kernels for weights of fewer bits take int8.",
+            TO_INT8,
+        )
     made, arrays = KINDS[kind](operator, weights, bias)
     arrays = {"weights": weights.data} | arrays
     scratch = inputs if kind == "hybrid" else None
+    if weights.packing == "float16":
+        kind, halves = "float16", weights.data.astype(np.float16).view(np.uint16)
+        arrays["weights"] = np.pad(halves, ((0, 0), (0, inputs % 2)))
     return Step(f"nn_dense_{kind}", operator, fields | made, arrays, macs, scratch)
 
 
