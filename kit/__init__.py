@@ -18,6 +18,7 @@ _STATIONS = {
     "build_firmware": "kit.compile",
     "check_model": "kit.lesson.artifacts",
     "chip": "kit.board.ports",
+    "compare": "kit.checks.compare_models",
     "digest": "kit.provenance",
     "examine": "kit.checks.doctor",
     "flash": "kit.board",

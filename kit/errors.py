@@ -31,6 +31,14 @@ class KitError(Exception):
         labeled = (("Why: ", self.why), ("Next: ", self.next_step))
         return "\n".join([self.what, *(label + text for label, text in labeled if text)])
 
+    @property
+    def in_a_line(self) -> str:
+        """What happened and why; of a compiler's many lines, the first that is an error."""
+        lines = self.why.splitlines()
+        if len(lines) > 1:
+            lines = [line for line in lines if "error:" in line][:1] or lines[-1:]
+        return " ".join([self.what, *lines])
+
     def _render_traceback_(self) -> list[str]:
         """IPython calls this instead of printing a stack."""
         return COMMAND.sub(EVERYWHERE, str(self)).splitlines()

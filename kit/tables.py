@@ -71,7 +71,7 @@ def table(
     headings = list(columns.values()) if isinstance(columns, Mapping) else keys
     formats = formats or {}
     cells = [[in_words(row[key], formats.get(key, "")) for key in keys] for row in rows]
-    right = [all(_is_number(row[key]) for row in rows) for key in keys]
+    right = [all(row[key] is None or _is_number(row[key]) for row in rows) for key in keys]
     return Table(headings, cells, right, caption)
 
 

@@ -23,7 +23,7 @@ from kit.board.address import scheme
 from kit.checks.doctor import project
 from kit.checks.measure import profile_board, profile_network
 from kit.checks.peers import Peer, generate_by, python_of, read_table
-from kit.checks.validate import Comparison, compare, mnist_inputs
+from kit.checks.validate import Comparison, compare_scores, mnist_inputs
 from kit.compile import Program
 from kit.digits import load_mnist
 from kit.errors import KitError
@@ -194,7 +194,7 @@ def _python(peer: Peer) -> Path | str:
     try:
         return python_of(peer)
     except KitError as error:
-        return _reason(error)
+        return error.in_a_line
 
 
 def _ours() -> Iterator[Task]:
@@ -246,16 +246,8 @@ def _row(task: Task, count: int, real: str) -> Row:
             flash(real, build_folder() / f"{task.place}-program" / "firmware.elf")
             row = replace(row, measured=profile_board(real, count).all.cycles)
     except KitError as error:
-        row = replace(row, remark=_reason(error))
+        row = replace(row, remark=error.in_a_line)
     return row
-
-
-def _reason(error: KitError) -> str:
-    """An error in a line; of a compiler's many, the first that is one."""
-    lines = error.why.splitlines()
-    if len(lines) > 1:
-        lines = [line for line in lines if "error:" in line][:1] or lines[-1:]
-    return " ".join([error.what, *lines])
 
 
 def counted(row: Row, network: Generated, path: Path, count: int, out: str) -> Row:
@@ -266,7 +258,8 @@ def counted(row: Row, network: Generated, path: Path, count: int, out: str) -> R
     costs = profile_board(URL, count)
     with Board(URL) as board:
         scores = board.scores(load_mnist()[1][0][:count])
-    found = compare(row.engine, scores, Reference(path).run(mnist_inputs(path, count)))
+    expected = Reference(path).run(mnist_inputs(path, count))
+    found = compare_scores(row.engine, scores, expected)
     total = costs.all
     return replace(
         row,

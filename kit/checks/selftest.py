@@ -23,7 +23,7 @@ from kit.board.requests import REPLY
 from kit.boards import find_mcu
 from kit.checks.doctor import project
 from kit.checks.prediction import ASK, NO_CHIP, CycleComparison, an_image, compare_cycles
-from kit.checks.validate import compare, mnist_inputs, random_inputs
+from kit.checks.validate import compare_scores, mnist_inputs, random_inputs
 from kit.compile import HostNetwork
 from kit.compile.firmware import PIXELS
 from kit.compile.program import Program
@@ -227,7 +227,7 @@ def _agreement(
     what: str, name: str, rows: npt.NDArray[Any], wanted: npt.NDArray[Any], whose: str, exact: bool
 ) -> Line:
     """Rows compared. Kernels that are not ours may round otherwise; then the digits must agree."""
-    found = compare(what, rows, wanted)
+    found = compare_scores(what, rows, wanted)
     text = f"{name}: {found.mismatches} of {found.rows:,} differ from {whose}"
     if exact:
         return Line(what, text, found.mismatches == 0)

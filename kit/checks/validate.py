@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from kit.board import Board, flash, run_bare
 from kit.checks.measure import Costs, profile_board
-from kit.compile import Footprint, HostNetwork, NoRoom, build_firmware
+from kit.compile import Firmware, Footprint, HostNetwork, NoRoom, build_firmware
 from kit.digits import load_mnist
 from kit.errors import KitError
 from kit.generate import Generated, generate_network
@@ -108,14 +108,14 @@ class StValidation:
             )
 
 
-def compare(name: str, outputs: npt.NDArray[Any], reference: npt.NDArray[Any]) -> Comparison:
+def compare_scores(name: str, outputs: npt.NDArray[Any], reference: npt.NDArray[Any]) -> Comparison:
     """Compare outputs of shape (n, …) with the reference's, row by row."""
     return compare_all(name, [outputs], [reference])
 
 
 def compare_all(name: str, outputs: Outputs, references: Outputs) -> Comparison:
-    """As `compare`, of a network of several outputs: a row differs where any of them does; the
-    digit is that of the first. What is not among `outputs` is not compared."""
+    """As `compare_scores`, of a network of several outputs: a row differs where any of them does;
+    the digit is that of the first. What is not among `outputs` is not compared."""
     rows, largest = len(references[0]), 0.0
     differ = np.zeros(rows, bool)
     pairs = [
@@ -209,14 +209,27 @@ def _on_a_board(
     """The outputs, of a bare program the first; and what some inferences take, which neither a bare
     program tells nor a network that takes no pixels."""
     alone = build_firmware(network, "validate-firmware", bare=True)
-    program = alone if bare else build_firmware(network, "validate-firmware")
-    flash(url, program.elf)
     if bare:
+        flash(url, alone.elf)
         return [run_bare(url, network, inputs, progress)], _Taken(None, alone.footprint)
+    program = build_firmware(network, "validate-firmware")
+    outputs, costs = ask_board(network, program, url, inputs, progress)
+    return outputs, _Taken(costs, alone.footprint)
+
+
+def ask_board(
+    network: Generated,
+    program: Firmware,
+    url: str,
+    inputs: npt.NDArray[Any],
+    progress: Any = iter,
+) -> tuple[list[npt.NDArray[Any]], Costs | None]:
+    """Flash the board at `url` with the firmware of a network: its outputs, and what some
+    inferences take, None for a network that takes no pixels."""
+    flash(url, program.elf)
     with Board(url) as board:
         outputs = board.run_all(inputs, progress)
-    costs = profile_board(url, PROFILED) if network.input_range else None
-    return outputs, _Taken(costs, alone.footprint)
+    return outputs, profile_board(url, PROFILED) if network.input_range else None
 
 
 def validate_by_st(
@@ -237,7 +250,8 @@ def validate_by_st(
         remark = "LiteRT reads .tflite files only: hand over one to compare with it."
     elif done.outputs is not None:
         name = f"ST's C model ({mode})"
-        comparison, remark = compare(name, done.outputs, Reference(path).run(inputs)), ""
+        expected, remark = Reference(path).run(inputs), ""
+        comparison = compare_scores(name, done.outputs, expected)
     rows = inputs if isinstance(inputs, int) else len(inputs)
     ran = (done.tool, mode, done.metrics, done.milliseconds)
     return StValidation(Path(path).name, what, rows, *ran, comparison, remark)

@@ -11,7 +11,16 @@ from typing import Any
 import kit
 from kit import paths
 from kit.boards import DEFAULT, find_mcu
-from kit.commands.network import Args, Told, _build, _generate, _profile, _validate, say
+from kit.commands.network import (
+    Args,
+    Told,
+    _build,
+    _compare,
+    _generate,
+    _profile,
+    _validate,
+    say,
+)
 from kit.digits import load_mnist
 from kit.errors import KitError
 from kit.generate import GOALS
@@ -309,6 +318,16 @@ COMMANDS: dict[Callable[[Args], Told], dict[str, Any]] = {
         "--input-range": ENGINE["--input-range"],
         "--optimize": GOAL,
         "--board": "default: virtual://profile, without a model virtual://",
+    },
+    _compare: {
+        "models": {"nargs": "+", "metavar": "model", "help": ".tflite, or integer network (.npz)"},
+        "--images": {**IMAGES, "default": 10_000, "help": "of the test set; default: all 10000"},
+        "--board-images": {**IMAGES, "default": 1000, "help": "of these on the board: 1000"},
+        "--reference": "the model to agree with; default: the first in float32",
+        "--optimize": GOAL,
+        "--mcu": f"the chip, as for build; default: that of the board, {DEFAULT.name}",
+        "--board": "is flashed and asked; default: virtual://compare",
+        "--csv": {"metavar": "FILE", "help": "write the rows there, too"},
     },
     _bench: {
         "--images": {**IMAGES, "default": 100, "help": "of the test set: 100"},

@@ -124,6 +124,20 @@ def _profile(args: Args) -> Told:
     yield from _told_of(args.optimize)
 
 
+def _compare(args: Args) -> Told:
+    """Models side by side: how well they read, what they take of a chip, and whether the C is
+    exact."""
+    board = args.board or "virtual://compare"
+    chosen = board, args.mcu, args.optimize, args.reference
+    yield (made := kit.compare(args.models, args.images, args.board_images, *chosen))
+    yield from made.shown()
+    yield from _told_of(args.optimize)
+    if args.csv:
+        with paths.replacing(Path(args.csv).resolve()) as file:
+            file.write_text(made.csv(), encoding="utf-8", newline="")
+        yield Path(args.csv)
+
+
 def _build(args: Args) -> Told:
     """Builds the firmware; with --bare a program that is little but the network."""
     folder = args.network or paths.build_folder() / "network"

@@ -12,7 +12,6 @@ from typing import Any
 import jinja2
 import numpy.typing as npt
 
-from kit.errors import KitError
 from kit.generate.graph import Placing, abilities, lower, place
 from kit.generate.result import Generated, Held, Layer, TensorInfo
 from kit.generate.step import Refusal, Step, safe_name
@@ -45,7 +44,7 @@ def generate_portable(
         steps, base = lower(model, optimize)
     except Refusal as said:
         what = f"The portable engine cannot turn {model.path.name} into C: {said.what}"
-        raise KitError(what, said.why, said.next_step or abilities()) from None
+        raise Refusal(what, said.why, said.next_step or abilities()) from None
     placing = place(model, steps, base)
     constants, references = _constants(steps)
     made = Generated(

@@ -16,8 +16,8 @@ from kit.checks.validate import (
     FLOAT_TOLERANCE,
     Comparison,
     Validation,
-    compare,
     compare_all,
+    compare_scores,
     mnist_inputs,
     random_inputs,
 )
@@ -38,7 +38,7 @@ def test_every_difference_is_counted(both):
     differ = sum(one != other for one, other in both)
     same_digit = sum(one.index(max(one)) == other.index(max(other)) for one, other in both)
     expected = Comparison("x", len(both), differ, largest, same_digit)
-    assert compare("x", ours, theirs) == expected
+    assert compare_scores("x", ours, theirs) == expected
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_only_floats_may_differ_a_little(dtype, difference, mismatches):
     zeros, changed = np.zeros((2, 10), dtype), np.zeros((2, 10), dtype)
     changed[1, 7] = difference
     for ours, theirs in ((changed, zeros), (zeros, changed)):
-        result = compare("x", ours, theirs)
+        result = compare_scores("x", ours, theirs)
         assert result.mismatches == mismatches
         json.dumps(result.largest, allow_nan=False)
 
