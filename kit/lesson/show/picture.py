@@ -5,6 +5,7 @@ tell apart; nothing is said by color alone.
 """
 
 import base64
+import html
 import io
 from collections.abc import Sequence
 from typing import Any
@@ -34,22 +35,33 @@ class Picture(Figure):
         if title:
             self.suptitle(title, fontsize=12, fontweight="bold")
 
-    def chart(self, x: str, y: str = "", place: tuple[int, int, int] = (1, 1, 1)) -> Axes:
+    def chart(self, x: str, y: str = "", place: tuple[Any, ...] = (1, 1, 1)) -> Axes:
         """Axes with these labels, and lines across the one of numbers: `y`, or `x` when rows have
-        names. `place` is rows, columns and number, as for `add_subplot`."""
+        names. `place` is rows, columns and number, as for `add_subplot`, or a cell of a grid."""
         axes = self.add_subplot(*place, xlabel=x, ylabel=y)
         axes.grid(axis="y" if y else "x", color=PALE)
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)
         return axes
 
+    def as_html(self) -> str:
+        """An <img> for a widget, which shows HTML but no figures."""
+        alt, width = html.escape(str(self.get_label())), self._pixels()
+        return f'<img alt="{alt}" width="{width}" src="data:image/png;base64,{self._png()}">'
+
     def _ipython_display_(self) -> None:
-        file, alt = io.BytesIO(), str(self.get_label())
-        self.savefig(file, format="png", dpi=144, metadata={"Software": None})
-        data = {"image/png": base64.b64encode(file.getvalue()).decode("ascii"), "text/plain": alt}
-        width = round(self.get_figwidth() * 96)  # 144 pixels an inch as 96: sharp when zoomed
-        metadata = {"image/png": {"alt": alt, "width": width}}
+        alt = str(self.get_label())
+        data = {"image/png": self._png(), "text/plain": alt}
+        metadata = {"image/png": {"alt": alt, "width": self._pixels()}}
         display(data, metadata=metadata, raw=True)  # type: ignore[no-untyped-call]
+
+    def _png(self) -> str:
+        file = io.BytesIO()
+        self.savefig(file, format="png", dpi=144, metadata={"Software": None})
+        return base64.b64encode(file.getvalue()).decode("ascii")
+
+    def _pixels(self) -> int:
+        return round(self.get_figwidth() * 96)  # 144 pixels an inch as 96: sharp when zoomed
 
 
 def draw_bars(
