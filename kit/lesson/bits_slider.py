@@ -68,7 +68,7 @@ def _in_steps(kernel: ArrayLike, how: Snap) -> tuple[Kernel, Kernel]:
 
 
 def _most(bits: int) -> int:
-    return max(2 ** (bits - 1) - 1, 1)
+    return max((1 << bits - 1) - 1, 1)
 
 
 def _whole(steps: Kernel, bits: int, truncate: bool) -> Kernel:

@@ -13,11 +13,14 @@ from typing import Any
 from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 ORANGE, SKY, GREEN, YELLOW = "#E69F00", "#56B4E9", "#009E73", "#F0E442"
 BLUE, RED, PURPLE, GRAY = "#0072B2", "#D55E00", "#CC79A7", "#9A9A9A"
 PALE = "#E8E8E8"
 CYCLE = [BLUE, ORANGE, GREEN, PURPLE, SKY, RED, YELLOW, GRAY]
+ACCURACIES = (0, 0.5, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995, 0.998, 0.999)
+MARKERS = "osD^vP*X"  # one for each of CYCLE
 WHITE = {"facecolor": "white", "edgecolor": "none", "pad": 1, "alpha": 0.85}  # behind a text
 
 
@@ -79,3 +82,21 @@ def draw_limit(axes: Axes, value: float, name: str) -> None:
     """A broken line upwards at `value`, with its name."""
     axes.axvline(value, color="black", linestyle="--", linewidth=1.2)
     axes.annotate(name, (value, -0.75), (4, -2), textcoords="offset points", va="top")
+
+
+def draw_accuracies(axes: Axes, accuracies: Sequence[float]) -> None:
+    """Make the y axis one of errors, logarithmic and upside down, with the accuracies as labels:
+    from 99 to 99.5 % is as far as from 80 to 90 %. What is drawn on it is `errors_of`."""
+    errors = errors_of(accuracies)
+    most, least = min(1.3 * max(errors), 1), min(errors) / 1.3
+    ticks = [tick for tick in ACCURACIES if least <= 1 - tick <= most]
+    axes.set(yscale="log", ylim=(most, least), ylabel="accuracy (%), errors logarithmic")
+    axes.yaxis.set_major_locator(FixedLocator([1 - tick for tick in ticks]))
+    axes.yaxis.set_major_formatter(FixedFormatter([f"{100 * tick:g}" for tick in ticks]))
+    axes.yaxis.set_minor_locator(NullLocator())
+
+
+def errors_of(accuracies: Sequence[float]) -> list[float]:
+    """Shares of wrong answers; none at all, which has no place on a logarithmic axis, is a tenth
+    of an image of MNIST's test set."""
+    return [max(1 - accuracy, 1e-5) for accuracy in accuracies]
