@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 from matplotlib.colors import same_color
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 
 from kit.board import LayerProfile, Profile
 from kit.compile import Region
+from kit.errors import KitError
 from kit.generate.xcubeai import Trial
 from kit.lesson import show
+from kit.lesson.records import published_records
 from kit.lesson.show import picture
 
 MODELS = [
@@ -30,6 +33,15 @@ HISTORY = {"loss": [0.3, 0.1], "accuracy": [0.9, 0.97], "val_loss": [0.2, 0.1]}
 SCORES = np.array([-128] * 7 + [126, -128, -128], np.int8)
 MISTAKES = [{"name": "right", "accuracy": 0.97}, {"name": "inverted", "accuracy": 0.08}]
 IMAGES = np.arange(12 * 784, dtype=np.uint32).reshape(12, 28, 28).astype(np.uint8)
+POINTS = [  # name, accuracy, bytes; on the front are b, both c and e
+    SimpleNamespace(name=name, accuracy=accuracy, flash_bytes=flash)
+    for name, accuracy, flash in [
+        ("a", 0.90, 500), ("b", 0.95, 400), ("c", 0.97, 900), ("c too", 0.97, 900),
+        ("worse", 0.96, 900), ("larger", 0.97, 5_000), ("e", 0.99, 60_000), ("unknown", 0.99, None),
+    ]
+]  # fmt: skip
+BITS = {"rounded": {8: 0.9742, 4: 0.97, 1: 0.11}, "trained": {8: 0.98, 2: 0.97, 1.58: 0.9}}
+NOISE = {"rounding": {"dense 1": 30.2, "dense 2": 25.0}, "truncation": {"dense 1": -3.0}}
 
 FIGURES = {
     "digits": lambda: show.images(IMAGES, range(12), "Twelve"),
@@ -43,6 +55,11 @@ FIGURES = {
     "empty memory": lambda: show.memory_map([]),
     "failures": lambda: show.failures(MISTAKES),
     "profile": lambda: show.profile(profile(estimated=True)),
+    "accuracy_by_bits": lambda: show.accuracy_by_bits(BITS, 0.9746),
+    "no errors": lambda: show.accuracy_by_bits({"all right": {8: 1.0, 4: 1.0}}),
+    "layer_errors": lambda: show.layer_errors(NOISE),
+    "pareto": lambda: show.pareto(POINTS, "flash_bytes", published_records()),
+    "one point": lambda: show.pareto(POINTS[:1]),
     "road": lambda: show.road(),
     "ways": show.ways,
 }
@@ -162,6 +179,85 @@ def test_weights_has_a_bin_for_each_integer():
     assert [bar.get_height() for bar in bars] == [5] * 7
 
 
+def test_accuracies_are_drawn_as_errors_from_8_bits_down():
+    """So that 97 and 99.5 % lie far apart; float32 is a line across."""
+    figure = show.accuracy_by_bits(BITS, 0.9746)
+    (axes,) = figure.axes
+    assert axes.get_yscale() == "log" and axes.yaxis_inverted() and axes.xaxis_inverted()
+    assert axes.lines[0].get_xydata() == pytest.approx(
+        np.array([[1, 0.89], [4, 0.03], [8, 0.0258]])
+    )
+    assert axes.lines[2].get_ydata()[0] == pytest.approx(0.0254)
+    labels = zip(axes.get_yticks(), axes.get_yticklabels(), strict=True)
+    assert all(float(text.get_text()) == pytest.approx(100 - 100 * at) for at, text in labels)
+    assert "trained: 8 bits 98.00%, 2 bits 97.00%, 1.58 bits 90.00%" in figure.get_label()
+    assert "float32: 97.46%" in figure.get_label()
+
+
+def test_noise_stands_in_groups_by_layer():
+    """A layer that a method does not have gets no bar."""
+    figure = show.layer_errors(NOISE)
+    (axes,) = figure.axes
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["dense 1", "dense 2"]
+    heights = [bar.get_height() for bar in axes.patches]
+    assert heights == pytest.approx([30.2, 25, -3, np.nan], nan_ok=True)
+    assert "truncation: dense 1 -3.0." in figure.get_label()
+
+
+def test_the_pareto_front_is_what_no_other_beats():
+    """Of two that are the same both, of two that cost the same the better, of two as accurate the
+    cheaper one; objects and mappings; in any order."""
+    for rows in (POINTS, POINTS[::-1]):
+        assert {each.name for each in show.pareto_front(rows, "flash_bytes")} == {*"bce", "c too"}
+    rows = [vars(point) for point in POINTS]
+    assert [row["name"] for row in show.pareto_front(rows, "flash_bytes")][::3] == ["b", "e"]
+    assert show.pareto_front(POINTS, "cycles") == []
+
+
+def test_pareto_draws_the_front_and_names_everybody():
+    """Steps that hold an accuracy until a better one is paid for; others' points apart, and who
+    cannot be drawn is named."""
+    peer = {"name": "peer", "accuracy": 0.995, "flash_bytes": 700}
+    figure = show.pareto(POINTS, "flash_bytes", [peer])
+    (axes,) = figure.axes
+    steps, own, others = axes.lines
+    assert steps.get_drawstyle() == "steps-post" and axes.get_xscale() == "log"
+    corners = np.array([[400, 0.05], [900, 0.03], [900, 0.03], [60_000, 0.01], [120_000, 0.01]])
+    assert steps.get_xydata() == pytest.approx(corners)
+    assert len(own.get_xdata()) == 7 and list(others.get_xdata()) == [700]
+    assert axes.get_xlabel() == "whole program in flash (bytes)"
+    assert {point.name for point in POINTS[:-1]} | {"peer"} <= set(texts(figure))
+    assert "e 60,000, 99.00% (front)" in figure.get_label()
+    assert "peer 700, 99.50% (by others)" in figure.get_label()
+    assert figure.get_label().endswith("Left out, as it is not known there: unknown.")
+
+
+@pytest.mark.parametrize("x, words", [("colour", "not one of"), ("cycles", "No point has")])
+def test_pareto_refuses_what_it_cannot_draw(x, words):
+    with pytest.raises(KitError, match=words):
+        show.pareto(POINTS, x)
+
+
+def test_names_of_points_do_not_lie_on_each_other():
+    """With as many as there are in the course."""
+    figure = show.pareto(POINTS[:-1], "flash_bytes", published_records())
+    figure.draw_without_rendering()
+    boxes = [Text.get_window_extent(text) for text in figure.axes[0].texts]
+    assert len(boxes) > 10 and all(box.count_overlaps(boxes) == 1 for box in boxes)
+
+
+def test_records_of_others_say_where_they_are_from():
+    """The weights are part of the program, and no record is better than all images."""
+    records = published_records()
+    assert len({record.name for record in records}) == len(records) > 10
+    for record in records:
+        assert 0.9 < record.accuracy < 1 and "https://" in record.source
+        if record.flash_bytes is None:
+            assert "counted" in record.source
+        else:
+            assert record.flash_bytes > record.weights_bytes
+
+
 def test_memory_map_adds_up_and_is_to_scale():
     """Bytes in words, a strip to scale for each memory, parts in order of address."""
     figure = show.memory_map(REGIONS)
@@ -186,6 +282,7 @@ def test_a_figure_is_shown_as_a_png_with_its_alt_text(monkeypatch):
     (first, _), (data, more) = shown
     assert first["text/plain"].startswith("The road: digits, then model")
     assert set(data) == {"image/png", "text/plain"} and data["image/png"] == first["image/png"]
+    assert '<img alt="A road." width="960" src="data:image/png;base64,' in figure.as_html()
     assert data["text/plain"] == "A road." and more["raw"]
     assert more["metadata"] == {"image/png": {"alt": "A road.", "width": 960}}
     png = Image.open(io.BytesIO(base64.b64decode(data["image/png"])))

@@ -90,7 +90,7 @@ def draw_accuracies(axes: Axes, accuracies: Sequence[float]) -> None:
     errors = errors_of(accuracies)
     most, least = min(1.3 * max(errors), 1), min(errors) / 1.3
     ticks = [tick for tick in ACCURACIES if least <= 1 - tick <= most]
-    axes.set(yscale="log", ylim=(most, least), ylabel="accuracy (%), errors logarithmic")
+    axes.set(ylim=(most, least), yscale="log", ylabel="accuracy (%), errors logarithmic")
     axes.yaxis.set_major_locator(FixedLocator([1 - tick for tick in ticks]))
     axes.yaxis.set_major_formatter(FixedFormatter([f"{100 * tick:g}" for tick in ticks]))
     axes.yaxis.set_minor_locator(NullLocator())
