@@ -39,7 +39,7 @@ def snapped(
     bits: int,
     per_channel: bool = True,
     truncate: bool = False,
-    factor: float = 1.0,
+    factor: float = 1,
 ) -> Kernel:
     """The weights as `bits` bits can hold them, real numbers again; the outputs are the last axis.
 
@@ -58,11 +58,8 @@ def _in_steps(kernel: ArrayLike, how: Snap) -> tuple[Kernel, Kernel]:
     weights = np.asarray(kernel, np.float64)
     axes = tuple(range(weights.ndim - 1)) if how.per_channel else None
     size = abs(weights)
-    proper = (
-        size.mean(axes, keepdims=True)
-        if how.bits == 1
-        else size.max(axes, keepdims=True) / _most(how.bits)
-    )
+    measure = np.mean if how.bits == 1 else np.max
+    proper = measure(size, axes, keepdims=True) / _most(how.bits)
     scale = how.factor * np.where(proper > 0, proper, 1)  # all weights are 0: any scale does
     return weights / scale, scale
 
@@ -95,7 +92,8 @@ class BitsSlider:
         self._floating, self._moving = float(accuracy(self.kernels)), False
         self._controls = _controls()
         self._figure, self._text = ipywidgets.HTML(), ipywidgets.HTML()
-        rows = [ipywidgets.HBox(self._controls[start : start + 2]) for start in (0, 2)]
+        bits, scales, rounding, factor = self._controls
+        rows = [ipywidgets.HBox(row) for row in ([bits, scales], [factor, rounding])]
         self.widget = ipywidgets.VBox([*rows, self._text, self._figure])
         for control in self._controls:
             control.observe(self._show, "value")
@@ -150,12 +148,13 @@ def _controls() -> list[Any]:
     """One for each field of `Snap`, in its order."""
     slow = {"continuous_update": False, "layout": {"width": "360px"}}
     bits, factors = ([(f"{each:g}", each) for each in values] for values in (BITS, FACTORS))
-    scales = [("for each channel", True), ("for all weights", False)]
+    narrow = {"style": {"button_width": "170px"}, "layout": {"width": "auto"}}
+    scales = [("a scale per channel", True), ("one scale for all", False)]
     rounding = [("round", False), ("truncate", True)]
     return [
         ipywidgets.SelectionSlider(options=bits, value=8, description="bits", **slow),
-        ipywidgets.ToggleButtons(options=scales, description="one scale"),
-        ipywidgets.ToggleButtons(options=rounding, description="fractions"),
+        ipywidgets.ToggleButtons(options=scales, **narrow),
+        ipywidgets.ToggleButtons(options=rounding, **narrow),
         ipywidgets.SelectionSlider(options=factors, value=1.0, description="scale x", **slow),
     ]
 

@@ -109,14 +109,8 @@ def _draw_names(figure: Picture, axes: Axes, rows: Sequence[Any], x: str) -> Non
     taken += [Bbox([a, b]).padded(1) for a, b in pairwise(corners)]
     line = {"arrowstyle": "-", "color": GRAY, "lw": 0.6, "shrinkA": 0, "shrinkB": 4}
     for row, point in zip(rows, points, strict=True):
-        text = axes.annotate(
-            field(row, "name"),
-            point,
-            (0, 0),
-            textcoords="offset points",
-            fontsize=8.5,
-            arrowprops=line,
-        )
+        text = axes.annotate(field(row, "name"), point, (0, 0), fontsize=8.5,
+                             textcoords="offset points", arrowprops=line)  # fmt: skip
         text.set_in_layout(False)
         for dx, dy in PLACES:
             text.set(position=(dx, dy), ha="left" if dx > 0 else "right", va="center")
