@@ -97,9 +97,7 @@ void watcher_guard(void *uc, uint64_t address, uint32_t size, guard *g)
     }
 }
 
-/* Unicorn has brought the registers up to date; and forgets to take the state of an IT block back,
- * so that instructions after the block would be skipped. */
-static void leave_it_block(void *uc, watcher *w)
+void leave_it_block(void *uc, const watcher *w)
 {
     uint32_t status = 0;
     w->read_register(uc, UC_ARM_REG_XPSR, &status);
@@ -137,9 +135,11 @@ void watcher_memory(void *uc, int32_t kind, uint64_t address, int32_t size, int6
  * which nothing is executed; to the others each looks for code that it changes. */
 bool watcher_translate(void *uc, uint64_t address, int32_t kind, translation *result, watcher *w)
 {
-    (void)uc;
     const uint64_t page = (address - w->ram_start) / 1024;
     const bool in_ram = page < RAM_PAGES, fetch = kind == UC_MEM_FETCH;
+    if (!fetch) {
+        leave_it_block(uc, w);
+    }
     result->address = address;
     result->allowed = UC_PROT_READ | UC_PROT_WRITE;
     if (fetch || (in_ram && w->executed[page])) {

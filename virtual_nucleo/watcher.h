@@ -41,3 +41,7 @@ typedef struct {
     int32_t (*suspect)(uint32_t address, uint32_t size); /* the same; a base has no whole words */
     block blocks[BLOCKS];
 } watcher;
+
+/* For every hook on what a load or store does. Unicorn has brought the registers up to date; and
+ * forgets to take the state of an IT block back, so that instructions after it would be skipped. */
+void leave_it_block(void *uc, const watcher *w);

@@ -31,17 +31,16 @@ def words(*parts):
     return b"".join(struct.pack("<H", int(text[i : i + 4], 16)) for i in range(0, len(text), 4))
 
 
-def count(code, wait_states, registers=(), **chosen):
-    """The cycles that code takes from its first instruction to its end, and those that it waits;
-    both caches and the prefetch are on but for what is `chosen`."""
+def execute(code, settings, registers=(), counting=True):
+    """The core after code from its first instruction to its end, what it took, and the flash."""
     flash = bytearray(b"\xff" * 0x8000)
     flash[:8] = struct.pack("<2I", RAM_START + 0x1000, FLASH_START + CODE | 1)
     flash[CODE : CODE + len(code)] = code
     core = Core(MCU, bytes(flash))
     watcher = Watcher(core.uc)
     model = FlashModel(watcher, MCU)
-    model.configure(FlashSettings(wait_states, **chosen))
-    model.count(True)
+    model.configure(settings)
+    model.count(counting)
     watcher.state.budget = 10_000_000
     core.reset()
     for number, value in enumerate(registers):
@@ -50,7 +49,38 @@ def count(code, wait_states, registers=(), **chosen):
     while core.pc != end:  # it stops to have an instruction watched
         core.uc.emu_start(core.pc | 1, end)
         watcher.settle(core.pc)
-    return watcher.state.cycles, model.waits
+    return core, watcher.state, model
+
+
+def count(code, wait_states, registers=(), **chosen):
+    """The cycles that code takes, and those that it waits; both caches and the prefetch are on but
+    for what is `chosen`."""
+    _, state, model = execute(code, FlashSettings(wait_states, **chosen), registers)
+    return state.cycles, model.waits
+
+
+@pytest.mark.parametrize("counting", [False, True])
+@pytest.mark.parametrize("place", [0, 1020, 0x3000])
+def test_what_follows_a_load_in_an_it_block_is_executed(counting, place):
+    """Also where the load is the first of its page, and the next block of code begins while the
+    condition does not hold."""
+    code = words(
+        "f04f33ff",  # mov.w r3, #-1
+        "60036043608360c3",  # str r3, [r0, #0], and so on to #12
+        "2400",  # movs r4, #0
+        "42a1",  # 1: cmp r1, r4
+        "bf8c",  # ite hi
+        "f8502024",  # ldrhi.w r2, [r0, r4, lsl #2]
+        "2200",  # movls r2, #0
+        "18ad",  # adds r5, r5, r2
+        "3401",  # adds r4, #1
+        "2c04",  # cmp r4, #4
+        "d3f6",  # bcc 1b: the carry is clear, so that `hi` does not hold there
+    )
+    for limit in (0, 2, 9):
+        registers = [RAM_START + place, limit, 0, 0, 0, 0]
+        core, _, _ = execute(code, FlashSettings(5), registers, counting)
+        assert core.uc.reg_read(arm.UC_ARM_REG_R5) == -min(limit, 4) & 0xFFFF_FFFF
 
 
 @pytest.mark.parametrize("w", WAITS)
