@@ -36,7 +36,7 @@ class Requirement:
         """What the row has, and by how much it meets or misses the limit, in words."""
         value = getattr(row, self.field)
         if value is None:
-            return f"not known: {getattr(row, 'why', '') or 'it was not measured'}"
+            return f"not known: {getattr(row, 'error', '') or 'it was not measured'}"
         room = self._room(value)
         points = self._number(abs(room)).replace(" %", " points")
         if room < 0:
@@ -95,7 +95,7 @@ CASES = (
         (
             Requirement("microseconds", (FRAME_US - 6000) / 8, "at most", "µs", "one digit takes"),
             Requirement("accuracy", 0.974, "at least", "%", "accuracy"),
-            Requirement("board_differs", 0, "at most", "images", "other scores on the chip for"),
+            Requirement("differ_on_board", 0, "at most", "images", "other scores on the chip for"),
         ),
         "microseconds",
     ),

@@ -133,7 +133,7 @@ def _refusing(path: Path) -> Iterator[None]:
     raise KitError(
         f"{path} is not a usable integer network.",
         why[0].upper() + why[1:],
-        "Write it again with kit.model.save_integers, as notebook 06-fewer-bits does.",
+        "Write it again with kit.model.save_integers.",
     )
 
 

@@ -1,14 +1,16 @@
 """Three cases to decide: the arithmetic of the requirements, and that no case is trivial."""
 
+from dataclasses import fields
 from types import SimpleNamespace
 
 import pytest
 
+from kit.checks.compare_models import ComparedModel
 from kit.errors import KitError
 from kit.lesson.decide import CASES, Case, Requirement, check
 
 SENSOR, READER, SIGNED = CASES
-FIELDS = ("name", "accuracy", "agreement", "flash_bytes", "ram_bytes", "cycles", "board_differs")
+FIELDS = ("name", "accuracy", "agreement", "flash_bytes", "ram_bytes", "cycles", "differ_on_board")
 
 
 def row(*values, microseconds=None, **more):
@@ -30,7 +32,7 @@ ROWS = [
     row("CNN 4 bit", 0.9950, 0.9700, 15_000, 6_500, 700_000, 0),
     row("tiny CNN for flash", 0.9908, 0.9700, 4_000, 3_000, 2_000_000, 0),
     row("tiny CNN for time", 0.9908, 0.9700, 9_000, 3_000, 267_000, 0),
-    row("Keras", 0.9746, 1.0, None, None, None, None, why="it does not fit the chip"),
+    row("Keras", 0.9746, 1.0, None, None, None, None, error="it does not fit the chip"),
 ]
 GOOD = {
     SENSOR.title: ["CNN 4 bit", "tiny CNN for time"],
@@ -79,7 +81,7 @@ def test_a_miss_says_by_how_much():
 )
 def test_a_limit_belongs_to_what_it_allows(sense, value, met, words):
     requirement = Requirement("size", 100, sense, "bytes", "size")
-    one = SimpleNamespace(size=value, why="no room")
+    one = SimpleNamespace(size=value, error="no room")
     assert requirement.is_met(one) is met
     assert requirement.judge(one) == words
 
@@ -126,3 +128,12 @@ def test_it_shows_as_a_table_in_a_notebook_and_as_text():
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
 def test_what_a_case_wants_least_of_is_required(case):
     assert case.fewest in [each.field for each in case.requirements]
+
+
+def test_the_cases_ask_for_what_a_comparison_has():
+    """A row of kit.compare can be decided about: no field of a case has another name there."""
+    columns = {field.name for field in fields(ComparedModel)}
+    for case in CASES:
+        assert {case.fewest, *(each.field for each in case.requirements)} <= columns
+    unknown = ComparedModel("a", 1, False, error="no room")
+    assert "not known: no room" in str(check(CASES[0], "a", [unknown]))
