@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,10 +25,14 @@ BESIDE = os.environ.get("KIT_TEST_BESIDE")
 BUILD = Path(BESIDE or ROOT / "build" / "test")
 SHARES = {
     "notebooks": ("notebooks",),
-    "engine": ("tests/generate", "tests/compile", "tests/pictures", "tests/virtual_nucleo",
-               "tests/checks"),
-}  # fmt: skip
-"""What is tested beside the rest, one after the other: half of the time, for the second core."""
+    "engine": ("tests/generate",),
+    "chip": ("tests/firmware", "tests/compile"),
+    "checks": ("tests/checks", "tests/virtual_nucleo", "tests/pictures"),
+}
+"""What is tested beside the rest, for the second core: one after the other, and two at a time when
+the rest is done. Who needs the road stays with the rest."""
+OBJECTS = ROOT / "build" / "test-objects"
+"""The kernels' objects, each compiled once in a session; for the chip, where builds repeat."""
 CHOOSING = ("keyword", "markexpr", "lf", "failedfirst", "usepdb", "collectonly")
 """Options of pytest for which all stays in the one process."""
 
@@ -41,6 +46,11 @@ os.environ.update(
     TF_ENABLE_ONEDNN_OPTS="0",
     IPYTHONDIR=str(BUILD / "ipython"),  # no start-up files and no history of the person testing
 )
+if os.name == "posix" and shutil.which("sha256sum"):
+    launcher = ";".join(["/bin/sh", str(ROOT / "tests" / "once.sh"), str(OBJECTS)])
+    os.environ.update(CMAKE_C_COMPILER_LAUNCHER=launcher, CMAKE_ASM_COMPILER_LAUNCHER=launcher)
+if not BESIDE:
+    shutil.rmtree(OBJECTS, ignore_errors=True)
 for name in ("COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR"):  # of the terminal it was started from
     os.environ.pop(name, None)
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background, with `&`
@@ -73,6 +83,8 @@ class Road:
         self, config: pytest.Config, items: list[pytest.Item]
     ) -> None:
         """Deep tests are left out unless asked for; who needs the road comes last."""
+        if BESIDE:
+            items[:] = [item for item in items if not _needs_road(item)]
         deep = [item for item in items if item.get_closest_marker("deep")]
         if deep and not config.option.deep:
             config.hook.pytest_deselected(items=deep)
@@ -110,9 +122,8 @@ class Road:
         """What fails beside is a test that fails."""
         if session.shouldfail or session.shouldstop:
             return
-        while self.waiting or any(process.poll() is None for process in self.beside.values()):
-            self._start_next()
-            list(self.beside.values())[-1].wait()
+        while self._start_next(2) or self._running():
+            time.sleep(0.5)
         for name, process in self.beside.items():
             if process.returncode:
                 told = (name, None, name), {}, "failed", "Their words are below.", "call"
@@ -142,10 +153,13 @@ class Road:
                 process.send_signal(signal.SIGINT if os.name == "posix" else signal.SIGTERM)
                 process.wait()
 
-    def _start_next(self) -> None:
-        """The next share, unless one is still tested; in a build folder of its own."""
-        if not self.waiting or any(process.poll() is None for process in self.beside.values()):
-            return
+    def _running(self) -> int:
+        return sum(process.poll() is None for process in self.beside.values())
+
+    def _start_next(self, most: int = 1) -> bool:
+        """The next share, unless so many are still tested; in a build folder of its own."""
+        if not self.waiting or self._running() >= most:
+            return False
         from made import share_caches
 
         name, paths = next(iter(self.waiting.items()))
@@ -161,6 +175,7 @@ class Road:
             stdout=_said(name).open("wb"),
             stderr=subprocess.STDOUT,
         )
+        return True
 
 
 def _said(share: str) -> Path:
@@ -181,7 +196,9 @@ def _is_notebook(item: pytest.Item) -> bool:
 
 
 def _share(item: pytest.Item) -> str | None:
-    """Which of the SHARES an item belongs to; none when all is in this process."""
+    """Which of the SHARES an item belongs to; none when it is tested in this process."""
+    if _needs_road(item) and not _is_notebook(item):
+        return None
     for name, folders in SHARES.items():
         if not BESIDE and any(item.path.is_relative_to(ROOT / folder) for folder in folders):
             return name

@@ -1,6 +1,7 @@
 """Models, networks and firmware of a session, each made once and shared: nobody changes them."""
 
 import hashlib
+import shutil
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -10,7 +11,9 @@ from networks import Spec, make
 from kit.boards import DEFAULT, MCUS, Mcu
 from kit.compile import Firmware, build_firmware
 from kit.generate import Generated, generate_network
+from kit.lesson.artifacts import MAKERS
 from kit.paths import build_folder
+from kit.provenance import note_of
 
 VIRTUAL = [mcu for mcu in MCUS.values() if mcu.has_virtual]
 """The chips that have a virtual board."""
@@ -23,6 +26,16 @@ def share_caches(build: Path) -> None:
             folder.mkdir(parents=True, exist_ok=True)
         with suppress(OSError):  # Windows: links need a right there
             (build / name).symlink_to(build_folder() / name, True)
+
+
+def copy_artifacts(build: Path, folder: Path) -> None:
+    """What the notebooks made, with its notes, for a build folder of one test; not the rest of
+    `build`, where others write."""
+    for made in (build / name for name in MAKERS):
+        copy = shutil.copytree if made.is_dir() else shutil.copyfile
+        copy(made, folder / made.name)
+        if note_of(made).exists():
+            shutil.copy(note_of(made), folder)
 
 
 def _folder(*names: object) -> Path:

@@ -241,6 +241,9 @@ class _Writer:
             -(-(size - (0 if same else reach - 1)) // step)
             for size, reach, step in zip(image, window, (down, right), strict=True)
         ]
+        if min(sizes) < 1:
+            reach, has = ("{} x {}".format(*sides) for sides in (window, image))
+            raise ValueError(f"the window of {kind}, {reach}, is larger than its image, {has}")
         channels = self.shape[3] if weights is None else len(weights)
         return (1, *sizes, channels), options
 

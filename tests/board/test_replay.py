@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import serial
 from lines import URL
+from made import copy_artifacts, share_caches
 from nbformat.v4 import new_code_cell, new_notebook
 
 from kit import paths
@@ -313,8 +314,8 @@ def test_what_cannot_be_run_on_a_board_is_an_error(course, tmp_path, capsys):
 def test_the_course_itself_can_be_recorded_and_replayed(road, tmp_path):
     """Notebooks 04 and 05: the report of a replay has the figures of the board it was made with."""
     file, command = tmp_path / "course.rec", [sys.executable, "-m", "kit"]
-    made = shutil.ignore_patterns("zig-cache", "pytest*", "*.html")
-    shutil.copytree(road["build"], tmp_path / "build", ignore=made)
+    share_caches(tmp_path / "build")
+    copy_artifacts(road["build"], tmp_path / "build")
     own = {"cwd": paths.ROOT, "env": os.environ | {"KIT_BUILD": str(tmp_path / "build")}}
     subprocess.run([*command, "record", str(file)], check=True, **own)
     board = road["report"]["board"]

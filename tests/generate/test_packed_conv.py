@@ -35,7 +35,7 @@ def check(path, folder, goal, count=3):
 side = st.integers(1, 3)
 
 
-@settings(PROJECT, max_examples=many(25, 400))
+@settings(PROJECT, max_examples=many(25, 120))
 @given(data=st.data())
 def test_a_convolution_is_exact(tmp_path, data):
     """Every output to the last bit: any window, stride, padding and packing, for every goal, alone
@@ -56,8 +56,6 @@ def test_a_convolution_is_exact(tmp_path, data):
     path = tmp_path / "conv.npz"
     try:
         save_integers(path, layers, image, (1.0, draw(st.integers(-128, 127))))
-        if min(Reference(path).run(random_inputs(path, 1)).shape) < 1:
-            reject()
     except KitError:
         reject()  # the window is larger than the image
     check(path, tmp_path / "c", draw(st.sampled_from(GOALS)))

@@ -7,7 +7,6 @@ exercise needs are run first, then those that a student would write below the te
 
 import ast
 import re
-import shutil
 from contextlib import ExitStack
 from functools import lru_cache
 from types import SimpleNamespace
@@ -15,6 +14,7 @@ from types import SimpleNamespace
 import nbformat
 import pytest
 from courses import shown
+from made import copy_artifacts
 from nbclient.exceptions import CellExecutionError
 
 from kit import paths
@@ -22,7 +22,7 @@ from kit.errors import KitError
 from kit.lesson import artifacts
 from kit.lesson.execute import kernel, notebooks
 from kit.lesson.exercises import copy_of_firmware, watch_led
-from kit.provenance import file_digest, note_of
+from kit.provenance import file_digest
 
 NEEDS = {
     "01": ("01-01", "01-03", "01-11"),
@@ -93,11 +93,7 @@ class Lesson:
 def build(road, tmp_path_factory):
     """What the road made, for this file alone."""
     folder = tmp_path_factory.mktemp("exercises")
-    for made in (road["build"] / name for name in artifacts.MAKERS):
-        copy = shutil.copytree if made.is_dir() else shutil.copyfile
-        copy(made, folder / made.name)
-        if note_of(made).exists():
-            shutil.copy(note_of(made), folder)
+    copy_artifacts(road["build"], folder)
     return folder
 
 
@@ -213,8 +209,10 @@ digits["other"] = answers(paths["other"])"""
 
 
 def with_converter(quantize):
-    """The cell of the int8 network without its last lines, which write the course's file."""
-    quantize.do(quantize.source("02-11").split("\n\nwith kit.making")[0])
+    """The cells of the int8 networks without their last lines, which write the course's files: the
+    last converter is that of digits_int8.tflite."""
+    for cell in ("02-11", "02-11b"):
+        quantize.do(quantize.source(cell).split("\n\nwith kit.making")[0])
 
 
 @pytest.mark.deep

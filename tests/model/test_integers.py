@@ -100,6 +100,12 @@ WRONG = {
     "no such activation": (replace(first, activation="TANH"), "the activation TANH"),
     "no steps": (replace(first, strides=(0, 1)), "below 1"),
     "no image": (layers()[0], "or no image", (18,)),
+    "nothing comes out": (
+        replace(first, padding="VALID"),
+        "window of CONV_2D, 3 x 3, is larger",
+        (9, 2, 2),
+    ),
+    "nothing is pooled": (IntegerLayer("MAX_POOL_2D"), "window of MAX_POOL_2D, 2 x 2", (1, 8, 2)),
 }
 
 
