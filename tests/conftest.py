@@ -31,8 +31,8 @@ SHARES = {
 }
 """What is tested beside the rest, for the second core: one after the other, and two at a time when
 the rest is done. Who needs the road stays with the rest."""
-OBJECTS = ROOT / "build" / "test-objects"
-"""The kernels' objects, each compiled once in a session; for the chip, where builds repeat."""
+LONG = ("06-fewer-bits.ipynb",)
+"""Notebooks that are tested with the deep tests only: they take minutes."""
 CHOOSING = ("keyword", "markexpr", "lf", "failedfirst", "usepdb", "collectonly")
 """Options of pytest for which all stays in the one process."""
 
@@ -46,11 +46,6 @@ os.environ.update(
     TF_ENABLE_ONEDNN_OPTS="0",
     IPYTHONDIR=str(BUILD / "ipython"),  # no start-up files and no history of the person testing
 )
-if os.name == "posix" and shutil.which("sha256sum"):
-    launcher = ";".join(["/bin/sh", str(ROOT / "tests" / "once.sh"), str(OBJECTS)])
-    os.environ.update(CMAKE_C_COMPILER_LAUNCHER=launcher, CMAKE_ASM_COMPILER_LAUNCHER=launcher)
-if not BESIDE:
-    shutil.rmtree(OBJECTS, ignore_errors=True)
 for name in ("COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR"):  # of the terminal it was started from
     os.environ.pop(name, None)
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background, with `&`
@@ -63,7 +58,7 @@ matplotlib.use("agg")  # for plots in tests; the kernels have MPLBACKEND
 
 
 class Road:
-    """Walks the whole road once, with `kit run`, beside the tests that do not need it; then each
+    """Walks the road once, with `kit run`, beside the tests that do not need it; then each
     of the SHARES is tested by a second pytest, beside the rest.
 
     The walk is started when the tests are collected and takes about two minutes; who needs what it
@@ -85,7 +80,7 @@ class Road:
         """Deep tests are left out unless asked for; who needs the road comes last."""
         if BESIDE:
             items[:] = [item for item in items if not _needs_road(item)]
-        deep = [item for item in items if item.get_closest_marker("deep")]
+        deep = [item for item in items if item.get_closest_marker("deep") or _is_long(item)]
         if deep and not config.option.deep:
             config.hook.pytest_deselected(items=deep)
             items[:] = [item for item in items if item not in deep]
@@ -195,6 +190,10 @@ def _is_notebook(item: pytest.Item) -> bool:
     return item.path.parent == ROOT / "notebooks"
 
 
+def _is_long(item: pytest.Item) -> bool:
+    return _is_notebook(item) and item.path.name in LONG
+
+
 def _share(item: pytest.Item) -> str | None:
     """Which of the SHARES an item belongs to; none when it is tested in this process."""
     if _needs_road(item) and not _is_notebook(item):
@@ -223,7 +222,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def road(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
-    """All notebooks were run: the result of `kit run`, with "build" for the build folder."""
+    """The result of `kit run`, which ran 00 to 05, with "build" for the build folder."""
     plugin = request.config.pluginmanager.getplugin("road")
     yield {**plugin.walk(), "build": BUILD}
 

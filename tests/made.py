@@ -21,7 +21,7 @@ VIRTUAL = [mcu for mcu in MCUS.values() if mcu.has_virtual]
 
 def share_caches(build: Path) -> None:
     """Lets another build folder use what the compiler made for this one: zig takes long without."""
-    for name in ("zig-cache", "host"):
+    for name in ("zig-cache", "host", "kernels"):
         for folder in (build, build_folder() / name):
             folder.mkdir(parents=True, exist_ok=True)
         with suppress(OSError):  # Windows: links need a right there

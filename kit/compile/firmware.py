@@ -1,8 +1,10 @@
 """The chip's program: a generated network, the kernels, the board and the application."""
 
+import hashlib
 import math
 import shutil
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +16,10 @@ from kit.errors import KitError, one_of
 from kit.generate import Generated, load_network
 from kit.paths import FIRMWARE, build_folder, locked, replacing
 from kit.programs import system
-from kit.provenance import note
+from kit.provenance import file_digest, note
 
 SPECS = "nano.specs"
+KERNELS = "kernels"  # the folder in build/ of those that are compiled
 PIXELS, DIGITS = 28 * 28, 10
 NAMED = 4  # layers or tensors, where a network is too large
 COMPILERS = {  # where it is, its toolchain file, and what that file calls the program
@@ -131,7 +134,10 @@ def _compile(
     network: Generated, folder: Path, mcu: Mcu, compiler: str, sources: Path, bare: bool
 ) -> Program:
     find_compiler, file, option = COMPILERS[compiler]
-    cmake = build_tool("cmake")
+    cmake, kernels = build_tool("cmake"), folder / KERNELS
+    kept = _kernels_of(sources, mcu, find_compiler())
+    if kept.is_dir():
+        shutil.copytree(kept, kernels)
     configure: list[str | Path] = [
         *(cmake, "-S", sources, "-B", folder, "-G", "Ninja"),
         f"-DCMAKE_MAKE_PROGRAM={build_tool('ninja')}",
@@ -140,10 +146,39 @@ def _compile(
         f"-DBOARD={mcu.folder}",
         f"-DNETWORK_DIR={network.folder.resolve().as_posix()}",
         f"-DBARE={'ON' if bare else 'OFF'}",
+        f"-DKERNELS_DIR={kernels.as_posix() if kernels.is_dir() else ''}",
     ]
     run_tool(configure, "Preparing the firmware's build")
     run_tool([cmake, "--build", folder], "Compiling the firmware")
+    if not kernels.is_dir():
+        _keep(folder, kept)
     return Program(folder / "firmware.elf")
+
+
+def _kernels_of(sources: Path, mcu: Mcu, compiler: Path) -> Path:
+    """Where the compiled kernels are kept, which are the same for every network: a folder named
+    after all that they are made from."""
+    made_from = [file_digest(sources / part) for part in ("nn", "cmake", "CMakeLists.txt")]
+    is_there = compiler.stat() if compiler.exists() else None
+    version = (is_there.st_size, is_there.st_mtime_ns) if is_there else ()
+    words = repr((made_from, mcu.folder, str(compiler), version))
+    return build_folder() / KERNELS / hashlib.sha256(words.encode()).hexdigest()[:16]
+
+
+def _keep(built: Path, kept: Path) -> None:
+    """Keep the kernels of a build, and what their functions take of the stack, unless another
+    program did so first."""
+    library = built / "libkernels.a"
+    if not library.exists():
+        return
+    kept.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=kept.parent, ignore_cleanup_errors=True) as beside:
+        place = Path(beside) / kept.name
+        place.mkdir()
+        for file in (library, *built.rglob("kernels.dir/**/*.su")):
+            shutil.copy(file, place)
+        with suppress(OSError):
+            place.rename(kept)
 
 
 def _compiler_for(network: Generated, wanted: str | None) -> str:

@@ -27,14 +27,18 @@ def network():
 @pytest.mark.parametrize("compiler", ["zig", pytest.param("gcc", marks=needs_gcc)])
 def test_a_build_repeats_byte_for_byte(network, tmp_path, compiler, monkeypatch):
     """Another folder, with spaces and letters beyond ASCII, gives the same program, debug
-    information included; no path of this computer is in it. The first may have kernels that other
-    tests' builds left (once.sh), the second compiles all itself."""
+    information included; no path of this computer is in it. The first may take kernels that an
+    earlier build kept, the second compiles all itself, and the third takes what that kept."""
     elsewhere = tmp_path / "a place with spaces ü"
     shutil.copytree(network.folder, elsewhere / "network")
     first = build_firmware(network, tmp_path, compiler=compiler)
-    for language in ("C", "ASM"):
-        monkeypatch.delenv(f"CMAKE_{language}_COMPILER_LAUNCHER", raising=False)
+    monkeypatch.setattr("kit.compile.firmware.KERNELS", f"kernels-{tmp_path.name}")
     again = build_firmware(elsewhere / "network", elsewhere, compiler=compiler)
+    kernels = build_folder() / f"kernels-{tmp_path.name}"
+    assert [path.name for path in kernels.glob("*/*.a")] == ["libkernels.a"]
+    third = build_firmware(network, tmp_path, compiler=compiler)
+    assert third.elf.read_bytes() == again.elf.read_bytes()
+    shutil.rmtree(kernels)
     assert again.bin.read_bytes() == first.bin.read_bytes()
     content = again.elf.read_bytes()
     assert content == first.elf.read_bytes()
