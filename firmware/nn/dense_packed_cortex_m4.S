@@ -1,172 +1,251 @@
-/* stack: 44 bytes */
-/* The inner loops of dense_packed_cortex_m4.c, as dense_packed_cortex_m4.h declares them.
+/* stack: 48 bytes */
+/* The loops of dense_packed_cortex_m4.c. ENTER, BEGIN, FINISH and LEAVE around them are those of int8
+ * (dense_cortex_m4.h). Four rows share the loads of x.
  *
- * Codes of 4, 2 or 1 bits: SMLAD multiplies two pairs of halfwords and adds both products. One AND
- * with a shifted word takes a pair of codes out of it, those half a word apart, as two halfwords:
- * 2 instructions for 2 multiply-accumulates (MACs). The inputs are spread in the same order. Four
- * rows share the loads.
- *
- * Ternary: five digits to the base 3 of a number N are a byte v, so that floor(v * 3^i / 256) is t_i,
- * the number of the first i digits (packing.py). Digit i is t_i - 3 t_(i-1); so the sum of digits
- * times inputs is that of t_i times (x_i - 3 x_(i+1)), which is computed once for all rows; of the
- * last, t_5 times x_5. Two bytes at once as halfwords, which v * 3^5 still fits: 3 instructions for
- * 2 MACs. Two rows share the loads. */
-#if defined(__ARM_FEATURE_DSP)
+ * int4: SMLAD takes the codes of four rows as one halfword h = A + 16 B + 256 C + 4096 D, which has
+ * a sign, so D has. As with int8 (dense_int8_cortex_m4.S), 5 instructions for 4 columns give
+ *   mixed = sum of h x,   upper = sum of (C + 16 D) x,   so sum of (A + 16 B) x = mixed - 256 upper
+ * and 7 with B and D masked out those of C and A: 12 for 16 multiply-accumulates (MACs). Known from
+ * its own sum is the upper byte, so that it does not matter when `mixed` wraps around.
+ * int2, binary: one AND with a shifted word takes a pair of codes out of it, those half a word
+ * apart, as two halfwords: 2 instructions for 2 MACs. The inputs are spread in the same order.
+ * Clustered: each byte is looked up among all pairs of weights: 3 instructions for 2 MACs. Loads
+ * side by side take a cycle each, which is why LDRB takes the bytes apart.
+ * Ternary: four inputs have only 81 sums with weights of -1, 0 and 1. They are computed once for
+ * all rows, which look them up: 3 instructions for 4 MACs. */
+#include "dense_packed_cortex_m4.h"
 
+#if defined(__ARM_FEATURE_DSP)
     .syntax unified
     .thumb
-
 .macro FUNCTION name
     .section .text.\name, "ax", %progbits
     .global \name
     .type   \name, %function
     .thumb_func
-    .p2align 2
+    .p2align 4                     /* a line of flash: waits do not depend on the place */
 \name:
 .endm
+.macro END name
+    LEAVE
+    .size   \name, . - \name
+.endm
+/* As BEGIN, of sums of codes. */
+.macro BEGIN_CODES
+    ldr     r2, [sp, #8]
+    ldrd    r1, lr, [r2, #WORK_X]
+    str     lr, [sp]
+    .irp    sum, r6, r7, r8, r9
+    mov     \sum, #0
+    .endr
+.endm
+/* As FINISH, of the sums of codes A, B, C, D in r6 to r9. nn_dense_four_outputs takes A and C as sums
+ * of earlier sections, and what it adds to them is 0. */
+.macro FINISH_CODES next
+    ldr     r2, [sp, #8]
+    ldrd    r3, r4, [r2, #WORK_STEP]
+    .irp    sum, r6, r7, r8, r9
+    mla     \sum, \sum, r3, r4      /* step * codes + less */
+    .endr
+    strd    r6, r8, [r2, #WORK_SUMS]
+    mov     r6, r7
+    mov     r8, r9
+    FINISH  \next
+.endm
+/* Words a and b of int4, columns 0, 2 and 1, 3, times r2 and r3. UXTAB16's twin with a sign, and
+ * ROR #8 for the upper bytes; the rest is TWO_ROWS of dense_cortex_m4.h. */
+.macro BYTES a, b, mixed, upper
+    smlad   \mixed, \a, r2, \mixed
+    smlad   \mixed, \b, r3, \mixed
+    sxtab16 \a, r3, \a, ror #8
+    sxtab16 \b, r2, \b, ror #8
+    smlad   \upper, \a, \b, \upper
+.endm
+.macro FOUR_COLUMNS a, b
+    ldmia   r1!, {r2, r3}
+    and     r4, \a, #0x0F0F0F0F
+    and     r5, \b, #0x0F0F0F0F
+    BYTES   \a, \b, r6, r7
+    BYTES   r4, r5, r8, r9
+.endm
+.macro EIGHT_COLUMNS
+    ldmia   r0!, {r10-r12, lr}
+    FOUR_COLUMNS r10, r11
+    FOUR_COLUMNS r12, lr
+.endm
+FUNCTION nn_dense_run_int4
+    ENTER
+1:  BEGIN
+    sub     lr, lr, r1
+    tst     lr, #16                 /* an odd number of eights: the first turn has one */
+    bne     3f
+2:  EIGHT_COLUMNS
+3:  EIGHT_COLUMNS
+    ldr     lr, [sp]
+    cmp     r1, lr
+    bne     2b
+    ldr     r2, [sp, #8]
+    ldr     r4, [r2, #WORK_LESS]
+    sub     r6, r6, r7, lsl #8      /* A + 16 B */
+    sub     r3, r8, r9, lsl #8      /* A */
+    sub     r6, r6, r3              /* 16 B */
+    sub     r7, r7, r9              /* 16 D */
+    mov     r8, r9
+    rsb     r9, r4, r7, asr #4      /* D: its codes have no offset as yet */
+    asr     r7, r6, #4
+    mov     r6, r3
+    FINISH_CODES 1b
+    END     nn_dense_run_int4
 
-/* The codes at bit `shift` of both halves of four words, times an x. */
+/* The codes at bit `shift` of both halves of a word, times an x; of four words. */
+.macro CODE sum, word, x, shift
+    and     lr, r2, \word, lsr #\shift
+    smlad   \sum, lr, \x, \sum
+.endm
 .macro FOUR x, shift
-    and     lr, r2, r7, lsr #\shift
-    smlad   r3, lr, \x, r3
-    and     lr, r2, r8, lsr #\shift
-    smlad   r4, lr, \x, r4
-    and     lr, r2, r9, lsr #\shift
-    smlad   r5, lr, \x, r5
-    and     lr, r2, r10, lsr #\shift
-    smlad   r6, lr, \x, r6
+    CODE    r6, r3, \x, \shift
+    CODE    r7, r4, \x, \shift
+    CODE    r8, r5, \x, \shift
+    CODE    r9, r10, \x, \shift
 .endm
-
-/* A word of each of four rows.
- *   r0 weights   r1 x   r2 mask   r3-r6 sums   r7-r10 words   r11, r12 of x   lr codes */
-.macro WORD bits
-    ldmia   r0!, {r7-r10}
+/*   r0 weights   r1 x   r2 mask   r3-r5, r10 words   r6-r9 sums   r11, r12 of x   lr codes */
+.macro CODES name, bits, mask
+    FUNCTION \name
+    ENTER
+1:  BEGIN_CODES
+    mov     r2, #\mask
+2:  ldmia   r0!, {r3-r5, r10}       /* a word of each of four rows */
     .set    at, 0
-    .rept   4 / \bits
+    .rept   8 / \bits
     ldmia   r1!, {r11, r12}
     FOUR    r11, at
-    .set    at, at + \bits
-    FOUR    r12, at
-    .set    at, at + \bits
-    ldmia   r1!, {r11, r12}
-    FOUR    r11, at
-    .set    at, at + \bits
-    FOUR    r12, at
-    .set    at, at + \bits
+    FOUR    r12, at + \bits
+    .set    at, at + 2 * \bits
     .endr
-.endm
-
-.macro ENTER
-    push    {r2-r11, lr}            /* where x ends lies first, where the sums go then */
-    mov     r3, #0
-    mov     r4, #0
-    mov     r5, #0
-    mov     r6, #0
-.endm
-
-.macro LEAVE
-    add     sp, #4
-    pop     {r7}
-    stmia   r7, {r3-r6}
-    pop     {r4-r11, pc}
-.endm
-
-FUNCTION nn_dense_sums_of_int4
-    ENTER
-    sub     lr, r2, r1
-    mov     r2, #0x000F000F
-    tst     lr, #16                 /* an odd number of words: the first turn has one */
-    bne     2f
-1:  WORD    4
-2:  WORD    4
     ldr     lr, [sp]
     cmp     r1, lr
-    bne     1b
-    LEAVE
-    .size   nn_dense_sums_of_int4, . - nn_dense_sums_of_int4
-
-FUNCTION nn_dense_sums_of_int2
-    ENTER
-    mov     r2, #0x00030003
-1:  WORD    2
-    ldr     lr, [sp]
-    cmp     r1, lr
-    bne     1b
-    LEAVE
-    .size   nn_dense_sums_of_int2, . - nn_dense_sums_of_int2
-
-FUNCTION nn_dense_sums_of_binary
-    ENTER
-    mov     r2, #0x00010001
-1:  WORD    1
-    ldr     lr, [sp]
-    cmp     r1, lr
-    bne     1b
-    LEAVE
-    .size   nn_dense_sums_of_binary, . - nn_dense_sums_of_binary
-
-/* Byte `at` of four words as a pair of weights from the table at r2, times an x. Loads side by side
- * take a cycle each. */
+    bne     2b
+    FINISH_CODES 1b
+    END     \name
+.endm
+    CODES   nn_dense_run_int2, 2, 0x00030003
+    CODES   nn_dense_run_binary, 1, 0x00010001
+/* Byte `at` of the words of four rows.
+ *   r0 weights   r1 x   r2 table   r3 of x   r4, r5, r10, r11 pairs   r6-r9 sums   lr end of x */
 .macro LOOK_UP at
-    ldr     r11, [r1], #4
-    ubfx    r12, r7, #\at, #8
-    ubfx    lr, r8, #\at, #8
-    ldr     r12, [r2, r12, lsl #2]
-    ldr     lr, [r2, lr, lsl #2]
-    smlad   r3, r12, r11, r3
-    smlad   r4, lr, r11, r4
-    ubfx    r12, r9, #\at, #8
-    ubfx    lr, r10, #\at, #8
-    ldr     r12, [r2, r12, lsl #2]
-    ldr     lr, [r2, lr, lsl #2]
-    smlad   r5, r12, r11, r5
-    smlad   r6, lr, r11, r6
+    ldr     r3, [r1], #4
+    ldrb    r4, [r0, #\at]
+    ldrb    r5, [r0, #\at + 4]
+    ldrb    r10, [r0, #\at + 8]
+    ldrb    r11, [r0, #\at + 12]
+    ldr     r4, [r2, r4, lsl #2]
+    ldr     r5, [r2, r5, lsl #2]
+    ldr     r10, [r2, r10, lsl #2]
+    ldr     r11, [r2, r11, lsl #2]
+    smlad   r6, r4, r3, r6
+    smlad   r7, r5, r3, r7
+    smlad   r8, r10, r3, r8
+    smlad   r9, r11, r3, r9
+.endm
+FUNCTION nn_dense_run_clustered
+    ENTER
+1:  BEGIN_CODES
+    sub     r2, r1, #1024           /* the table lies before x */
+2:  .irp    at, 0, 1, 2, 3
+    LOOK_UP \at
+    .endr
+    add     r0, #16
+    cmp     r1, lr
+    bne     2b
+    FINISH_CODES 1b
+    END     nn_dense_run_clustered
+FUNCTION nn_dense_run_sums
+    ENTER
+1:  ldmia   r0!, {r6-r9}
+    FINISH_CODES 1b
+    END     nn_dense_run_sums
+
+/* Nine of 81 sums, of pairs in r8 to r12 and what the first two inputs add; the last halfword is
+ * overwritten by the next. Then the second input's weight is 1 more. */
+.macro NINE
+    .irp    pair, r8, r9, r10, r11
+    sadd16  r0, \pair, r2
+    str     r0, [r1], #4
+    .endr
+    sadd16  r0, r12, r2
+    str     r0, [r1], #2
+    sadd16  r2, r2, r5
+.endm
+/* A word of ternary is 20 digits as a fraction of 2^32: times 81, the upper word of the product is
+ * the number of the next four, and the lower one the rest.
+ *   r0 weights   r1 sums   r3-r7 tables   r8 81   r9 the rest, a sum   r2, r10-r12, lr numbers */
+.macro TWENTY_COLUMNS
+    ldr     r9, [r0], #4
+    .irp    number, r2, r10, r11, r12, lr
+    umull   r9, \number, r9, r8
+    .endr
+    ldrsh   r2, [r3, r2, lsl #1]
+    ldrsh   r10, [r4, r10, lsl #1]
+    ldrsh   r11, [r5, r11, lsl #1]
+    ldrsh   r12, [r6, r12, lsl #1]
+    ldrsh   lr, [r7, lr, lsl #1]
+    ldr     r9, [r1]
+    .irp    term, r2, r10, r11, r12, lr
+    add     r9, \term
+    .endr
+    str     r9, [r1], #4
 .endm
 
-FUNCTION nn_dense_sums_of_clustered
-    ENTER
-    sub     r2, r1, #1024
-1:  ldmia   r0!, {r7-r10}
-    LOOK_UP 0
-    LOOK_UP 8
-    LOOK_UP 16
-    LOOK_UP 24
-    ldr     lr, [sp]
+/* At first the tables, which end where the sums begin.
+ *   r0, r2, r7   r1 tables   r3 inputs   r4-r6 inputs a, b, c   r8-r12 pairs   lr where the sums begin */
+FUNCTION nn_dense_add_ternary
+    push    {r0-r2, r4-r11, lr}
+    mov     lr, r1
+    sub     r1, r1, #(5 * TABLE_OF_FOUR)
+1:  ldrsb   r4, [r3], #4
+    ldrsb   r5, [r3, #-3]
+    ldrsb   r6, [r3, #-2]
+    ldrsb   r7, [r3, #-1]
+    .irp    x, r4, r5, r6
+    pkhbt   \x, \x, \x, lsl #16     /* inputs a, b, c in both halves; d is r7 */
+    .endr
+    rsb     r0, r7, #0
+    uxth    r11, r0
+    ssub16  r8, r11, r6             /* -c - d, -c */
+    sub     r9, r7, r6
+    pkhbt   r9, r9, r0, lsl #16     /* -c + d, -d */
+    lsl     r10, r7, #16            /* 0, d */
+    sadd16  r11, r11, r6            /* c - d, c */
+    sadd16  r12, r7, r6             /* c + d */
+    mov     r2, #0
+    ssub16  r2, r2, r4
+    ssub16  r2, r2, r5              /* -a - b, the first of nine */
+    mov     r7, #3
+2:  NINE
+    NINE
+    NINE
+    ssub16  r2, r2, r5
+    ssub16  r2, r2, r5
+    ssub16  r2, r2, r5
+    sadd16  r2, r2, r4
+    subs    r7, #1
+    bne     2b
+    add     r1, #2
     cmp     r1, lr
     bne     1b
-    LEAVE
-    .size   nn_dense_sums_of_clustered, . - nn_dense_sums_of_clustered
-
-/* The digits of two bytes, which are the halfwords of r6, times r8 to r12. */
-.macro DIGITS sum
-    .irp    x, r8, r9, r10, r11, r12
-    add     r6, r6, r6, lsl #1
-    uxtb16  r7, r6, ror #8
-    smlad   \sum, r7, \x, \sum
+    pop     {r0, r1}                /* where the sums end lies first then */
+    .irp    table, r3, r4, r5, r6, r7
+    sub     \table, lr, #(5 * TABLE_OF_FOUR)
+    add     lr, #TABLE_OF_FOUR
     .endr
-.endm
-
-/* r0 weights   r1 x   r2 its end   r3, lr sums   r4, r5 words   r6, r7 bytes   r8-r12 of x */
-FUNCTION nn_dense_sums_of_ternary
-    push    {r3-r11, lr}
-    mov     r3, #0
-    mov     lr, #0
-1:  ldmia   r0!, {r4, r5}
-    ldmia   r1!, {r8-r12}
-    uxtb16  r6, r4
-    DIGITS  r3
-    uxtb16  r6, r5
-    DIGITS  lr
-    ldmia   r1!, {r8-r12}
-    uxtb16  r6, r4, ror #8
-    DIGITS  r3
-    uxtb16  r6, r5, ror #8
-    DIGITS  lr
-    cmp     r1, r2
-    bne     1b
-    pop     {r4}
-    strd    r3, lr, [r4]
-    pop     {r4-r11, pc}
-    .size   nn_dense_sums_of_ternary, . - nn_dense_sums_of_ternary
+    mov     r8, #81
+3:  .rept   4
+    TWENTY_COLUMNS
+    .endr
+    ldr     lr, [sp]
+    cmp     r1, lr
+    bne     3b
+    pop     {r2, r4-r11, pc}
+    .size   nn_dense_add_ternary, . - nn_dense_add_ternary
 
 #endif

@@ -17,8 +17,9 @@ from kit.generate.packing import (
     codes,
     pack_bits,
     pack_digits,
+    pack_four_rows,
     pack_sparse,
-    pack_ternary,
+    pack_twenties,
 )
 from kit.generate.quantized import INT8, exact_multiplier, int8_range
 from kit.generate.step import Refusal, Step, ends, name_of
@@ -30,7 +31,8 @@ LONGEST_ROW = 16_384
 WORD = 4  # bytes; also the rows of a block and the columns of a group of weights
 LEAST_SHIFT = 33  # of those that the fast path does itself
 TABLE = 1024  # bytes of scratch: of clustered, the weights of each byte
-LONGEST_SPARSE = 2**16 - 1
+TABLE_OF_FOUR = 164  # of ternary, five times: 81 sums
+LONGEST_PACKED = 2**16 - 1  # inputs: entries of sparse, and 32 bits of four rows of int4
 PACKED = {*CODES, "clustered", "sparse"}
 
 Parts = tuple[dict[str, Any], dict[str, Array]]
@@ -117,27 +119,44 @@ def _few_bits(
         return Step("nn_dense_packed_small_int8", operator, fields, arrays | own, macs)
     name = f"nn_dense_packed_{packing}"
     assert weights.data is not None
+    if packing in ("sparse", "int4") and shape["inputs"] > LONGEST_PACKED:
+        raise Refusal(
+            f"FULLY_CONNECTED {name_of(operator.outputs[0])} takes {shape['inputs']:,} inputs.",
+            f"With {packing} weights the kernel takes {LONGEST_PACKED:,}.",
+            "Make the layer smaller: a pooling before it is the usual way.",
+        )
     if packing == "sparse":
-        if shape["inputs"] > LONGEST_SPARSE:
-            raise Refusal(
-                f"FULLY_CONNECTED {name_of(operator.outputs[0])} takes {shape['inputs']:,} inputs.",
-                f"With sparse weights the kernel takes {LONGEST_SPARSE:,}.",
-                "Make the layer smaller: a pooling before it is the usual way.",
-            )
         arrays["weights"] = pack_sparse(weights.data)
         return Step(name, operator, fields | shape, arrays, macs)
-    step, offset = 1, 0
+    fields, arrays = requantization[0] | shape, dict(requantization[1])
+    arrays["bias"] = fill(folded, WORD).astype(np.int32)
+    fields |= _coded(weights, arrays)
+    return Step(name, operator, fields, arrays, macs, _scratch(packing, fields["words"], shape))
+
+
+def _coded(weights: Tensor, arrays: dict[str, Array]) -> dict[str, int]:
+    """Adds weights as dense_packed.h has them, and what belongs to them, to the arrays; returns the
+    numbers of the struct."""
+    packing, step, offset = weights.packing, 1, 0
+    assert weights.data is not None
     if packing == "clustered":
         numbers, arrays["values"] = clusters(weights.data)
     else:
         numbers, step, offset = codes(weights.data, packing)
-    packed = pack_bits(numbers, BITS[packing]) if packing in BITS else pack_ternary(numbers)
-    arrays["weights"] = _interleaved(packed, 4 if packing in BITS else 2)
-    words = packed.shape[1] // WORD
-    room = words * (32 // BITS[packing] if packing in BITS else DIGITS[3] * WORD)
-    scratch = 2 * room + (TABLE if packing == "clustered" else 0)
-    fields |= shape | {"words": words, "step": step, "offset": offset}
-    return Step(name, operator, fields, arrays, macs, scratch)
+    if packing == "int4":
+        arrays["weights"], arrays["pairs"] = pack_four_rows(numbers)
+    elif packing == "ternary":
+        arrays["weights"] = pack_twenties(numbers)
+    else:
+        arrays["weights"] = _interleaved(pack_bits(numbers, BITS[packing]))
+    words = arrays["weights"].size // (-(-len(numbers) // WORD) * WORD * WORD)
+    return {"words": words, "step": step, "offset": offset}
+
+
+def _scratch(packing: str, words: int, shape: dict[str, int]) -> int:
+    if packing == "ternary":
+        return 5 * TABLE_OF_FOUR + WORD * (-(-shape["outputs"] // WORD) * WORD)
+    return 2 * words * 32 // BITS[packing] + (TABLE if packing == "clustered" else 0)
 
 
 def _digits(weights: Tensor) -> Parts:
@@ -154,10 +173,10 @@ def _digits(weights: Tensor) -> Parts:
     return {"base": base, "digits": DIGITS[base]}, {"weights": packed, "values": values}
 
 
-def _interleaved(packed: Array, block: int) -> Array:
-    """Rows of bytes in blocks: the first word of each of so many rows, the second of each, ..."""
-    filled = np.pad(packed, ((0, -len(packed) % block), (0, 0)))
-    return filled.reshape(-1, block, packed.shape[1] // WORD, WORD).transpose(0, 2, 1, 3)
+def _interleaved(packed: Array) -> Array:
+    """Rows of bytes in blocks: the first word of each of four rows, the second of each, ..."""
+    filled = np.pad(packed, ((0, -len(packed) % WORD), (0, 0)))
+    return filled.reshape(-1, WORD, packed.shape[1] // WORD, WORD).transpose(0, 2, 1, 3)
 
 
 def _requantization(operator: Operator, weights: Tensor, bias: Array, folded: Array) -> Parts:

@@ -17,6 +17,7 @@ BITS = {"int4": 4, "int2": 2, "binary": 1, "clustered": 4}
 CODES = {"int4": (1, 8), "int2": (2, 3), "binary": (2, 1), "ternary": (1, 1)}
 """Step and offset of each packing whose weights have codes."""
 DIGITS = {2: 8, 3: 5, 4: 4, 16: 2}  # in a byte, by how many values one has: 3^5 is 243
+TWENTY = 20  # in a word: 3^20 is just below 2^32
 LONGEST_GAP = 255
 
 
@@ -42,6 +43,33 @@ def pack_bits(table: Bytes, bits: int, align: int = 4) -> Bytes:
     apart = _filled(table, each * align).reshape(len(table), -1, each)
     made: Bytes = (apart << np.arange(0, 8, bits, dtype=np.uint8)).sum(axis=2, dtype=np.uint8)
     return made
+
+
+def pack_four_rows(table: Bytes) -> tuple[Bytes, npt.NDArray[np.int32]]:
+    """Codes of 4 bits, (rows, columns), as halfwords of four rows' each; and what the fast path
+    has too much: for each four rows the sums of products of neighbors, of their upper bytes and of
+    the lower codes in these. firmware/nn/dense_packed.h tells the order."""
+    rows, columns = (-(-size // of) * of for size, of in zip(table.shape, (4, 8), strict=True))
+    filled = np.zeros((rows, columns), np.int64)
+    filled[: len(table), : table.shape[1]] = table
+    filled[3::4] ^= 8
+    blocks = filled.reshape(-1, 4, columns)
+    halfwords = np.einsum("brc,r->bc", blocks, 16 ** np.arange(4)).astype(np.uint16)
+    ordered = halfwords.reshape(-1, 2, 2).swapaxes(1, 2)
+    upper = halfwords.view(np.int16) >> 8, halfwords >> 8 & 0xF
+    products = [(x[:, 0::2].astype(np.int64) * x[:, 1::2]).sum(axis=1) for x in upper]
+    packed = np.ascontiguousarray(ordered.astype("<u2")).view(np.uint8)
+    return packed, np.stack(products, axis=1).astype(np.int32)
+
+
+def pack_twenties(table: Bytes) -> Bytes:
+    """Codes of 0, 1 and 2, (rows, columns), as words of 20 digits each, (words of a row, rows
+    filled up to fours, 4 bytes): as `pack_digits`, N * 2^32 / 3^20, rounded up."""
+    filled = np.pad(_filled(table, TWENTY), ((0, -len(table) % 4), (0, 0)))
+    apart = filled.reshape(len(filled), -1, TWENTY).astype(object)
+    numbers = apart @ [3**i for i in reversed(range(TWENTY))]
+    words = np.array(-(-numbers * 2**32 // 3**TWENTY), "<u4")
+    return np.ascontiguousarray(words.T).view(np.uint8)
 
 
 def pack_ternary(table: Bytes, align: int = 4) -> Bytes:

@@ -10,10 +10,10 @@ from kit.compile import build_firmware
 from kit.generate import generate_network
 from kit.model import Reference
 
-MOST = {"int4": 1.28, "int2": 1.28, "binary": 1.25, "ternary": 1.98, "clustered": 1.98}
-"""Instructions for a multiply-accumulate of 784 -> 128, all else included. Of sparse ones, each
-weight that is not 0 takes about 9."""
-MOST["sparse"] = 0.95
+MOST = {"int4": 0.99, "int2": 0.94, "binary": 0.9, "ternary": 0.99, "clustered": 1.42}
+"""Cycles for a multiply-accumulate of 784 -> 128, all else and the flash's wait states included, as
+a share of int8's. Of sparse ones: cycles, of which each weight that is not 0 takes about 14."""
+MOST["sparse"] = 1.5
 ODD = {(1, 9, 31, 33, 4): (127, -128), (33, 1, 20, 2, 5): (-128, 127), (31, 3, 64, 41, 8): (0, 5)}
 """Sizes of networks, and zero points: some at the ends."""
 
@@ -32,6 +32,23 @@ def check(path, folder, goal="time"):
     np.testing.assert_array_equal(on_board, Reference(path).run(inputs))
 
 
+def cycles(board):
+    """Estimated, for a multiply-accumulate of the only layer."""
+    (layer,) = board.profile(np.full((28, 28), 100, np.uint8)).layers
+    return layer.cycles / (784 * 128)
+
+
+@pytest.fixture(scope="module")
+def of_int8(tmp_path_factory):
+    """What int8 weights take, by which the others are measured."""
+    folder = tmp_path_factory.mktemp("int8")
+    path = packed_network(folder / "a.npz", "int8", (784, 128))
+    made = generate_network(path, folder / "network", input_range=(0, 1))
+    flash("virtual://packed", build_firmware(made, folder / "build").elf)
+    with Board("virtual://packed") as board:
+        return cycles(board)
+
+
 @pytest.mark.parametrize("packing", FEW_BITS)
 def test_the_chip_gives_litert_s_values(tmp_path, packing):
     for number, (sizes, zero_points) in enumerate(ODD.items()):
@@ -39,15 +56,14 @@ def test_the_chip_gives_litert_s_values(tmp_path, packing):
 
 
 @pytest.mark.parametrize("packing", FEW_BITS)
-def test_a_layer_as_in_the_course_is_right_and_fast(tmp_path, packing):
+def test_a_layer_as_in_the_course_is_right_and_fast(tmp_path, packing, of_int8):
     path = packed_network(tmp_path / "a.npz", packing, (784, 128), 3, (-128, 0))
     made = generate_network(path, tmp_path / "network", input_range=(0, 1))
     flash("virtual://packed", build_firmware(made, tmp_path / "build").elf)
     inputs = random_inputs(path, 5)
     with Board("virtual://packed") as board:
         np.testing.assert_array_equal(board.run(inputs), Reference(path).run(inputs))
-        layer = board.profile(np.full((28, 28), 100, np.uint8)).layers[0]
-    assert layer.instructions / made.macs < MOST[packing]
+        assert cycles(board) < MOST[packing] * (1 if packing == "sparse" else of_int8)
 
 
 @pytest.mark.parametrize("packing", ["int4", "ternary", "clustered"])

@@ -14,7 +14,16 @@ from kit.checks.validate import random_inputs
 from kit.compile import HostNetwork
 from kit.errors import KitError
 from kit.generate import GOALS, generate_network
-from kit.generate.packing import CODES, clusters, codes, pack_bits, pack_digits, pack_sparse
+from kit.generate.packing import (
+    CODES,
+    clusters,
+    codes,
+    pack_bits,
+    pack_digits,
+    pack_four_rows,
+    pack_sparse,
+    pack_twenties,
+)
 from kit.model import IntegerLayer, Reference, read_model, save_integers
 
 shapes = st.lists(st.sampled_from((1, 2, 5, 8, 9, 19, 20, 21, 31, 32, 33, 64)), min_size=2,
@@ -53,15 +62,34 @@ def table_of(packed, base):
 
 @pytest.mark.parametrize(("base", "digits"), [(2, 8), (3, 5), (4, 4), (16, 2)])
 def test_all_digits_of_a_byte_come_back(base, digits):
-    """Also as the fast path takes them, times 3 without a mask: what it telescopes are t_i."""
     every = np.array(list(product(range(base), repeat=digits)), np.uint8)
     packed = pack_digits(every, base, 1)
     assert np.array_equal(table_of(packed, base), every) and len(np.unique(packed)) == base**digits
-    if base == 3:
-        wide = [packed.astype(int)[:, 0] * 3**i for i in range(digits + 1)]
-        assert max(wide[-1]) < 2**16
-        t = [value >> 8 for value in wide]
-        assert all(np.array_equal(t[i + 1] - 3 * t[i], every[:, i]) for i in range(digits))
+
+
+def test_all_digits_of_a_word_come_back():
+    """Four at once, as the fast path looks them up; also of the least and the largest number."""
+    table = random_weights("ternary", (50, 20), np.random.default_rng(2)) + 1
+    table[:2] = [[0], [2]]
+    packed = pack_twenties(table.astype(np.uint8))
+    assert packed.shape == (1, 52 * 4) and packed.nbytes == 52 * 4
+    for word, row in zip(packed.view("<u4")[0].tolist(), table, strict=False):
+        rest, found = word, []
+        for _ in range(5):
+            number, rest = divmod(rest * 81, 2**32)
+            found += [number // 27, number // 9 % 3, number // 3 % 3, number % 3]
+        assert found == row.tolist()
+
+
+def test_four_rows_are_a_halfword():
+    """Columns 0, 2, 1, 3; the fourth row has a sign, and neighbors' products are told."""
+    table = np.arange(24, dtype=np.uint8).reshape(6, 4) % 16
+    packed, pairs = pack_four_rows(table)
+    words = packed.view("<u2").reshape(2, 8)
+    assert words[0, :4].tolist() == [0x4840, 0x6A62, 0x5951, 0x7B73]
+    assert words[0, 4] == 0x8000, "filled up with codes of 0"
+    assert pairs[0].tolist() == [0x48 * 0x59 + 0x6A * 0x7B + 2 * 0x80**2, 8 * 9 + 10 * 11]
+    assert words[1, 0] == 0x8040
 
 
 @pytest.mark.parametrize("packing", [name for name in CODES if name != "ternary"])
