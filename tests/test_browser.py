@@ -129,22 +129,30 @@ def test_the_course_opens_and_its_links_lead_to_notebooks_and_code(tmp_path):
         )
 
 
+@contextmanager
+def lesson(place, name, wanted):
+    """JupyterLab with a copy of a notebook's cells that are `wanted`, all of them run: its page."""
+    folder = place / "a lesson"
+    (folder / "notebooks").mkdir(parents=True)
+    notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", 4)
+    notebook.cells = [cell for cell in notebook.cells if wanted(cell)]
+    nbformat.write(notebook, folder / "notebooks" / f"{name}.ipynb")
+    with lab(folder, f"--ServerApp.root_dir={folder}") as url, browser_page() as page:
+        page.goto(f"{url}/lab/tree/notebooks/{name}.ipynb?reset", timeout=PATIENCE)
+        # Before the kernel is connected "Run All Cells" asks which one to take, or runs nothing.
+        page.get_by_text("| Idle").first.wait_for(timeout=PATIENCE)
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.locator('[data-command="runmenu:run-all"]').click()
+        yield page
+
+
 @pytest.mark.deep  # the pad and the notebook are tested each by itself, too
 def test_the_chip_reads_what_is_drawn_in_the_course(road, tmp_path):
     """Notebook 05-recognize as a learner has it, but a copy without the two cells on the whole test
     set, which nbval runs: run all cells, draw, clear, draw, and the virtual board, executing the
     firmware, reads the digits; and the slider of the flash's wait states answers."""
-    folder, answers = tmp_path / "a lesson", []
-    (folder / "notebooks").mkdir(parents=True)
-    notebook = nbformat.read(ROOT / "notebooks" / "05-recognize.ipynb", 4)
-    notebook.cells = [cell for cell in notebook.cells if cell.id not in ("05-19", "05-23")]
-    nbformat.write(notebook, folder / "notebooks" / "05-recognize.ipynb")
-    with lab(folder, f"--ServerApp.root_dir={folder}") as url, browser_page() as page:
-        page.goto(f"{url}/lab/tree/notebooks/05-recognize.ipynb?reset", timeout=PATIENCE)
-        # Before the kernel is connected "Run All Cells" asks which one to take, or runs nothing.
-        page.get_by_text("| Idle").first.wait_for(timeout=PATIENCE)
-        page.get_by_role("menuitem", name="Run", exact=True).click()
-        page.locator('[data-command="runmenu:run-all"]').click()
+    answers = []
+    with lesson(tmp_path, "05-recognize", lambda cell: cell.id not in ("05-19", "05-23")) as page:
         canvas = page.locator(".ipycanvas canvas, canvas.ipycanvas, .jp-OutputArea canvas").first
         canvas.wait_for(timeout=PATIENCE)  # it may have to make artifacts first
         status = page.locator(".jp-OutputArea-output:has(canvas) p[role]")
@@ -162,3 +170,19 @@ def test_the_chip_reads_what_is_drawn_in_the_course(road, tmp_path):
             page.keyboard.press("ArrowLeft")
         slider.locator("p[role]").filter(has_text=" 0 (0%").wait_for(timeout=PATIENCE)
     assert [answer[:10] for answer in answers] == ["I read a 1", "I read a 7", "I read a 3"]
+
+
+@pytest.mark.deep
+def test_the_slider_of_bits_rounds_the_weights(road, tmp_path):
+    """Notebook 06-fewer-bits up to the slider: at 8 bits as good as float, and at 2 it breaks."""
+    with lesson(tmp_path, "06-fewer-bits", lambda cell: cell.id < "06-05") as page:
+        slider = page.locator(".jp-OutputArea-output:has(.widget-slider)")
+        told = slider.locator("p[role]")
+        told.filter(has_text="8 bits, a scale for each channel").wait_for(timeout=PATIENCE)
+        slider.locator(".noUi-handle").first.focus()
+        for _ in range(6):
+            page.keyboard.press("ArrowRight")
+        told.filter(has_text="2 bits, a scale for each channel").wait_for(timeout=PATIENCE)
+        page.get_by_role("button", name="one scale for all").click()
+        told.filter(has_text="2 bits, one scale").wait_for(timeout=PATIENCE)
+        assert "points worse than float" in told.inner_text()

@@ -14,17 +14,22 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from kit.lesson import execute
 from kit.lesson.artifacts import MAKERS, SOURCES
 from kit.lesson.execute import notebooks
 from kit.lesson.outputs import repeatable
 from kit.paths import ROOT
 
 NOTEBOOKS = notebooks()
-NAMES = ["00-start", "01-train", "02-quantize", "03-generate", "04-flash", "05-recognize"]
+ROAD = ["00-start", "01-train", "02-quantize", "03-generate", "04-flash", "05-recognize"]
+NAMES = [*ROAD, "06-fewer-bits"]
 APPENDICES = ["appendix-speed"]
 
 IGNORE = "nbval-ignore-output"
 """The only way out of comparing outputs, for widgets and for what differs between machines."""
+
+TRAINING = "training"
+"""Marks what data/train_few_bits.py executes."""
 
 IGNORED_AT_MOST = 3  # cells with that tag in a notebook
 
@@ -72,7 +77,7 @@ def state_problems(notebook):
 def tag_problems(notebook):
     """Few ways out of comparing outputs, and in sight; sentences instead of assertions."""
     tags = [tag for cell in notebook.cells for tag in cell.metadata.get("tags", [])]
-    if set(tags) - {IGNORE}:
+    if set(tags) - {IGNORE, TRAINING}:
         yield f"tags that are not listed: {sorted(set(tags))}"
     if tags.count(IGNORE) > IGNORED_AT_MOST:
         yield f"more than {IGNORED_AT_MOST} cells are not compared"
@@ -128,9 +133,10 @@ def size_problems(notebooks):
 
 
 def test_the_course_is_complete_and_in_order():
-    """Six notebooks with consecutive numbers, which kit.lesson.artifacts and the README name, and
+    """Notebooks with consecutive numbers, which kit.lesson.artifacts and the README name, and
     the appendices."""
     assert [path.stem for path in NOTEBOOKS] == NAMES + APPENDICES
+    assert [name[:2] for name in ROAD] == [*execute.ROAD]
     assert list(dict.fromkeys(MAKERS.values())) == NAMES[1:5] and {*SOURCES} < {*NAMES}
 
 

@@ -5,7 +5,7 @@ import hashlib
 import html
 import io
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
 from importlib.metadata import version
@@ -48,6 +48,7 @@ TAKING |= {"cycles": "cycles", "microseconds": "us"}
 FORMATS = {"accuracy": ".2%", "agreement": ".2%"}
 FORMATS |= dict.fromkeys(("instructions", "cycles", "microseconds"), ",.0f")
 Progress = Callable[[str], Any]
+Models = str | Path | Sequence[str | Path] | Mapping[str, str | Path]
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,7 @@ class _Found(NamedTuple):
 
 
 def compare(
-    models: str | Path | Sequence[str | Path],
+    models: Models,
     images: int = 10_000,
     board_images: int = 1_000,
     board: str = URL,
@@ -168,6 +169,7 @@ def compare(
 ) -> ComparisonTable:
     """Compare models, .tflite files or integer networks (.npz), on images of MNIST's test set.
 
+    `models` are paths, or a mapping from what each is to be called; otherwise it is by its file.
     The C is made for the chip `mcu`, by default that of the board, and runs here on all `images`,
     and on the first `board_images` on the `board`, which is flashed. `optimize` is as for
     `kit.generate_network`. `reference` is the model whose digits the others are compared with,
@@ -178,9 +180,7 @@ def compare(
     KitError, before anything is computed, for a file that is missing or damaged, a setting or an
     address that there is not; and where the board does not answer.
     """
-    paths = [Path(one) for one in ([models] if isinstance(models, str | Path) else models)]
-    if reference is not None and Path(reference) not in paths:
-        paths.insert(0, Path(reference))
+    names, paths = _named(models, reference)
     require(url := resolve(board))
     chosen = find_mcu(mcu) if mcu else chip(url)
     goal = one_of(GOALS[0] if optimize is None else optimize, GOALS)
@@ -190,8 +190,7 @@ def compare(
     found = _all(paths, asked, progress)
     floats = (n for n, one in enumerate(found) if one.row.in_float and one.digits)
     number = next(floats, None) if reference is None else paths.index(Path(reference))
-    others, names = [] if number is None else found[number].digits, [path.name for path in paths]
-    names = [str(path) if names.count(path.name) > 1 else path.name for path in paths]
+    others = [] if number is None else found[number].digits
     rows = tuple(
         replace(row, name=name, agreement=_share(digits, others))
         for name, (row, digits) in zip(names, found, strict=True)
@@ -199,6 +198,20 @@ def compare(
     against = "" if number is None or not others else names[number]
     where = asked.url or "", chosen.name, chosen.core_hz
     return ComparisonTable(rows, images, asked.board_images, *where, goal, against)
+
+
+def _named(models: Models, reference: str | Path | None) -> tuple[list[str], list[Path]]:
+    """What each model is called, and its file; the reference, if it is none of them, first."""
+    if isinstance(models, Mapping):
+        names, paths = [*models], [*map(Path, models.values())]
+    else:
+        paths = [Path(one) for one in ([models] if isinstance(models, str | Path) else models)]
+        files = [path.name for path in paths]
+        names = [str(p) if files.count(p.name) > 1 else p.name for p in paths]
+    if reference is not None and Path(reference) not in paths:
+        names.insert(0, Path(reference).name)
+        paths.insert(0, Path(reference))
+    return names, paths
 
 
 def _all(paths: Sequence[Path], asked: _Asked, progress: Progress) -> list[_Found]:

@@ -23,20 +23,25 @@ from kit.lesson.results import read_report
 from kit.progress import SWITCH, each
 
 COURSE = re.compile(r"(\d\d|appendix)-.*\.ipynb")  # the names of the course's notebooks
+ROAD = ("00", "01", "02", "03", "04", "05")  # from training to a digit on the chip
+ALL = "all"  # stands for the names of all of them
 BOARD_LINE = re.compile(r"^BOARD = .*$", re.MULTILINE)  # which a person changes who has a board
 
 
 def run_notebooks(names: Iterable[str] | None = None, board: str | None = None) -> dict[str, Any]:
     """Execute notebooks in order; what they make, copies of them and their HTML land in `build()`.
 
-    `names` are such as "01", "01-train" or "01-train.ipynb"; None is all of them, and a new report.
+    `names` are such as "01", "01-train" or "01-train.ipynb", or "all"; None is the road, 00 to 05.
+    With "all" or None the report is a new one.
     `board` is the URL to write into the line `BOARD = …` of the copies that are executed. Returns
     the paths, as text, of "notebooks" and "html", the copies, and of "artifacts", as far as there
     are any, and the "report" of `kit.lesson.results`. Raises KitError: a name is unknown, a cell
     failed, or `board` is given and no notebook asks one.
     """
-    chosen, build = notebooks(names), paths.build_folder()
-    if names is None:
+    road, build = [path for path in notebooks() if _short(path) in ROAD], paths.build_folder()
+    asked = None if names is None else [*names]
+    chosen = road if asked is None else notebooks(asked)
+    if asked is None or ALL in asked:
         (build / "report.json").unlink(missing_ok=True)
     if board is not None:
         _check_asks(board, chosen)
@@ -68,13 +73,14 @@ def refresh_notebooks(names: Iterable[str] | None = None) -> list[Path]:
 
 
 def notebooks(names: Iterable[str] | None = None, gone: Iterable[Path] = ()) -> list[Path]:
-    """The notebooks of the course, in order, or those that are named; `gone` belong to it, too.
+    """The notebooks of the course, in order, or those that are named; "all" and None are all of
+    them; `gone` belong to it, too.
     Raises KitError: a name is unknown."""
     there = {path for path in paths.NOTEBOOKS.iterdir() if COURSE.fullmatch(path.name)}
     course = sorted(there | {*gone})
     known = {name: path for path in course for name in (path.name, path.stem)}
     known |= {_short(path): path for path in course}
-    chosen = {*known} if names is None else set(names)
+    chosen = {*known} if names is None or ALL in (names := set(names)) else names
     if unknown := chosen - {*known}:
         raise KitError(
             f"There is no notebook called {min(unknown)!r}.",

@@ -71,7 +71,7 @@ def _group(
         output = SHARES if kind == "Softmax" else _quantization(flow)
         return [IntegerLayer(PLAIN[kind], layer.name, output=output)]
     stored, scales, packing = integers(layer)
-    stored, scales = np.asarray(stored), np.asarray(scales, np.float64)
+    stored, scales = np.asarray(stored), _coarse(scales)
     shift = np.zeros(stored.shape[-1]) if layer.bias is None else np.asarray(layer.bias, np.float64)
     for each in group[1:]:
         if _kind(each) == "BatchNormalization":
@@ -108,5 +108,12 @@ def _normalization(layer: Any) -> tuple[Array, Array]:
 def _quantization(flow: Array) -> Quantization:
     """The scale and zero point with which int8 reaches from the least to the largest, and 0."""
     low, high = min(float(flow.min()), 0.0), max(float(flow.max()), 1e-6)
-    scale = (high - low) / 255
+    scale = float(_coarse((high - low) / 255))
     return scale, round(-128 - low / scale)
+
+
+def _coarse(scales: Any) -> Array:
+    """Scales of 12 bits: the last ones of a sum differ between processors, which add in another
+    order, and with them the network would."""
+    mantissa, exponent = np.frexp(np.asarray(scales, np.float64))
+    return np.ldexp(np.round(mantissa * 4096) / 4096, exponent)

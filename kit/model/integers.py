@@ -76,8 +76,9 @@ def save_integers(
 ) -> None:
     """Write a network as a .npz file, which `kit generate` and all that takes a model reads.
 
-    `shape` is that of its input and `quantization` its scale and zero point; those of the course
-    are pixels / 255. Raises KitError: a layer is not as `IntegerLayer` says.
+    `shape` is that of its input, to which a convolution adds the one channel of a gray image, and
+    `quantization` its scale and zero point; those of the course are pixels / 255. Raises KitError:
+    a layer is not as `IntegerLayer` says.
     """
     path = Path(path)
     told: list[dict[str, Any]] = []
@@ -90,6 +91,8 @@ def save_integers(
                 if value is not None:
                     arrays[key] = _exactly(np.asarray(value), dtype, key)
             told.append(fields)
+    if len(shape) == 2 and layers and layers[0].operator == "CONV_2D":
+        shape = *shape, 1
     source = {"shape": list(shape), "quantization": list(quantization)}
     text = json.dumps({"format": FORMAT, "input": source, "layers": told})
     with replacing(path) as beside:

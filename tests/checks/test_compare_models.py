@@ -240,7 +240,7 @@ def test_what_was_kept_belongs_to_all_that_decides_it(user, monkeypatch):
 
 def test_the_chip_the_reference_and_names(anew, user):
     """A chip without a virtual board is built for; a reference gets a row; models of one name are
-    told by their folders."""
+    told by their folders, or called as one likes."""
     found = kit.compare("int8.tflite", mcu="STM32L476RG", reference="floor.tflite", **SETTINGS)
     floor, row = found.rows
     assert "there is no virtual STM32L476RG" in row.error and "virtual://" not in repr(found)
@@ -252,3 +252,7 @@ def test_the_chip_the_reference_and_names(anew, user):
     found = kit.compare(["int8.tflite", other], **SETTINGS)
     assert [row.name for row in found.rows] == ["int8.tflite", str(other)]
     assert (found.reference, found.rows[0].agreement) == ("", None)
+    names = {"ours": "int8.tflite", "theirs": other}
+    found = kit.compare(names, reference="float.tflite", **SETTINGS)
+    assert [row.name for row in found.rows] == ["float.tflite", "ours", "theirs"]
+    assert found.reference == "float.tflite"

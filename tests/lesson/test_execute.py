@@ -53,6 +53,7 @@ def ran(tmp_path_factory):
         notebook.cells[-1].metadata["alt"] = 'a "rising" line'
         nbformat.write(notebook, mill)
         write(folder, "solutions", "raise SystemExit")
+        write(folder, "06-beyond-the-road", "raise SystemExit")
         before = {path: path.read_bytes() for path in folder.iterdir()}
         result = execute.run_notebooks()
         assert {path: path.read_bytes() for path in folder.iterdir()} == before
@@ -60,7 +61,8 @@ def ran(tmp_path_factory):
 
 
 def test_run_executes_in_order_and_lists_what_was_made(ran):
-    """A notebook finds what the one before it made; what git tracks does not change."""
+    """A notebook finds what the one before it made; what git tracks does not change; what is
+    beyond the road is run when it is asked for."""
     assert [Path(path).stem for path in ran["notebooks"]] == ["00-mill", "01-bake"]
     assert shown(code_cells(ran["notebooks"][1])[1]) == "white\n"
     assert [Path(path).name for path in ran["artifacts"]] == ["flour", "bread"]
@@ -138,11 +140,13 @@ def test_a_file_that_is_no_notebook_is_named(course, content):
 
 
 def test_notebooks_are_named_by_number_stem_or_file(course):
-    """All three ways that a learner would write it; a typing error runs nothing."""
-    write(course, "00-mill")
+    """The three ways that a learner would write it, and all; a typing error runs nothing."""
+    mill = write(course, "00-mill")
     bake = write(course, "01-bake")
     for name in ("01", "01-bake", "01-bake.ipynb"):
         assert execute.notebooks([name]) == [bake]
+    speed = write(course, "appendix-speed")
+    assert execute.notebooks(["all"]) == execute.notebooks() == [mill, bake, speed]
     with pytest.raises(KitError, match="00-mill"):
         execute.notebooks(["07"])
 

@@ -30,6 +30,7 @@ NEEDS = {
     "03": ("03-01",),
     "04": ("04-01", "04-03"),
     "05": ("05-01", "05-03"),
+    "06": tuple(f"06-{cell:02}" for cell in (1, 2, 4, 8, 10, 13, 15, 17, 19)),
     "speed": tuple(f"speed-{cell:02}" for cell in (1, 3, 5, 7, 9, 15, 17)),
 }
 """The cells of each notebook that all of its exercises need."""
@@ -386,6 +387,38 @@ def test_05_4_own(lesson):
         assert shown.endswith("(0.0, 1.0)" if settings else "(0.0, 255.0)")
         reads.append(int(right))
     assert reads[1] < 100 < 300 < reads[0] == reads[2]
+
+
+@pytest.mark.deep
+def test_06_1_scale(lesson):
+    """Half of the scale with which all weights fit: few are cut off, and most keep something."""
+    tried = "{f: accuracy([snapped(kernel, 2, factor=f) for kernel in kernels]) for f in {0}}"
+    right = lesson.value(tried.replace("{0}", "(0.25, 0.5, 0.71, 1.0, 1.41)"))
+    assert max(right, key=right.get) == 0.5 and right[0.5] > right[1.0] + 0.3
+    lesson.do("slider.choose(bits=2, factor=0.5)")
+    assert f"{right[0.5]:.2%} right" in lesson.value("slider.message")
+
+
+@pytest.mark.deep
+def test_06_2_wrong(lesson):
+    """Trained, but for another grid: little better than rounded without training."""
+    lesson.do('wrong = saved("wrong", with_few_bits(aware["int4"], "int2"))')
+    wrong, after, right = (
+        lesson.value(f"read_right({path})") for path in ("wrong", "after['int2']", "during['int2']")
+    )
+    assert wrong < right - 0.01 and abs(wrong - after) < right - wrong
+
+
+@pytest.mark.deep
+def test_06_3_layers(lesson):
+    """The first layer has most of the weights, and needs the bits."""
+    lesson.do('copy = with_few_bits(network, "int8")\ncopy.layers[1].packing = "int2"')
+    lesson.do('mixed = saved("mixed", copy)')
+    mixed, all_of_it = (
+        lesson.value(f"(read_right({path}), {path}.stat().st_size)")
+        for path in ("mixed", "after['int2']")
+    )
+    assert mixed[0] > all_of_it[0] and all_of_it[1] < mixed[1]
 
 
 @pytest.mark.deep
