@@ -10,7 +10,7 @@ from kit.compile import build_firmware
 from kit.generate import generate_network
 from kit.model import Reference
 
-MOST = {"int4": 0.99, "int2": 0.94, "binary": 0.9, "ternary": 0.99, "clustered": 1.42}
+MOST = {"int4": 0.93, "int2": 0.94, "binary": 0.9, "ternary": 0.97, "clustered": 1.42}
 """Cycles for a multiply-accumulate of 784 -> 128, all else and the flash's wait states included, as
 a share of int8's. Of sparse ones: cycles, of which each weight that is not 0 takes about 14."""
 MOST["sparse"] = 1.5

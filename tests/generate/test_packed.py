@@ -216,13 +216,14 @@ def test_what_cannot_be_computed_is_refused(tmp_path):
     save_integers(path, [layer], (40,))
     with pytest.raises(KitError, match="do not fit: LiteRT adds and rounds in 32 bits"):
         generate_network(path, tmp_path / "network")
-    table = random_weights("sparse", (1, 70_000), np.random.default_rng(1))
-    layer = IntegerLayer("FULLY_CONNECTED", "", table, np.ones(1), np.zeros(1), "sparse",
-                         output=(10, 0))  # fmt: skip
-    save_integers(path, [layer], (70_000,))
-    with pytest.raises(KitError, match="takes 70,000 inputs") as refused:
-        generate_network(path, tmp_path / "network")
-    assert "65,535" in refused.value.why
+    for packing in ("sparse", "int4"):
+        table = random_weights(packing, (1, 70_000), np.random.default_rng(1))
+        layer = IntegerLayer("FULLY_CONNECTED", "", table, np.ones(1), np.zeros(1), packing,
+                             output=(10, 0))  # fmt: skip
+        save_integers(path, [layer], (70_000,))
+        with pytest.raises(KitError, match="takes 70,000 inputs") as refused:
+            generate_network(path, tmp_path / "network")
+        assert "65,535" in refused.value.why
     made = Tflite()
     x, y = made.tensor((1, 2), "float32"), made.tensor((1, 2), "float32")
     w = made.tensor((2, 2), "int8", 0.1, data=np.zeros(2, np.uint8))
