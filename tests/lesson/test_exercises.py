@@ -30,7 +30,7 @@ NEEDS = {
     "03": ("03-01",),
     "04": ("04-01", "04-03"),
     "05": ("05-01", "05-03"),
-    "06": tuple(f"06-{cell:02}" for cell in (1, 2, 4, 8, 10, 13, 15, 17, 19)),
+    "06": tuple(f"06-{cell}" for cell in "01 02 04 08 10 13 13b 15 15b 17 19".split()),
     "speed": tuple(f"speed-{cell:02}" for cell in (1, 3, 5, 7, 9, 15, 17)),
 }
 """The cells of each notebook that all of its exercises need."""
