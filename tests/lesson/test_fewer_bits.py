@@ -86,12 +86,16 @@ def test_train_trains_what_trained_would_have_loaded(names):
 @pytest.mark.deep
 @pytest.mark.parametrize("name", HERE)
 def test_kept_networks_read_what_is_said_of_them(names, tmp_path, name):
-    """To the last digit; the best of five on held-out images is kept."""
+    """To the last digit; the best on held-out images is kept."""
     path = saved(networks(names)[name], tmp_path)
     kept = max(SEEDS[name], key=lambda run: run["held_out"])
-    assert sorted(run["seed"] for run in SEEDS[name]) == [1, 2, 3, 4, 5]
     read = Reference(path).run(mnist_inputs(path, 10_000)).argmax(axis=1)
     assert np.mean(read == load_mnist()[1][1]) == kept["test"]
+
+
+def test_records_of_99_percent_and_more_are_means_of_five():
+    seeds = {name: [run["seed"] for run in runs] for name, runs in SEEDS.items()}
+    assert seeds["tiny_int8"] == seeds["small_int4"] == [1, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize("name", RECORDS)
