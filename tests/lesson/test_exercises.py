@@ -131,7 +131,7 @@ def test_every_exercise_is_performed():
         found += [f"test_{name}_{number}" for number in numbers]
     named = re.compile(r"test_(\d\d|speed)_\d_")
     tests = [name.rsplit("_", 1)[0] for name in globals() if named.match(name)]
-    assert sorted(tests) == found and len(found) == 20
+    assert sorted(tests) == found and len(found) == 23
 
 
 def test_a_copy_of_the_firmware_keeps_what_was_changed_in_it(tmp_path, monkeypatch):
