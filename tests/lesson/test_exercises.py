@@ -402,24 +402,24 @@ def test_06_1_scale(lesson):
 
 @pytest.mark.deep
 def test_06_2_wrong(lesson):
-    """Trained, but for another grid: little better than rounded without training."""
+    """Trained for another grid: better than not at all, and not as good as for the right one."""
     lesson.do('wrong = saved("wrong", with_few_bits(aware["int4"], "int2"))')
     wrong, after, right = (
         lesson.value(f"read_right({path})") for path in ("wrong", "after['int2']", "during['int2']")
     )
-    assert wrong < right - 0.01 and abs(wrong - after) < right - wrong
+    assert after < wrong < right - 0.01
 
 
 @pytest.mark.deep
 def test_06_3_layers(lesson):
-    """The first layer has most of the weights, and needs the bits."""
+    """More bits for the other layers bring nothing: all that is lost is lost in the first."""
     lesson.do('copy = with_few_bits(network, "int8")\ncopy.layers[1].packing = "int2"')
     lesson.do('mixed = saved("mixed", copy)')
     mixed, all_of_it = (
         lesson.value(f"(read_right({path}), {path}.stat().st_size)")
         for path in ("mixed", "after['int2']")
     )
-    assert mixed[0] > all_of_it[0] and all_of_it[1] < mixed[1]
+    assert abs(mixed[0] - all_of_it[0]) < 0.01 and mixed[1] > all_of_it[1]
 
 
 @pytest.mark.deep
