@@ -253,6 +253,6 @@ def test_the_chip_the_reference_and_names(anew, user):
     assert [row.name for row in found.rows] == ["int8.tflite", str(other)]
     assert (found.reference, found.rows[0].agreement) == ("", None)
     names = {"ours": "int8.tflite", "theirs": other}
-    found = kit.compare(names, reference="float.tflite", **SETTINGS)
-    assert [row.name for row in found.rows] == ["float.tflite", "ours", "theirs"]
-    assert found.reference == "float.tflite"
+    found = kit.compare(names, reference="floor.tflite", **SETTINGS)
+    assert [row.name for row in found.rows] == ["floor.tflite", "ours", "theirs"]
+    assert found.reference == "floor.tflite"
