@@ -90,7 +90,7 @@ def test_any_graph_finds_each_tensor_as_it_was_left(tmp_path, quick_trials):
     ratios = []
 
     @settings(
-        max_examples=many(100, 200),
+        max_examples=many(100, 400),
         deadline=None,
         derandomize=True,
         suppress_health_check=[HealthCheck.too_slow],
