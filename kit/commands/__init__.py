@@ -37,7 +37,7 @@ LAB = (  # the whole project, so that a notebook's links to its C open
 
 
 def _run(args: Args) -> Told:
-    """Executes 00 to 05, or those named, or `all`; copies and HTML land in build/notebooks."""
+    """Executes 00 to 05, or those named, or all; copies and their HTML land in build/notebooks."""
     from kit.board import ports, recording
 
     if args.board:
