@@ -11,11 +11,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from training import split, tf
+from training import right_in_float, right_in_integers, split, tf
 
 from kit.digits import load_mnist
 from kit.lesson.outputs import read_notebook
-from kit.model import Reference, pixels_to_input, read_model, save_integers, to_integers
+from kit.model import save_integers, to_integers
 from kit.paths import DATA, NOTEBOOKS, build_folder, replacing
 
 NOTEBOOK = NOTEBOOKS / "06-fewer-bits.ipynb"
@@ -64,16 +64,13 @@ def read_right(network, images, labels):
     no layer has integers, or the converter is to make them."""
     kinds = {type(layer).__name__ for layer in network.layers}
     if "Range" in kinds or not any(hasattr(layer, "integers") for layer in network.layers):
-        shares = network.predict(images / 255, batch_size=500, verbose=0)
-        return float(np.mean(shares.argmax(axis=1) == labels))
+        return right_in_float(network, images, labels)
     (some, _), _ = load_mnist()
     with TemporaryDirectory() as folder:
         path = Path(folder) / "network.npz"
         made = to_integers(network, lambda layer: layer.integers(), some[:500] / 255)
         save_integers(path, made)
-        tensor = read_model(path).input
-        inputs = pixels_to_input(images, tensor).reshape(-1, *tensor.shape[1:])
-        return float(np.mean(Reference(path).run(inputs).argmax(axis=1) == labels))
+        return right_in_integers(path, images, labels)
 
 
 def main():

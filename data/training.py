@@ -60,11 +60,22 @@ def to_int8(network, path):
 
 
 def accuracy(network, path, images, labels):
-    """How many of 1 it reads right in float32, and in int8, the file `path`, by the reference
+    """How many of 1 it reads right in float32, and in integers, the file `path`, by the reference
     kernels."""
-    floats = network.predict(images / 255, batch_size=500, verbose=0)
-    integers = Reference(path).run(pixels_to_input(images, read_model(path).input))
-    return [float(np.mean(scores.argmax(axis=1) == labels)) for scores in (floats, integers)]
+    return right_in_float(network, images, labels), right_in_integers(path, images, labels)
+
+
+def right_in_float(network, images, labels):
+    """How many of 1 a network reads right as Keras has it."""
+    shares = network.predict(images / 255, batch_size=500, verbose=0)
+    return float(np.mean(shares.argmax(axis=1) == labels))
+
+
+def right_in_integers(path, images, labels):
+    """How many of 1 the network of a file reads right."""
+    tensor = read_model(path).input
+    inputs = pixels_to_input(images, tensor).reshape(-1, *tensor.shape[1:])
+    return float(np.mean(Reference(path).run(inputs).argmax(axis=1) == labels))
 
 
 def main(name, trained, epochs, seed):

@@ -266,7 +266,7 @@ def _count(most: int, what: str) -> Callable[[str], int]:
     return convert
 
 
-NOTEBOOKS = {"nargs": "*", "help": "such as 02; all when none is named"}
+NOTEBOOKS = {"nargs": "*", "help": "such as 02, or all"}
 MODEL = "int8 or float32 .tflite; for xcubeai also .keras, .h5"
 BOARD = {"default": "virtual://", "help": "COM5, /dev/ttyACM0, auto, ... (default: virtual://)"}
 IMAGES = {"type": _count(10_000, "the test set")}

@@ -4,7 +4,6 @@ import hashlib
 import math
 import shutil
 import tempfile
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -135,9 +134,9 @@ def _compile(
 ) -> Program:
     find_compiler, file, option = COMPILERS[compiler]
     cmake, kernels = build_tool("cmake"), folder / KERNELS
-    kept = _kernels_of(sources, mcu, find_compiler())
-    if kept.is_dir():
-        shutil.copytree(kept, kernels)
+    with locked(_kernels_of(sources, mcu, find_compiler())) as kept:
+        if kept.is_dir():
+            shutil.copytree(kept, kernels)
     configure: list[str | Path] = [
         *(cmake, "-S", sources, "-B", folder, "-G", "Ninja"),
         f"-DCMAKE_MAKE_PROGRAM={build_tool('ninja')}",
@@ -159,26 +158,18 @@ def _kernels_of(sources: Path, mcu: Mcu, compiler: Path) -> Path:
     """Where the compiled kernels are kept, which are the same for every network: a folder named
     after all that they are made from."""
     made_from = [file_digest(sources / part) for part in ("nn", "cmake", "CMakeLists.txt")]
-    is_there = compiler.stat() if compiler.exists() else None
-    version = (is_there.st_size, is_there.st_mtime_ns) if is_there else ()
-    words = repr((made_from, mcu.folder, str(compiler), version))
+    program = compiler.stat()
+    words = repr((made_from, mcu.folder, str(compiler), program.st_size, program.st_mtime_ns))
     return build_folder() / KERNELS / hashlib.sha256(words.encode()).hexdigest()[:16]
 
 
 def _keep(built: Path, kept: Path) -> None:
-    """Keep the kernels of a build, and what their functions take of the stack, unless another
-    program did so first."""
-    library = built / "libkernels.a"
-    if not library.exists():
-        return
-    kept.parent.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=kept.parent, ignore_cleanup_errors=True) as beside:
-        place = Path(beside) / kept.name
-        place.mkdir()
-        for file in (library, *built.rglob("kernels.dir/**/*.su")):
-            shutil.copy(file, place)
-        with suppress(OSError):
-            place.rename(kept)
+    """Keep the kernels of a build, where it has any, and what their functions take of the stack."""
+    if (library := built / "libkernels.a").exists():
+        with replacing(kept) as place:
+            place.mkdir()
+            for file in (library, *built.rglob("kernels.dir/**/*.su")):
+                shutil.copy(file, place)
 
 
 def _compiler_for(network: Generated, wanted: str | None) -> str:

@@ -38,9 +38,8 @@ def run_notebooks(names: Iterable[str] | None = None, board: str | None = None) 
     are any, and the "report" of `kit.lesson.results`. Raises KitError: a name is unknown, a cell
     failed, or `board` is given and no notebook asks one.
     """
-    road, build = [path for path in notebooks() if _short(path) in ROAD], paths.build_folder()
-    asked = None if names is None else [*names]
-    chosen = road if asked is None else notebooks(asked)
+    asked, build = None if names is None else {*names}, paths.build_folder()
+    chosen = [path for path in notebooks(asked) if asked or _short(path) in ROAD]
     if asked is None or ALL in asked:
         (build / "report.json").unlink(missing_ok=True)
     if board is not None:
@@ -80,7 +79,9 @@ def notebooks(names: Iterable[str] | None = None, gone: Iterable[Path] = ()) -> 
     course = sorted(there | {*gone})
     known = {name: path for path in course for name in (path.name, path.stem)}
     known |= {_short(path): path for path in course}
-    chosen = {*known} if names is None or ALL in (names := set(names)) else names
+    chosen = {ALL} if names is None else set(names)
+    if ALL in chosen:
+        chosen = chosen - {ALL} | {*known}
     if unknown := chosen - {*known}:
         raise KitError(
             f"There is no notebook called {min(unknown)!r}.",
