@@ -9,10 +9,13 @@ import io
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from importlib import import_module
 from typing import IO, Any
+
+_ONE = threading.RLock()  # what a program writes to is the same for all of its threads
 
 
 class _Stream:
@@ -32,8 +35,8 @@ def quiet() -> Iterator[None]:
 
     When the block raises, what was hidden is written to stderr, since it may say why.
     """
-    before = sys.stdout, sys.stderr
-    with tempfile.TemporaryFile(buffering=0) as store:
+    with _ONE, tempfile.TemporaryFile(buffering=0) as store:
+        before = sys.stdout, sys.stderr
         text: Any = io.TextIOWrapper(store, "utf-8", "replace", "\n", write_through=True)
         out, err = _Stream(text), _Stream(text)
         try:

@@ -2,6 +2,8 @@
 
 import os
 import sys
+import threading
+import time
 
 import nbformat
 import pytest
@@ -70,3 +72,24 @@ def test_a_logger_made_in_silence_still_works_afterwards(capfd):
         print("hidden", file=stream)
     print("shown", file=stream, flush=True)
     assert "shown" in capfd.readouterr().err
+
+
+def test_quiet_in_two_threads_gives_back_what_was_there(capfd):
+    """One leaves its block while another is in one: what each replaced is put back all the same."""
+    both = threading.Barrier(2, timeout=60)
+
+    def library(seconds):
+        both.wait()
+        for _ in range(20):
+            with quiet():
+                os.write(2, b"C err")
+                time.sleep(seconds)
+
+    others = [threading.Thread(target=library, args=(0.001 * n,)) for n in (1, 2)]
+    for other in others:
+        other.start()
+    for other in others:
+        other.join()
+    os.write(2, b"seen")
+    print("too", file=sys.stderr)
+    assert capfd.readouterr().err == "seentoo\n"

@@ -19,4 +19,7 @@ foreach(language C ASM)
   set(CMAKE_${language}_ARCHIVE_CREATE "\"${ZIG}\" ar qc <TARGET> <OBJECTS>")
   set(CMAKE_${language}_ARCHIVE_FINISH "")
 endforeach()
+# What CMake would find out by trials in each build.
+set(CMAKE_ASM_COMPILER_ID Clang)
+set(CMAKE_C_ABI_COMPILED TRUE)
 set(CMAKE_C_COMPILER_WORKS TRUE) # there is no operating system to link a test program for

@@ -3,17 +3,20 @@
 
 #if !defined(__ARM_FEATURE_DSP) /* else see dense_int8_cortex_m4.c */
 
-/* One row of weights times the input, in the layout of dense.h: two columns lie side by side, the
- * next two `step` bytes on. `flip` is 0x80 for a row that is stored plus 128. */
+/* One row of weights times the input, in the layout of dense.h: of four columns the second is
+ * `odd` bytes on, the third `second`, and the next four follow 2 * `step` bytes on. `flip` is 0x80
+ * for a row that is stored plus 128. */
 static int32_t nn_dot_int8(const int8_t *weights, uint32_t step, int32_t flip, const int8_t *input,
                            int32_t zero_point, uint32_t count)
 {
+    const uint32_t odd = step == 8 ? 8 : 2, second = step == 8 ? 2 : step;
     int32_t sum = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        const uint32_t place =
-            step == 8 ? (i / 4 * 2 + i % 2) * step + (i & 2) : i / 2 * step + i % 2 * 2;
-        const int32_t weight = (int8_t)(weights[place] ^ flip);
-        sum += weight * (input[i] - zero_point);
+    for (uint32_t i = 0; i < count; i += 4) {
+        for (uint32_t k = 0; k < 4 && i + k < count; k++) {
+            const int32_t weight = (int8_t)(weights[k % 2 * odd + k / 2 * second] ^ flip);
+            sum += weight * (input[i + k] - zero_point);
+        }
+        weights += 2 * step;
     }
     return sum;
 }

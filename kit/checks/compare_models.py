@@ -7,7 +7,7 @@ import io
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,6 +29,8 @@ from kit.paths import ROOT, build_folder, replacing
 from kit.progress import each
 from kit.provenance import digest, file_digest, made_from, note
 from kit.tables import Table, table
+from kit.workers import MOST, Done, at_once
+from virtual_nucleo.options import parse
 
 URL = "virtual://compare"
 FOLDER = "compare"  # in build/
@@ -171,10 +173,12 @@ def compare(
 
     `models` are paths, or a mapping from what each is to be called; otherwise it is by its file.
     The C is made for the chip `mcu`, by default that of the board, and runs here on all `images`,
-    and on the first `board_images` on the `board`, which is flashed. `optimize` is as for
-    `kit.generate_network`. `reference` is the model whose digits the others are compared with,
-    which gets a row, too; by default the first that computes in float32. What a virtual board says
-    is kept in build/compare, and made anew when anything changes that it depends on.
+    and on the first `board_images` on the `board`, which is flashed. Several models are compared at
+    a time where the board is virtual, the others on boards called after it: virtual://compare-1.
+    `optimize` is as for `kit.generate_network`. `reference` is the model whose digits the others
+    are compared with, which gets a row, too; by default the first that computes in float32. What a
+    virtual board says is kept in build/compare, and made anew when anything changes that it
+    depends on.
 
     What the engine cannot do and what does not fit the chip stands in the model's row. Raises
     KitError, before anything is computed, for a file that is missing or damaged, a setting or an
@@ -215,12 +219,23 @@ def _named(models: Models, reference: str | Path | None) -> tuple[list[str], lis
 
 
 def _all(paths: Sequence[Path], asked: _Asked, progress: Progress) -> list[_Found]:
-    """What was kept of each model, or is found when all files have been looked at."""
-    places = [(path, _place(path, asked)) for path in paths]
-    for path, place in places:
+    """What was kept of each model, or is found when all files have been looked at: several at a
+    time, each on a virtual board of its own, or one after the other on a physical board."""
+    places = {path: _place(path, asked) for path in paths}
+    for path, place in places.items():
         if not made_from(place):
             read_model(path)
-    return [_found(path, place, asked, progress) for path, place in places]
+
+    def work(path: Path, worker: int, done: Done) -> _Found:
+        return _found(path, places[path], asked, worker, done)
+
+    steps = 2 * asked.images + asked.board_images  # by LiteRT and by the C here, and on the board
+    bar = progress("Comparing" if paths[1:] else f"Comparing {paths[0].name}")
+    return at_once(work, paths, steps, bar, 1 if _is_physical(asked.url) else MOST)
+
+
+def _is_physical(url: str | None) -> bool:
+    return url is not None and scheme(url) != "virtual"
 
 
 def _share(digits: Sequence[int], others: Sequence[int]) -> float | None:
@@ -247,14 +262,14 @@ def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _found(path: Path, place: Path, asked: _Asked, progress: Progress) -> _Found:
+def _found(path: Path, place: Path, asked: _Asked, worker: int, done: Done) -> _Found:
     """What was kept, unless it is damaged; or what is found now, which is kept but for what a
     physical board says."""
     if made_from(place):
         kept = json.loads(place.read_text(encoding="utf-8"))
         return _Found(ComparedModel(**kept["row"]), kept["digits"])
-    found = _compute(path, asked, progress)
-    if not asked.url or scheme(asked.url) == "virtual":
+    found = _compute(path, asked, worker, done)
+    if not _is_physical(asked.url):
         with replacing(place) as file:
             content = {"row": asdict(found.row), "digits": found.digits}
             file.write_text(json.dumps(content) + "\n", encoding="utf-8")
@@ -262,7 +277,7 @@ def _found(path: Path, place: Path, asked: _Asked, progress: Progress) -> _Found
     return found
 
 
-def _compute(path: Path, asked: _Asked, progress: Progress) -> _Found:
+def _compute(path: Path, asked: _Asked, worker: int, done: Done) -> _Found:
     model, digits = read_model(path), list[int]()
     in_float = model.input.dtype == "float32" and not any(x.scales.size for x in model.tensors)
     row = ComparedModel(path.name, path.stat().st_size, in_float)
@@ -270,39 +285,55 @@ def _compute(path: Path, asked: _Asked, progress: Progress) -> _Found:
         inputs = mnist_inputs(path, asked.images)
     except KitError as error:
         return _Found(replace(row, error=error.in_a_line), digits)
-    run, bar = Reference(path).run_all, progress(f"{path.name} by LiteRT")
-    parts = [run(inputs[start : start + PART]) for start in bar(range(0, len(inputs), PART))]
-    expected = [np.concatenate(part) for part in zip(*parts, strict=True)]
+    expected = _in_parts(Reference(path).run_all, inputs, done)
     digits = expected[0].reshape(len(inputs), -1).argmax(1).tolist()
     row = replace(row, accuracy=_share(digits, load_mnist()[1][1][: asked.images].tolist()))
     try:
-        for figures in _by_c(path, asked, inputs, expected, progress):
+        for figures in _by_c(path, asked, worker, inputs, expected, done):
             row = replace(row, **figures)
     except (Refusal, NoRoom) as error:
         row = replace(row, error=error.in_a_line)
     return _Found(row, digits)
 
 
+def _in_parts(
+    run: Callable[[npt.NDArray[Any]], Outputs], inputs: npt.NDArray[Any], done: Done
+) -> Outputs:
+    """What `run` gives for all inputs, told in parts."""
+    parts = []
+    for start in range(0, len(inputs), PART):
+        parts.append(run(inputs[start : start + PART]))
+        done(len(parts[-1][0]))
+    return [np.concatenate(part) for part in zip(*parts, strict=True)]
+
+
 def _by_c(
-    path: Path, asked: _Asked, inputs: npt.NDArray[Any], expected: Outputs, progress: Progress
+    path: Path,
+    asked: _Asked,
+    worker: int,
+    inputs: npt.NDArray[Any],
+    expected: Outputs,
+    done: Done,
 ) -> Iterator[dict[str, Any]]:
-    """The figures of a model's C, step by step; Refusal or NoRoom where there are no more."""
-    network = generate_network(path, build_folder() / FOLDER / "network", optimize=asked.optimize)
-    outputs, own = HostNetwork(network).run_all(inputs), network.weights_bytes
+    """The figures of a model's C, step by step; Refusal or NoRoom where there are no more. Each
+    worker has a folder and a virtual board of its own."""
+    folder = build_folder() / FOLDER / str(worker)
+    network = generate_network(path, folder / "network", optimize=asked.optimize)
+    outputs, own = _in_parts(HostNetwork(network).run_all, inputs, done), network.weights_bytes
     differ = compare_all("", outputs, expected).mismatches
     yield {"differ_here": differ, "digest": digest(outputs[0]), "network_bytes": own}
     yield {"fits": False}  # until it is seen that it does
-    taken = build_firmware(network, FOLDER, asked.mcu, bare=True).footprint
+    taken = build_firmware(network, folder, asked.mcu, bare=True).footprint
     assert taken is not None  # a bare program has one
     yield {"flash_bytes": taken.flash_bytes, "engine_bytes": taken.flash_bytes - own, "fits": True}
     yield {"ram_bytes": taken.ram_bytes, "buffers_bytes": taken.variables_bytes}
     yield {"stack_bytes": taken.stack_bytes}
-    program, few = build_firmware(network, FOLDER, asked.mcu), asked.board_images
+    program, few = build_firmware(network, folder, asked.mcu), asked.board_images
     if asked.url is None:
         yield {"error": f"no board was asked: there is no virtual {asked.mcu.name.upper()}."}
         return
-    bar = progress(f"{path.name} on {asked.url}")
-    answers, costs = ask_board(network, program, asked.url, inputs[:few], bar)
+    url = _own_board(asked.url, worker)
+    answers, costs = ask_board(network, program, url, inputs[:few], partial(_telling, done))
     differ = compare_all("", answers, [one[:few] for one in expected]).mismatches
     yield {"differ_on_board": differ}
     if costs:
@@ -312,3 +343,17 @@ def _by_c(
             "cycles": cycles,
             "microseconds": cycles / costs.core_hz * 1e6,
         }
+
+
+def _own_board(url: str, worker: int) -> str:
+    """The virtual board of a worker: the first has the one that was asked for, the others' are
+    called after it."""
+    if not worker:
+        return url
+    return f"virtual://{parse(url)[0]}-{worker}?{url.partition('?')[2]}"
+
+
+def _telling(done: Done, items: Sequence[Any]) -> Iterator[Any]:
+    for item in items:
+        yield item
+        done(1)

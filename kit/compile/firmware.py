@@ -3,6 +3,7 @@
 import hashlib
 import math
 import shutil
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,6 +143,7 @@ def _compile(
         f"-DCMAKE_MAKE_PROGRAM={build_tool('ninja')}",
         f"-DCMAKE_TOOLCHAIN_FILE={sources / 'cmake' / file}",
         f"-D{option}={find_compiler().as_posix()}",
+        f"-DPython3_EXECUTABLE={Path(sys.executable).as_posix()}",
         f"-DBOARD={mcu.folder}",
         f"-DNETWORK_DIR={network.folder.resolve().as_posix()}",
         f"-DBARE={'ON' if bare else 'OFF'}",

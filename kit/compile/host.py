@@ -4,6 +4,8 @@ The same files as on the chip, except that the dense layer has a faster version 
 """
 
 import ctypes
+import threading
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,8 @@ from kit.paths import FIRMWARE, build_folder, locked
 from virtual_nucleo.errors import VirtualError
 from virtual_nucleo.native import compile_library
 
+_ONE = defaultdict[str, threading.Lock](threading.Lock)
+"""A network's memory is in its library, which a program loads once: one thread at a time."""
 OBSERVER = ctypes.CFUNCTYPE(None, ctypes.c_uint32, ctypes.c_void_p)
 
 
@@ -80,10 +84,11 @@ class HostNetwork:
     def _run(self, inputs: npt.NDArray[Any], observer: Any) -> Iterator[None]:
         """Run the network on each input; its outputs lie in the engine's memory then."""
         check_inputs(inputs, self.network.input.shape[1:], self.network.input.dtype)
-        for one in np.ascontiguousarray(inputs):
-            ctypes.memmove(self._library.engine_input(), one.ctypes.data, one.nbytes)
-            _check(self._library.engine_run(observer))
-            yield
+        with _ONE[self._library._name]:
+            for one in np.ascontiguousarray(inputs):
+                ctypes.memmove(self._library.engine_input(), one.ctypes.data, one.nbytes)
+                _check(self._library.engine_run(observer))
+                yield
 
 
 def _check(status: int) -> None:

@@ -4,7 +4,9 @@ import csv
 import io
 import json
 import shutil
+import threading
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import made
@@ -13,6 +15,8 @@ import pytest
 from networks import EXAMPLE, Spec, Tflite, dense
 
 import kit
+from kit import workers
+from kit.board import flash
 from kit.boards import DEFAULT, find_mcu
 from kit.checks import compare_models
 from kit.checks.compare_models import ComparedModel, _Asked, _Found, _place
@@ -116,7 +120,8 @@ def test_each_figure_is_that_of_its_own_check(table, user):
     alone = build_firmware(network, bare=True).footprint
     assert (last.flash_bytes, last.ram_bytes) == (alone.flash_bytes, alone.ram_bytes)
     assert last.network_bytes == network.weights_bytes
-    assert last.instructions == profile_board("virtual://compare", 10).all.instructions
+    flash("virtual://alone", build_firmware(network).elf)
+    assert last.instructions == profile_board("virtual://alone", 10).all.instructions
     assert (table.right, table.reference) == (True, "float.tflite")
     assert (table.mcu, table.core_hz, table.optimize) == ("stm32f446re", 180_000_000, "time")
 
@@ -189,6 +194,31 @@ def test_a_difference_is_counted_and_an_exit_code(anew, monkeypatch, capsys):
     assert (row.differ_here, row.differ_on_board) == (0, 2)
 
 
+def test_several_are_compared_at_once_each_on_a_board_of_its_own(anew, monkeypatch):
+    """The first board is the one that was asked for; a physical one is asked by one at a time."""
+    boards, both = [], threading.Barrier(2, timeout=60)
+
+    def on_a_board(_network, program, url, inputs, _bar):
+        boards.append((url, program.folder))
+        both.wait()
+        return [Reference("int8.tflite").run(inputs)], None
+
+    monkeypatch.setattr(workers.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(compare_models, "build_firmware", lambda _, folder, *__, **___:
+                        SimpleNamespace(folder=folder.name, footprint=BARE.footprint))  # fmt: skip
+    monkeypatch.setattr(compare_models, "ask_board", on_a_board)
+    shutil.copyfile("int8.tflite", "same.tflite")
+    kit.compare(["int8.tflite", "same.tflite"], board="virtual://mine?hse=off", **SETTINGS)
+    assert sorted(boards) == [("virtual://mine-1?hse=off", "1"), ("virtual://mine?hse=off", "0")]
+    row, asked = ComparedModel("int8.tflite", 1, False), []
+    monkeypatch.setattr(
+        compare_models, "_compute", lambda *words: asked.append(words[2]) or _Found(row, [])
+    )
+    physical = ASKED._replace(url="socket://there:1")
+    compare_models._all([Path("int8.tflite")] * 9, physical, lambda _title: iter)
+    assert asked == [0] * 9
+
+
 def test_what_was_kept_is_used_only_while_it_is_whole(user, anew, monkeypatch):
     """Planted with its note, it is shown; damaged or changed by hand, it is made anew. Of a
     physical board nothing is kept."""
@@ -209,7 +239,7 @@ def test_what_was_kept_is_used_only_while_it_is_whole(user, anew, monkeypatch):
         assert [asked(), asked(), len(computed)] == [0.5, 0.5, before + 1]
     physical = ASKED._replace(url="socket://there:1")
     place = _place(user / "int8.tflite", physical)
-    compare_models._found(user / "int8.tflite", place, physical, iter)
+    compare_models._found(user / "int8.tflite", place, physical, 0, print)
     assert not place.exists()
 
 

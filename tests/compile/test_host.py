@@ -1,6 +1,7 @@
 """kit/compile/host.py: the chip's C runs on this computer, also a changed copy of it."""
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import made
 import numpy as np
@@ -36,6 +37,16 @@ def test_the_layers_of_another_input_are_refused():
     for wrong in (np.zeros(19, np.int8), np.zeros(20, np.float64), np.int8(0)):
         with pytest.raises(KitError, match="takes inputs of shape"):
             network.layers(wrong)
+
+
+def test_one_library_in_two_threads_computes_for_one_at_a_time():
+    """A network's memory is in its library, and a program loads that once."""
+    network, model = made.network(EXAMPLE), made.model(EXAMPLE)
+    inputs = [random_inputs(model, 3_000, seed) for seed in (1, 2)]
+    alone = [HostNetwork(network).run(each) for each in inputs]
+    with ThreadPoolExecutor(2) as pool:
+        together = list(pool.map(lambda each: HostNetwork(network).run(each), inputs))
+    np.testing.assert_array_equal(together, alone)
 
 
 def test_a_library_knows_its_flags_and_its_compiler(tmp_path, monkeypatch):
