@@ -183,5 +183,10 @@ def _c_number(value: float, dtype: str = "float32") -> str:
     return text + ("F" if any(mark in text for mark in ".e") else ".0F")
 
 
+def _c_numbers(values: list[float], dtype: str) -> str:
+    return ", ".join(_c_number(value, dtype) for value in values)
+
+
 TEMPLATES.globals["c_types"] = C_TYPES
-TEMPLATES.filters |= {"c_number": _c_number, "shape": _shape, "quantization": _quantization}
+TEMPLATES.filters |= {"c_number": _c_number, "c_numbers": _c_numbers}
+TEMPLATES.filters |= {"shape": _shape, "quantization": _quantization}
