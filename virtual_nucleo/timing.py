@@ -17,14 +17,15 @@ No chip has been compared yet. So every number made from this is called an estim
 shown; `kit selftest` on a real board prints both.
 """
 
+import threading
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import capstone
 from capstone import arm
 
-CAPSTONE = capstone.Cs(capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS)
-CAPSTONE.detail = True
+MODE = capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS
+OWN = threading.local()  # each thread's: capstone works on one thing at a time
 FPU = "fpu"
 REFILL = 2  # cycles to fill the pipeline again: P in table 3-1, 1 to 3
 DIVISION = 7  # cycles of UDIV and SDIV: 2 to 12
@@ -75,9 +76,12 @@ def disassemble(code: bytes, address: int) -> Iterator[tuple[int, Any]]:
     """Address and capstone's view of each instruction; None for one that capstone does not know. An
     instruction has 32 bits when the top five bits of its first halfword are 11101, 11110 or 11111
     (ARMv7-M ARM section A5.1), else 16."""
+    if not hasattr(OWN, "capstone"):
+        OWN.capstone = capstone.Cs(capstone.CS_ARCH_ARM, MODE)
+        OWN.capstone.detail = True
     position = 0
     while position < len(code):
-        for known in CAPSTONE.disasm(code[position:], address + position):
+        for known in OWN.capstone.disasm(code[position:], address + position):
             yield address + position, known
             position += known.size
         if position < len(code):

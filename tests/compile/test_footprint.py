@@ -1,5 +1,7 @@
 """kit/compile/footprint.py: the stack is a bound that is kept and near; what has none is told."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import made
@@ -21,6 +23,7 @@ from kit.errors import KitError
 from kit.generate import generate_network
 from kit.model import Reference
 from kit.paths import FIRMWARE
+from virtual_nucleo.timing import disassemble
 
 COMPILERS = ["zig", pytest.param("gcc", marks=pytest.mark.skipif(not find_gcc(), reason="no gcc"))]
 slow = settings(deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
@@ -181,3 +184,21 @@ def test_what_does_not_fit_names_what_is_largest_and_what_is_missing(tmp_path):
         build_firmware(replace(wide, weights_bytes=9), tmp_path)
     for held in (f"{wide.layers[0].name} (200000) 200,000 bytes", "input (30) 30 bytes"):
         assert held in error.value.why
+
+
+def test_code_is_read_in_two_threads_as_in_one():
+    """Models are compared several at a time, and capstone works on one thing at a time."""
+    pieces = [piece for one in Program(made.firmware(EXAMPLE).elf).functions().values()
+              for piece in one.code]  # fmt: skip
+    code = b"".join(piece for _, piece in pieces)
+    both = threading.Barrier(2, timeout=60)
+
+    def read(_thread):
+        for _ in range(20):
+            both.wait()
+            yield [(at, str(one), [operand.type for operand in one.operands])
+                   for at, one in disassemble(code, 0) if one]  # fmt: skip
+
+    with ThreadPoolExecutor(2) as pool:
+        found = [one for each in pool.map(list, map(read, range(2))) for one in each]
+    assert all(one == found[0] for one in found)
