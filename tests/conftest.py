@@ -61,7 +61,7 @@ class Road:
     """Walks the road once, with `kit run`, beside the tests that do not need it; then each
     of the SHARES is tested by a second pytest, beside the rest.
 
-    The walk is started when the tests are collected and takes about two minutes; who needs what it
+    The walk is started when the tests are collected and takes some minutes; who needs what it
     makes waits for its end. Shares that are tested without other tests, or of which some tests
     are chosen, by -k or such, stay in this process.
     """

@@ -230,7 +230,7 @@ def _all(paths: Sequence[Path], asked: _Asked, progress: Progress) -> list[_Foun
         return _found(path, places[path], asked, worker, done)
 
     steps = 2 * asked.images + asked.board_images  # by LiteRT and by the C here, and on the board
-    bar = progress("Comparing" if paths[1:] else f"Comparing {paths[0].name}")
+    bar = progress("Comparing models" if len(paths) != 1 else f"Comparing {paths[0].name}")
     return at_once(work, paths, steps, bar, 1 if _is_physical(asked.url) else MOST)
 
 

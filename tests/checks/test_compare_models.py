@@ -144,6 +144,7 @@ def test_it_is_shown_as_text_html_csv_and_json(table, idle, capsys):
     for told in ("On 30 test images of MNIST, 6 of them on virtual://compare", "as float.tflite",
                  "STM32F446RE, saving time", "estimated at 180 MHz", "C is right."):  # fmt: skip
         assert told in text
+    assert kit.compare([], **SETTINGS).rows == ()
     html = table._repr_html_()
     assert html.count("<table>") == 2 and "LiteRT&#x27;s" in html and "large.tflite" in html
     assert main(["compare", *NAMES, *WORDS, "--csv", "rows.csv"]) == 0
