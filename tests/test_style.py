@@ -22,15 +22,16 @@ SOURCES = sorted((ROOT / "kit").rglob("*.py"))
 # two more boards, a second family, and an engine of twenty operators in four types (a file for
 # each kernel), bare programs, footprints and profiles, a serial line in C for its speed, a model of
 # the flash's wait states, convolutions that wait half as often for it, peers, built and counted
-# beside it all, weights of fewer bits than 8 (a file for them, and kernels), and the comparison.
+# beside it all, weights of fewer bits than 8 (a file for them, and kernels), and the comparison, of several
+# models at a time.
 LINES = {
     "the learner's part": (7700, ("kit/digits", "kit/model", "kit/generate", "firmware/nn",
                                   "firmware/app")),
     "the fast kernels": (3400, ("firmware/nn",)),
     "X-CUBE-AI": (1700, ("kit/generate/xcubeai",)),
-    "kit": (15_400, ("kit",)),
+    "kit": (15_450, ("kit",)),
     "the virtual board": (3600, ("virtual_nucleo",)),
-    "all": (28_000, ("kit", "virtual_nucleo", "firmware", "workshop.py")),
+    "all": (28_050, ("kit", "virtual_nucleo", "firmware", "workshop.py")),
 }  # fmt: skip
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CODE = r"\.(py|c|h|S|ld|j2|cmake|toml)$|CMakeLists\.txt$"
