@@ -22,8 +22,8 @@ SOURCES = sorted((ROOT / "kit").rglob("*.py"))
 # two more boards, a second family, and an engine of twenty operators in four types (a file for
 # each kernel), bare programs, footprints and profiles, a serial line in C for its speed, a model of
 # the flash's wait states, convolutions that wait half as often for it, peers, built and counted
-# beside it all, weights of fewer bits than 8 (a file for them, and kernels), and the comparison, of several
-# models at a time.
+# beside it all, weights of fewer bits than 8 (a file for them, and kernels), and the comparison, of
+# several models at a time.
 LINES = {
     "the learner's part": (7700, ("kit/digits", "kit/model", "kit/generate", "firmware/nn",
                                   "firmware/app")),
