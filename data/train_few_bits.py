@@ -1,4 +1,4 @@
-"""Trains the networks of notebook 06-fewer-bits by that notebook's own cells: 12 minutes.
+"""Trains the networks of notebook 06-fewer-bits by that notebook's own cells, in minutes.
 
 `--seeds 1 2 3 4 5` trains those that are named from several seeds, measures each, in integers, on
 the held-out images and on the test set, and keeps the best on held-out images.

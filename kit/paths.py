@@ -128,10 +128,9 @@ def _put(made: Path, final: Path) -> None:
 
 def _recover(final: Path) -> None:
     """Put back a folder whose replacement broke off."""
-    for aside in () if final.exists() else final.parent.glob(".*.partial/*.old"):
-        if aside.stem == final.name:
-            with suppress(OSError):
-                _rename(aside, final)
+    for partial in () if final.exists() else final.parent.glob(".*.partial"):
+        with suppress(OSError):
+            _rename(partial / f"{final.name}.old", final)
 
 
 def _rename(source: Path, target: Path) -> None:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
@@ -58,36 +58,38 @@ def at_once(
     it does not tell counts when it returns. `bar` wraps the sequence of all steps. An error in
     `work` is raised here, and ends the others when they next call `done`; so does Ctrl-C.
     """
-    results: dict[int, Result] = {}
+    results, errors = dict[int, Result](), list[BaseException]()
     all_steps, rest = _Steps(steps * len(items)), iter(range(len(items)))
 
+    def work_on(place: int, number: int) -> None:
+        told = 0
+
+        def done(count: int) -> None:
+            nonlocal told
+            told += count
+            all_steps.add(count)
+
+        results[place] = work(items[place], number, done)
+        all_steps.add(steps - told)
+
     def worker(number: int) -> None:
-        for place in rest:  # each is given to one thread only
-            told = 0
-
-            def done(count: int) -> None:
-                nonlocal told
-                told += count
-                all_steps.add(count)
-
-            results[place] = work(items[place], number, done)
-            all_steps.add(steps - told)
-
-    def ended(job: "Future[None]") -> None:
-        all_steps.stopped |= job.exception() is not None
+        try:
+            for place in rest:  # each is given to one thread only
+                work_on(place, number)
+        except BaseException as error:
+            errors.append(error)
+            all_steps.stopped = True
 
     count = max(1, min(most, len(items), os.cpu_count() or 1))
     with ThreadPoolExecutor(count) as pool:
-        jobs = [pool.submit(worker, number) for number in range(count)]
-        for job in jobs:
-            job.add_done_callback(ended)
+        for number in range(count):
+            pool.submit(worker, number)
         try:
             for _ in bar(all_steps):
                 pass
         except BaseException:
             all_steps.stopped = True
             raise
-    errors = [error for job in jobs if (error := job.exception())]
-    for error in sorted(errors, key=lambda error: isinstance(error, _Stopped)):
-        raise error
+    if errors:
+        raise errors[0]  # the later ones may be of those who were ended
     return [results[place] for place in range(len(items))]

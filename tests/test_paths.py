@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -301,3 +302,16 @@ def test_a_place_that_refuses_is_no_bare_error(read_only):
     for place in (read_only, read_only.parent.parent / "file"):
         with pytest.raises(KitError, match="cannot be written"), replacing(place / "model.tflite"):
             raise AssertionError("nothing may be written")
+
+
+def test_many_write_side_by_side_in_one_folder(tmp_path):
+    """What another has just put in its place is gone when this one looks at what broke off."""
+
+    def write(number):
+        for turn in range(60):
+            with replacing(tmp_path / f"{number}-{turn}") as file:
+                file.write_text("whole")
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(write, range(6)))
+    assert len(list(tmp_path.glob("[!.]*"))) == 360
