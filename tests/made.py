@@ -6,6 +6,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+import pytest
 from networks import Spec, make
 
 from kit.boards import DEFAULT, MCUS, Mcu
@@ -15,17 +16,27 @@ from kit.lesson.artifacts import MAKERS
 from kit.paths import build_folder
 from kit.provenance import note_of
 
+SESSION = build_folder()
+"""The build folder of all tests here: a test may have one of its own."""
 VIRTUAL = [mcu for mcu in MCUS.values() if mcu.has_virtual]
 """The chips that have a virtual board."""
 
 
 def share_caches(build: Path) -> None:
-    """Lets another build folder use what the compiler made for this one: zig takes long without."""
+    """Lets another build folder use what the compiler made for that of the session: zig takes long
+    without."""
     for name in ("zig-cache", "host", "kernels"):
-        for folder in (build, build_folder() / name):
+        for folder in (build, SESSION / name):
             folder.mkdir(parents=True, exist_ok=True)
         with suppress(OSError):  # Windows: links need a right there
-            (build / name).symlink_to(build_folder() / name, True)
+            (build / name).symlink_to(SESSION / name, True)
+
+
+def own_build(monkeypatch: pytest.MonkeyPatch, build: Path) -> Path:
+    """Makes `build` the build folder until the test's end, with the session's compiled things."""
+    share_caches(build)
+    monkeypatch.setenv("KIT_BUILD", str(build))
+    return build
 
 
 def copy_artifacts(build: Path, folder: Path) -> None:

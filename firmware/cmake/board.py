@@ -30,7 +30,9 @@ def write(toml: Path, folder: Path) -> None:
 
 
 def _write(path: Path, lines: list[str]) -> None:
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+    text = "\n".join(lines) + "\n"
+    if not path.exists() or path.read_text(encoding="utf-8") != text:  # else it keeps its time
+        path.write_text(text, encoding="utf-8", newline="\n")
 
 
 write(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -4,7 +4,8 @@ import hashlib
 import math
 import shutil
 import sys
-import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from kit.boards import DEFAULT, Mcu
 from kit.compile.footprint import Footprint, footprint_of
 from kit.compile.program import MemoryUse, Program, check_room
 from kit.compile.toolchain import GET_GCC, build_tool, gcc, run_tool, zig
+from kit.compile.trees import build_tree, mirror
 from kit.errors import KitError, one_of
 from kit.generate import Generated, load_network
 from kit.paths import FIRMWARE, build_folder, locked, replacing
@@ -75,12 +77,10 @@ def build_firmware(
     _check_network(network, mcu, bare)
     name = "bare" if bare else "firmware"
     kept = [(build_folder() / out).resolve() / f"{name}.{kind}" for kind in ("elf", "bin")]
-    with tempfile.TemporaryDirectory(prefix="kit-") as folder:
-        with locked(network.folder.absolute()):
-            program = _compile(network, Path(folder), mcu, compiler, sources, bare)
+    with _compiled(network, mcu, compiler, sources, bare) as program:
         program.check_fits(dtype)
         if bare:
-            footprint = footprint_of(program, Path(folder), sources)
+            footprint = footprint_of(program, program.path.parent, sources)
             total = "The program does not fit: variables and stack take"
             check_room(total, footprint.ram_bytes, mcu.ram[0], mcu, dtype)
         with replacing(kept[0]) as elf:
@@ -130,30 +130,42 @@ def remark_on(inputs: int, outputs: int) -> str:
     return " ".join(words)
 
 
-def _compile(
-    network: Generated, folder: Path, mcu: Mcu, compiler: str, sources: Path, bare: bool
-) -> Program:
+@contextmanager
+def _compiled(
+    network: Generated, mcu: Mcu, compiler: str, sources: Path, bare: bool
+) -> Iterator[Program]:
+    """The program in the folder where it was built, which has it during the block only."""
     find_compiler, file, option = COMPILERS[compiler]
-    cmake, kernels = build_tool("cmake"), folder / KERNELS
-    with locked(_kernels_of(sources, mcu, find_compiler())) as kept:
-        if kept.is_dir():
-            shutil.copytree(kept, kernels)
-    configure: list[str | Path] = [
-        *(cmake, "-S", sources, "-B", folder, "-G", "Ninja"),
-        f"-DCMAKE_MAKE_PROGRAM={build_tool('ninja')}",
-        f"-DCMAKE_TOOLCHAIN_FILE={sources / 'cmake' / file}",
-        f"-D{option}={find_compiler().as_posix()}",
-        f"-DPython3_EXECUTABLE={Path(sys.executable).as_posix()}",
-        f"-DBOARD={mcu.folder}",
-        f"-DNETWORK_DIR={network.folder.resolve().as_posix()}",
-        f"-DBARE={'ON' if bare else 'OFF'}",
-        f"-DKERNELS_DIR={kernels.as_posix() if kernels.is_dir() else ''}",
-    ]
-    run_tool(configure, "Preparing the firmware's build")
-    run_tool([cmake, "--build", folder], "Compiling the firmware")
-    if not kernels.is_dir():
-        _keep(folder, kept)
-    return Program(folder / "firmware.elf")
+    cmake, kept = build_tool("cmake"), _kernels_of(sources, mcu, find_compiler())
+    purpose = repr((kept, sources, file_digest(sources), bare, network.engine, network.runtime))
+    with build_tree(purpose) as tree, locked(network.folder.absolute()):
+        place = network.folder.resolve()  # from which the paths of ST's runtime are given
+        if network.engine == "portable":
+            place = mirror(place, tree / "network")
+        kernels = tree / KERNELS
+        with locked(kept):
+            if kept.is_dir() and not kernels.is_dir():
+                shutil.copytree(kept, kernels)
+        configure: list[str | Path] = [
+            *(cmake, "-S", sources, "-B", tree, "-G", "Ninja"),
+            f"-DCMAKE_MAKE_PROGRAM={build_tool('ninja')}",
+            f"-DCMAKE_TOOLCHAIN_FILE={sources / 'cmake' / file}",
+            f"-D{option}={find_compiler().as_posix()}",
+            f"-DPython3_EXECUTABLE={Path(sys.executable).as_posix()}",
+            f"-DBOARD={mcu.folder}",
+            f"-DNETWORK_DIR={place.as_posix()}",
+            f"-DBARE={'ON' if bare else 'OFF'}",
+            f"-DKERNELS_DIR={kernels.as_posix() if kernels.is_dir() else ''}",
+        ]
+        try:
+            run_tool(configure, "Preparing the firmware's build")
+            run_tool([cmake, "--build", tree], "Compiling the firmware")
+        except KitError as error:  # a path that is nobody's but the build's
+            why = error.why.replace(str(place), str(network.folder))
+            raise KitError(error.what, why, error.next_step) from error
+        if not kernels.is_dir():
+            _keep(tree, kept)
+        yield Program(tree / "firmware.elf")
 
 
 def _kernels_of(sources: Path, mcu: Mcu, compiler: Path) -> Path:

@@ -63,9 +63,7 @@ open(sys.argv[2] + "/peer.c", "w").write(code.replace("ERROR", "0"))
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     """A build folder, one small network for all, and one goal."""
-    folder = tmp_path / "build"
-    made.share_caches(folder)
-    monkeypatch.setenv("KIT_BUILD", str(folder))
+    folder = made.own_build(monkeypatch, tmp_path / "build")
     monkeypatch.setattr(bench, "NETWORKS", {"MLP int8": "model.tflite"})
     monkeypatch.setattr(bench, "GOALS", ("time",))
     monkeypatch.setattr(bench, "model_of", lambda _name: made.model(SPEC))

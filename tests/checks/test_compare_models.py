@@ -63,7 +63,6 @@ def folder(tmp_path_factory):
     x = file.tensor((1, 784), "int8", 1 / 255, -128)
     file.write(folder / "large.tflite", [x], [dense(file, dense(file, x, 700, 784), 10, 700)])
     (folder / "half.tflite").write_bytes((folder / "int8.tflite").read_bytes()[:2_000])
-    made.share_caches(folder / "build")
     return folder
 
 
@@ -71,15 +70,14 @@ def folder(tmp_path_factory):
 def user(folder, monkeypatch):
     """In the folder, with the build folder of all tests here."""
     monkeypatch.chdir(folder)
-    monkeypatch.setenv("KIT_BUILD", str(folder / "build"))
+    made.own_build(monkeypatch, folder / "build")
     return folder
 
 
 @pytest.fixture
 def anew(user, tmp_path, monkeypatch):
     """A build folder where nothing is kept, and programs and boards that cost no time."""
-    made.share_caches(tmp_path / "build")
-    monkeypatch.setenv("KIT_BUILD", str(tmp_path / "build"))
+    made.own_build(monkeypatch, tmp_path / "build")
     monkeypatch.setattr(compare_models, "build_firmware", lambda *_, **__: BARE)
     monkeypatch.setattr(compare_models, "ask_board", answering(Reference("int8.tflite").run))
 

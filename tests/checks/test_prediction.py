@@ -20,9 +20,7 @@ SPEC = Spec(784, (12, 10), "relu", True, True, True, True, 0.05, 1)
 @pytest.fixture
 def elf(tmp_path, monkeypatch):
     """firmware.elf of the user's build folder."""
-    monkeypatch.setenv("KIT_BUILD", str(tmp_path))
-    made.share_caches(tmp_path)
-    program = tmp_path / "firmware.elf"
+    program = made.own_build(monkeypatch, tmp_path) / "firmware.elf"
     program.write_bytes(made.firmware(SPEC).elf.read_bytes())
     flash("virtual://same", program)
     with Board("virtual://same") as board:

@@ -24,9 +24,7 @@ FAST = ["230400 baud", "460800 baud", "921600 baud"]
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     """The user's build folder: its program is on the board. Everything is done, but less often."""
-    folder = tmp_path / "build"
-    made.share_caches(folder)
-    monkeypatch.setenv("KIT_BUILD", str(folder))
+    folder = made.own_build(monkeypatch, tmp_path / "build")
     for name, count in {"FRAMES": 6, "VECTORS": 2, "IMAGES": 10}.items():
         monkeypatch.setattr(selftest, name, count)
     put_on_the_board(SPEC, folder)

@@ -173,7 +173,7 @@ def test_assembly_states_its_stack(tmp_path):
 
 def test_what_does_not_fit_names_what_is_largest_and_what_is_missing(tmp_path):
     """So that one sees which layer to make smaller, and by how much."""
-    spec = Spec(30, (200_000,), None, False, True, False, True, 0.1, 1)
+    spec = Spec(4, (140_000,), None, False, True, False, True, 0.1, 1)
     wide = generate_network(made.model(spec), tmp_path / "wide")
     with pytest.raises(NoRoom) as error:
         build_firmware(wide, tmp_path, bare=True)
@@ -182,7 +182,7 @@ def test_what_does_not_fit_names_what_is_largest_and_what_is_missing(tmp_path):
     assert f"The most: {wide.layers[0].name} {wide.weights_bytes:,} bytes" in error.value.why
     with pytest.raises(NoRoom) as error:
         build_firmware(replace(wide, weights_bytes=9), tmp_path)
-    for held in (f"{wide.layers[0].name} (200000) 200,000 bytes", "input (30) 30 bytes"):
+    for held in (f"{wide.layers[0].name} (140000) 140,000 bytes", "input (4) 4 bytes"):
         assert held in error.value.why
 
 

@@ -12,7 +12,7 @@ import serial
 from bare import SOURCES, ask, marked_line, word
 from hypothesis import given
 from hypothesis import strategies as st
-from made import VIRTUAL, firmware
+from made import VIRTUAL, firmware, own_build
 from networks import Spec
 
 from kit.board import Board, flash
@@ -144,7 +144,7 @@ SOURCES_OF_CLOCK = {"": "PLL from HSE", "?hse=off": "PLL from HSI", "?pll=off": 
 def test_the_kits_firmware_keeps_the_rules(tmp_path, monkeypatch, mcu, query):
     """It reaches the chip's full speed, or falls back where a part is broken, without a word."""
     elf = firmware(SPEC, mcu).elf
-    monkeypatch.setenv("KIT_BUILD", str(tmp_path))
+    own_build(monkeypatch, tmp_path)
     flash("virtual://", elf)
     boosted = mcu is not STM32F446RE and "overdrive" in query  # which the others do not need
     source = "PLL from HSE" if boosted else SOURCES_OF_CLOCK[query]

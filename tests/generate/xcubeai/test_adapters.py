@@ -17,6 +17,7 @@ from elftools.elf.elffile import ELFFile
 from hypothesis import given
 from hypothesis import strategies as st
 from led import blinks, ticks, watch_led
+from made import own_build
 from networks import Spec, make, make_course
 from real_board import add_tool, line  # noqa: F401
 from stand_in import installation, runtime
@@ -24,7 +25,6 @@ from stand_in.network import describe
 from stand_in.releases import RELEASES
 from stand_in.use import by_st, cloud_files, spoil
 
-from kit import paths
 from kit.board import Board, LinkError, confirm, flash
 from kit.checks import selftest
 from kit.cli import main
@@ -458,12 +458,7 @@ def test_sts_c_does_not_run_here(networks):
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     """A user's build folder; the caches of the compilers stay where they are."""
-    cache, folder = paths.build_folder(), tmp_path / "büild"
-    folder.mkdir()
-    monkeypatch.setenv("KIT_BUILD", str(folder))
-    for module in ("kit.compile.toolchain", "kit.compile.host"):
-        monkeypatch.setattr(import_module(module), "build_folder", lambda: cache)
-    return folder
+    return own_build(monkeypatch, tmp_path / "büild")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the stand-in for a flashing tool is a shell script")
