@@ -31,7 +31,7 @@ SHARES = {
 }
 """What is tested beside the rest, for the second core: one after the other, and two at a time when
 the rest is done. Who needs the road stays with the rest."""
-LONG = ("06-fewer-bits.ipynb",)
+LONG = ("06-fewer-bits.ipynb", "appendix-speed.ipynb")
 """Notebooks that are tested with the deep tests only: they take minutes."""
 CHOOSING = ("keyword", "markexpr", "lf", "failedfirst", "usepdb", "collectonly")
 """Options of pytest for which all stays in the one process."""

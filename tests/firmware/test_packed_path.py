@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from depth import many
 from packed import FEW_BITS, packed_network
 
 from kit.board import Board, flash, run_bare
@@ -51,7 +52,7 @@ def of_int8(tmp_path_factory):
 
 @pytest.mark.parametrize("packing", FEW_BITS)
 def test_the_chip_gives_litert_s_values(tmp_path, packing):
-    for number, (sizes, zero_points) in enumerate(ODD.items()):
+    for number, (sizes, zero_points) in enumerate(list(ODD.items())[: many(1, 3)]):
         check(packed_network(tmp_path / "a.npz", packing, sizes, number, zero_points), tmp_path)
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from depth import many
+from depth import first, many
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 from packed_layers import BITS, convolution
@@ -63,7 +63,7 @@ def test_a_convolution_is_exact(tmp_path, data):
 
 @pytest.mark.parametrize("goal", GOALS)
 @pytest.mark.parametrize("packing", BITS)
-@pytest.mark.parametrize("taps", [9, 10, 25, 72])
+@pytest.mark.parametrize("taps", first(1, [9, 10, 25, 72]))
 def test_weights_take_the_bits_they_have(tmp_path, packing, goal, taps):
     """Beside them lie the values of the codes; rows of some kernels are filled up by up to three
     weights, and then there is a word that is not full."""

@@ -12,7 +12,7 @@ from kit.errors import KitError
 from kit.model import Reference, pixels_to_input, read_model
 from kit.pictures import like_mnist, read_image
 
-COUNT = many(20, 40)
+COUNT = many(10, 40)
 
 
 @pytest.fixture(scope="module")
