@@ -1,17 +1,16 @@
 """Folders to build in: an earlier build of this program left what need not be compiled again."""
 
-import atexit
 import filecmp
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Lock
 
 MOST = 8  # trees that are kept until the program ends
 _LOCK = Lock()
-_free: list[tuple[str, Path]] = []
+_free: list[tuple[str, TemporaryDirectory[str]]] = []
 """What each is for, and where it is; the one that was used last is the last."""
 
 
@@ -21,15 +20,18 @@ def build_tree(purpose: str) -> Iterator[Path]:
     `purpose` left it; after an error it is gone."""
     with _LOCK:
         at = next((at for at, one in enumerate(_free) if one[0] == purpose), None)
-        tree = Path(tempfile.mkdtemp(prefix="kit-")) if at is None else _free.pop(at)[1]
+        kept = None if at is None else _free.pop(at)[1]
+    tree = kept or TemporaryDirectory(prefix="kit-", ignore_cleanup_errors=True)
     try:
-        yield tree
+        yield Path(tree.name)
     except BaseException:
-        shutil.rmtree(tree, ignore_errors=True)
+        tree.cleanup()
         raise
     with _LOCK:
         _free.append((purpose, tree))
-    _remove(MOST)
+        gone = [_free.pop(0)[1] for _ in _free[MOST:]]
+    for old in gone:
+        old.cleanup()
 
 
 def mirror(source: Path, copy: Path) -> Path:
@@ -39,20 +41,8 @@ def mirror(source: Path, copy: Path) -> Path:
     for file in copy.iterdir():
         if not (source / file.name).is_file():
             file.unlink()
-    for file in source.iterdir():
+    for file in filter(Path.is_file, source.iterdir()):
         same = copy / file.name
-        if file.is_file() and not (same.exists() and filecmp.cmp(file, same, shallow=False)):
+        if not (same.exists() and filecmp.cmp(file, same, shallow=False)):
             shutil.copyfile(file, same)
     return copy
-
-
-def _remove(most: int) -> None:
-    """Remove what is free, but for the last `most`."""
-    with _LOCK:
-        gone = _free[: max(0, len(_free) - most)]
-        del _free[: len(gone)]
-    for _, tree in gone:
-        shutil.rmtree(tree, ignore_errors=True)
-
-
-atexit.register(_remove, 0)

@@ -14,7 +14,8 @@ def alone(monkeypatch):
     """No trees but a test's own, which are gone at its end."""
     monkeypatch.setattr(trees, "_free", [])
     yield
-    trees._remove(0)
+    for _, tree in trees._free:
+        tree.cleanup()
 
 
 def built(purpose):
@@ -49,8 +50,6 @@ def test_what_failed_is_not_built_on():
 def test_the_trees_of_the_last_purposes_are_kept():
     made = [built(str(purpose)) for purpose in range(MOST + 2)]
     assert [tree.exists() for tree in made] == [False] * 2 + [True] * MOST
-    trees._remove(0)
-    assert not any(tree.exists() for tree in made)
 
 
 def test_a_mirror_changes_only_what_differs(tmp_path):

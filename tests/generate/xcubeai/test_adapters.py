@@ -406,8 +406,9 @@ def test_zig_is_refused(networks, tmp_path):
     """By the kit, and by CMake for whoever builds by hand."""
     made = networks("Core 4.0")
     assert "made for arm-none-eabi-gcc" in refused(made, tmp_path, compiler="zig")
-    with pytest.raises(KitError, match="use the preset gcc"):
-        firmware._compile(made, tmp_path / "by hand", firmware.DEFAULT, "zig", FIRMWARE, bare=False)
+    by_hand = firmware._compiled(made, firmware.DEFAULT, "zig", FIRMWARE, bare=False)
+    with pytest.raises(KitError, match="use the preset gcc"), by_hand:
+        pass
 
 
 def test_the_chip_is_too_small(networks, tmp_path):
