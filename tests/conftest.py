@@ -26,8 +26,9 @@ BUILD = Path(BESIDE or ROOT / "build" / "test")
 SHARES = {
     "notebooks": ("notebooks",),
     "engine": ("tests/generate",),
-    "chip": ("tests/firmware", "tests/compile"),
-    "checks": ("tests/checks", "tests/virtual_nucleo", "tests/pictures"),
+    "chip": ("tests/firmware",),
+    "checks": ("tests/checks", "tests/compile"),
+    "core": ("tests/virtual_nucleo", "tests/pictures"),
 }
 """What is tested beside the rest, for the second core: one after the other, and two at a time when
 the rest is done. Who needs the road stays with the rest."""

@@ -115,6 +115,7 @@ def draw(page, canvas, points):
     page.mouse.up()
 
 
+@pytest.mark.deep
 def test_the_course_opens_and_its_links_lead_to_notebooks_and_code(tmp_path):
     """00-start is in front, with no question over it; from it to 03-generate, and to a C file."""
     with lab(tmp_path) as url, browser_page() as page:

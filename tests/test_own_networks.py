@@ -55,6 +55,7 @@ def test_it_is_small_fast_and_exact(name, model, tmp_path):
     np.testing.assert_array_equal(on_board, expected[:10])
 
 
+@pytest.mark.deep
 def test_it_reads_the_test_set_in_int8(name, model):
     """What was trained is still what is kept, and survives the converter."""
     from training import accuracy

@@ -216,6 +216,7 @@ def test_no_network_at_the_first_set_up(small, brought):
         assert "could not be reached" in result.stderr
 
 
+@pytest.mark.deep
 def test_a_second_call_during_the_first_waits_and_goes_on(small):
     """It neither removes what the first is making nor makes it again."""
     with ThreadPoolExecutor() as threads:

@@ -81,6 +81,7 @@ def told(monkeypatch):
     return say
 
 
+@pytest.mark.deep
 def test_it_goes_on_without_the_peers(home, told, monkeypatch, capsys):
     """Nothing can be downloaded: a word for each, the others' rows, exit code 0; ours is what
     `kit profile` says; bench.json holds what is told, and no half of an environment stays."""
@@ -127,6 +128,7 @@ def test_a_wrong_peer_is_not_exact(home, tmp_path):
     assert row.exact == "3 of 3 differ" and row.images == 3
 
 
+@pytest.mark.deep
 def test_a_peer_and_a_real_board(home, told, line, tmp_path, monkeypatch):  # noqa: F811
     """A peer's one function is run by the adapter, in the firmware and alone on a chip; a board's
     cycles stand beside; where it cannot be flashed, the row says why."""

@@ -24,9 +24,8 @@ def network():
     return made.network(EXAMPLE)
 
 
-@pytest.mark.parametrize(
-    "compiler", ["zig", pytest.param("gcc", marks=[needs_gcc, pytest.mark.deep])]
-)
+@pytest.mark.deep
+@pytest.mark.parametrize("compiler", ["zig", pytest.param("gcc", marks=needs_gcc)])
 def test_a_build_repeats_byte_for_byte(network, tmp_path, compiler, monkeypatch):
     """Another folder, with spaces and letters beyond ASCII, gives the same program, debug
     information included; no path of this computer is in it. The first may take kernels that an

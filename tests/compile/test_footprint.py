@@ -25,7 +25,8 @@ from kit.model import Reference
 from kit.paths import FIRMWARE
 from virtual_nucleo.timing import disassemble
 
-COMPILERS = ["zig", pytest.param("gcc", marks=pytest.mark.skipif(not find_gcc(), reason="no gcc"))]
+NO_GCC = pytest.mark.skipif(not find_gcc(), reason="no gcc")
+COMPILERS = ["zig", pytest.param("gcc", marks=[NO_GCC, pytest.mark.deep])]
 slow = settings(deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 ARM = ("-target", "thumb-freestanding-eabihf", "-mcpu=cortex_m4", "-nostdlib", "-O1", "-w")
 

@@ -11,7 +11,7 @@ from networks import EXAMPLE
 from kit.checks.validate import random_inputs
 from kit.compile import HostNetwork
 from kit.errors import KitError
-from kit.paths import FIRMWARE
+from kit.paths import FIRMWARE, build_folder
 from virtual_nucleo.native import compile_library
 
 
@@ -51,7 +51,7 @@ def test_one_library_in_two_threads_computes_for_one_at_a_time():
 
 def test_a_library_knows_its_flags_and_its_compiler(tmp_path, monkeypatch):
     """A home folder shared by two machines, or another zig: not the library of before."""
-    source, folder = tmp_path / "one.c", tmp_path / "host"
+    source, folder = tmp_path / "one.c", build_folder() / "host"
     source.write_text("int one(void);\nint one(void)\n{\n    return 1;\n}\n")
     first = compile_library([source], folder)
     assert compile_library([source], folder) == first

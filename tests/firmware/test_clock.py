@@ -8,6 +8,7 @@ import ctypes
 import sys
 
 import pytest
+from depth import first
 from made import VIRTUAL, firmware, network
 from networks import Spec
 
@@ -99,7 +100,7 @@ def test_each_divider_of_a_bus_has_its_code(tmp_path):
     assert [code_of(divider) for divider in (1, 2, 4, 8, 16)] == [0, 4, 5, 6, 7]
 
 
-@pytest.mark.parametrize("compiler", ["zig", *(["gcc"] if find_gcc() else [])])
+@pytest.mark.parametrize("compiler", first(1, ["zig", *(["gcc"] if find_gcc() else [])]))
 @pytest.mark.parametrize("chip", [mcu for mcu in MCUS.values() if not mcu.has_virtual],
                          ids=lambda chip: chip.name)  # fmt: skip
 def test_a_chip_without_a_virtual_board_is_built_for(chip, compiler):

@@ -35,7 +35,7 @@ def test_the_oracle_computes_what_litert_computes(tmp_path, name):
     inside their type's range, so that the networks tell something."""
     ends = []
 
-    @settings(slow, max_examples=many(6, 25))
+    @settings(slow, max_examples=many(3, 25))
     @given(network=graphs([*EXAMPLES, "DEQUANTIZE"], one=name))
     def compare(network):
         model = read_model(network.write(tmp_path / "random.tflite"))
@@ -72,7 +72,7 @@ def test_the_c_of_any_graph_computes_what_litert_computes(tmp_path, name, data):
             np.testing.assert_array_equal(values, expected[tensor.index], err_msg=tensor.name)
 
 
-@settings(slow, max_examples=many(2, 5))
+@settings(slow, max_examples=many(1, 5))
 @given(network=graphs(most=10), goal=st.sampled_from(GOALS))
 def test_any_graph_on_the_virtual_board(network, goal, tmp_path):
     """The chip's machine code, with its fast kernels; made by both compilers in the deep run."""

@@ -8,7 +8,7 @@ import mutants
 from depth import many
 from mutants import BASES, mutant
 
-MUTANTS, COMPILED, WORKERS = many(600, 10_000), many(20, 100), 2
+MUTANTS, COMPILED, WORKERS = many(200, 10_000), many(6, 100), 2
 
 
 def test_mutants_are_refused_in_words_or_computed_right():

@@ -35,7 +35,7 @@ zeros = st.sampled_from((-128, -5, 0, 127))
 @pytest.mark.parametrize("packing", FEW_BITS)
 @settings(
     deadline=None,
-    max_examples=5,
+    max_examples=many(1, 5),
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -68,6 +68,7 @@ def test_weights_are_rounded_forward_and_not_backward(names, packing):
     assert np.allclose(gradient, np.broadcast_to(np.arange(3), (40, 3)), atol=1e-6)
 
 
+@pytest.mark.deep
 def test_train_trains_what_trained_would_have_loaded(names):
     """The switch: with TRAIN the weights are learned, from few images here."""
     own, cells = dict(names), read_notebook(NOTEBOOKS / "06-fewer-bits.ipynb").cells
@@ -99,7 +100,7 @@ def test_records_of_99_percent_and_more_are_means_of_five():
     assert seeds["tiny_int8"] == seeds["small_int4"] == [1, 2, 3, 4, 5]
 
 
-@pytest.mark.parametrize("name", first(2, RECORDS))
+@pytest.mark.parametrize("name", first(1, RECORDS))
 def test_records_are_as_good_and_as_small(names, tmp_path, name):
     """Accuracy on the test set, and what a program takes that is nothing but the network; README.md
     has it, too."""
