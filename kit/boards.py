@@ -26,8 +26,8 @@ class Mcu:
 
     `folder` is its part of firmware/boards/, `drive` the label of the drive that its ST-LINK shows
     and `mbed_code` what that drive's MBED.HTM says, `device_id` the low 12 bits of DBGMCU_IDCODE,
-    `openocd` OpenOCD's file and `pyocd` pyOCD's name for it. A program lies in the first of `flash`
-    and of `ram`.
+    `openocd` OpenOCD's file and `pyocd` pyOCD's name for it, `flags` what compilers are told of its
+    core where that is no Cortex-M4. A program lies in the first of `flash` and of `ram`.
     """
 
     name: str
@@ -46,6 +46,7 @@ class Mcu:
     apb2_hz: int
     flash_wait_states: int
     has_virtual: bool
+    flags: str
 
     @property
     def flash_bytes(self) -> int:
@@ -62,6 +63,7 @@ def _read(path: Path) -> Mcu:
     table = tomllib.loads(path.read_text("utf-8"))
     memories = {k: tuple(Memory(**each) for each in all) for k, all in table["memories"].items()}
     here = {"folder": path.parent.name, "has_virtual": "virtual" in table}
+    here["flags"] = str(table["chip"].get("flags", ""))
     facts = table | table["chip"] | table["clock"] | memories | here
     return Mcu(**{field.name: facts[field.name] for field in fields(Mcu)})
 

@@ -4,6 +4,7 @@ pytest loads this file when `tests` is among its arguments. Hooks of a conftest.
 items beside it, so the hook that notebooks need is registered as a plugin of its own.
 """
 
+import gc
 import io
 import json
 import os
@@ -99,6 +100,9 @@ class Road:
         items.sort(key=_needs_road)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
+        # A virtual board that is closed looks for its garbage: not among all that was imported.
+        gc.collect()
+        gc.freeze()
         if any(map(_needs_road, session.items)) and not session.config.option.collectonly:
             _remove_artifacts(BUILD)
             command, pipe = [sys.executable, "-m", "kit", "run", "--json"], subprocess.PIPE

@@ -137,10 +137,12 @@ def _compiled(
     """The program in the folder where it was built, which has it during the block only."""
     find_compiler, file, option = COMPILERS[compiler]
     cmake, kept = build_tool("cmake"), _kernels_of(sources, mcu, find_compiler())
-    purpose = repr((kept, sources, file_digest(sources), bare, network.engine, network.runtime))
+    is_open = network.engine == "portable"  # its files are mirrored, others are compiled in place
+    made_from = file_digest(sources), is_open or file_digest(network.folder)
+    purpose = repr((kept, mcu, sources, made_from, bare))
     with build_tree(purpose) as tree, locked(network.folder.absolute()):
         place = network.folder.resolve()  # from which the paths of ST's runtime are given
-        if network.engine == "portable":
+        if is_open:
             place = mirror(place, tree / "network")
         kernels = tree / KERNELS
         with locked(kept):
@@ -169,11 +171,11 @@ def _compiled(
 
 
 def _kernels_of(sources: Path, mcu: Mcu, compiler: Path) -> Path:
-    """Where the compiled kernels are kept, which are the same for every network: a folder named
-    after all that they are made from."""
+    """Where the compiled kernels are kept, which are the same for every network and all chips with
+    one core: a folder named after all that they are made from."""
     made_from = [file_digest(sources / part) for part in ("nn", "cmake", "CMakeLists.txt")]
     program = compiler.stat()
-    words = repr((made_from, mcu.folder, str(compiler), program.st_size, program.st_mtime_ns))
+    words = repr((made_from, mcu.flags, str(compiler), program.st_size, program.st_mtime_ns))
     return build_folder() / KERNELS / hashlib.sha256(words.encode()).hexdigest()[:16]
 
 

@@ -120,6 +120,7 @@ def stand_in(folder, error=0):
     return replace(STAND_IN, script=str(script))
 
 
+@pytest.mark.deep
 def test_a_wrong_peer_is_not_exact(home, tmp_path):
     """One step too much in every score."""
     path = made.model(SPEC)

@@ -55,7 +55,7 @@ def test_the_oracle_computes_what_litert_computes(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", sorted(OPERATORS.keys() & EXAMPLES.keys()))
-@settings(slow, max_examples=many(2, 12))
+@settings(slow, max_examples=many(1, 12))
 @given(data=st.data())
 def test_the_c_of_any_graph_computes_what_litert_computes(tmp_path, name, data):
     """Promise 1, for what every step makes and every output of the network, whatever is saved."""
