@@ -1,5 +1,6 @@
 """kit/compile/firmware.py: the program builds anywhere, repeats exactly, or says what is wrong."""
 
+import os
 import shutil
 from dataclasses import replace
 
@@ -66,6 +67,27 @@ def test_a_changed_copy_is_built_and_its_error_names_the_line(network, tmp_path,
     header.write_text("#error a kernel is compiled again\n" + header.read_text())
     with pytest.raises(KitError, match=r"window\.h:1:2: error: a kernel is compiled again"):
         build_firmware(network, tmp_path / "out", sources=folder)
+
+
+def test_a_changed_network_is_built_and_its_error_names_its_folder(network, tmp_path):
+    """A build goes on with what an earlier one compiled of the same files only, whatever time they
+    have; of a student's own C it names the student's file."""
+    mine = shutil.copytree(network.folder, tmp_path / "mine")
+    before = build_firmware(mine, tmp_path).bin.read_bytes()
+    source = mine / "network.c"
+    text = source.read_text()
+    source.write_text("#error not yet\n" + text)
+    os.utime(source, (1, 1))
+    with pytest.raises(KitError, match="not yet") as error:
+        build_firmware(mine, tmp_path)
+    assert f"{source}:1:" in error.value.why
+    other = made.network(replace(EXAMPLE, seed=EXAMPLE.seed + 1)).folder / "network_data.c"
+    source.write_text(text)
+    shutil.copyfile(other, mine / "network_data.c")
+    os.utime(mine / "network_data.c", (1, 1))
+    assert build_firmware(mine, tmp_path).bin.read_bytes() != before
+    shutil.copyfile(network.folder / "network_data.c", mine / "network_data.c")
+    assert build_firmware(mine, tmp_path).bin.read_bytes() == before
 
 
 @pytest.mark.deep
