@@ -33,8 +33,9 @@ SHARES = {
 }
 """What is tested beside the rest, for the second core: one after the other, and two at a time when
 the rest is done. Who needs the road stays with the rest."""
-LONG = ("06-fewer-bits.ipynb", "appendix-speed.ipynb")
-"""Notebooks that are tested with the deep tests only: they take minutes."""
+LONG = ("05-recognize.ipynb", "06-fewer-bits.ipynb", "appendix-speed.ipynb")
+"""Notebooks whose outputs are compared in the deep run only: they take long. The road executes 05
+in the quick one, too, and test_road.py looks at its figures."""
 CHOOSING = ("keyword", "markexpr", "lf", "failedfirst", "usepdb", "collectonly")
 """Options of pytest for which all stays in the one process."""
 

@@ -102,7 +102,7 @@ def convolution(made, name, image, weights, bias, ends):
     return y
 
 
-@settings(slow, max_examples=many(6, 25))
+@settings(slow, max_examples=many(4, 25))
 @given(image=images)
 def test_any_float_window_is_near_the_reference(image, tmp_path):
     """Convolutions, poolings and the mean, of any shape, with what is fused."""
@@ -171,7 +171,7 @@ def scales_of(generator, outputs, per_channel):
     return list(drawn) if per_channel else [drawn[0]]
 
 
-@settings(slow, max_examples=many(6, 25))
+@settings(slow, max_examples=many(4, 25))
 @given(image=images, is_short=st.booleans(), per_channel=st.booleans())
 def test_any_int16_convolution_is_exact(image, is_short, per_channel, tmp_path):
     """With a bias of 64 bits and with one of 32, which rounds otherwise."""
@@ -219,7 +219,7 @@ def dense(made, rows, columns, outputs, scales, activation, ends, bias=None, **o
     return y
 
 
-@settings(slow, max_examples=many(6, 25))
+@settings(slow, max_examples=many(4, 25))
 @given(**dense_layers, is_short=st.booleans())
 def test_any_int16_dense_layer_is_exact(
     tmp_path, rows, columns, outputs, per_channel, has_bias, activation, seed, is_short
@@ -242,7 +242,7 @@ def test_any_int16_dense_layer_is_exact(
         np.testing.assert_array_equal(ours, theirs)
 
 
-@settings(slow, max_examples=many(6, 25))
+@settings(slow, max_examples=many(4, 25))
 @given(**dense_layers, asymmetric=st.booleans())
 def test_any_dynamic_range_dense_layer_equals_the_reference(
     tmp_path, rows, columns, outputs, per_channel, has_bias, activation, seed, asymmetric

@@ -7,7 +7,7 @@ example in tests/graphs.py and a rule in tests/oracle.py, and is then part of al
 import numpy as np
 import oracle
 import pytest
-from depth import first, many
+from depth import many
 from graphs import EXAMPLES, graphs, random_values
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -90,7 +90,8 @@ def test_any_graph_on_the_virtual_board(network, goal, tmp_path):
                 np.testing.assert_array_equal(found.ravel(), values.ravel(), err_msg=compiler)
 
 
-@pytest.mark.parametrize("sanitizer", first(1, SANITIZERS))
+@pytest.mark.deep
+@pytest.mark.parametrize("sanitizer", SANITIZERS)
 def test_no_undefined_behavior_and_nothing_beside_a_tensor(tmp_path, sanitizer):
     """The C under sanitizers, each tensor in its own memory: it runs to its end, and computes what
     it computes in the arena, where no tensor may damage another that is still read."""
@@ -98,7 +99,7 @@ def test_no_undefined_behavior_and_nothing_beside_a_tensor(tmp_path, sanitizer):
     if not program.works:
         pytest.skip(f"there is no sanitizer {sanitizer!r} here")
 
-    @settings(slow, max_examples=many(3, 25))
+    @settings(slow, max_examples=25)
     @given(network=graphs())
     def check(network):
         model = read_model(network.write(tmp_path / "random.tflite"))

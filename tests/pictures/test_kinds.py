@@ -140,7 +140,7 @@ def prepared(picture, path):
         return np.zeros((28, 28), np.uint8)
 
 
-@pytest.mark.parametrize("kind", first(7, KINDS))
+@pytest.mark.parametrize("kind", first(4, KINDS))
 def test_a_kind_of_picture_is_read(kind, read, tmp_path):
     """At least nine in ten, of the first of MNIST's test images."""
     images, labels = (part[:COUNT] for part in load_mnist()[1])
