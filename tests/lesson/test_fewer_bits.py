@@ -7,7 +7,6 @@ import sys
 
 import numpy as np
 import pytest
-from depth import first
 
 from kit.checks import compare_models
 from kit.checks.validate import mnist_inputs
@@ -100,7 +99,8 @@ def test_records_of_99_percent_and_more_are_means_of_five():
     assert seeds["tiny_int8"] == seeds["small_int4"] == [1, 2, 3, 4, 5]
 
 
-@pytest.mark.parametrize("name", first(1, RECORDS))
+@pytest.mark.deep
+@pytest.mark.parametrize("name", RECORDS)
 def test_records_are_as_good_and_as_small(names, tmp_path, name):
     """Accuracy on the test set, and what a program takes that is nothing but the network; README.md
     has it, too."""
