@@ -145,9 +145,10 @@ def _compiled(
         if is_open:
             place = mirror(place, tree / "network")
         kernels = tree / KERNELS
-        with locked(kept):
-            if kept.is_dir() and not kernels.is_dir():
-                shutil.copytree(kept, kernels)
+        if not kernels.is_dir():
+            with locked(kept):
+                if kept.is_dir():
+                    shutil.copytree(kept, kernels)
         configure: list[str | Path] = [
             *(cmake, "-S", sources, "-B", tree, "-G", "Ninja"),
             f"-DCMAKE_MAKE_PROGRAM={build_tool('ninja')}",
