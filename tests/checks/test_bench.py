@@ -109,7 +109,7 @@ def test_it_goes_on_without_the_peers(home, told, monkeypatch, capsys):
     assert [row["engine"] for row in others[:2]] == ["absent", "far"]
     assert f"{own['instructions']:,.0f}" in text and "quoted [a]" in text
     emulator = kept["emulator"]
-    assert emulator["bare_instructions"] > emulator["instructions"] > 0 < emulator["images"]
+    assert min(emulator[name] for name in ("bare_instructions", "instructions", "images")) > 0
     assert (home / "bench.png").read_bytes()[:4] == b"\x89PNG"
 
 
