@@ -30,23 +30,24 @@ def cells():
 
 def run(seed, chosen, keep):
     """Trains by the notebook's cells; `keep(name, network)` gets each when it is trained. `chosen`
-    are the names of those to train, empty for all."""
+    are the names of those to train, empty for all; the others are those of data/few_bits."""
     done = []
 
     def trained(name, network, epochs, rate, **how):
-        if not chosen or name in chosen:
-            start = time.monotonic()
-            names["train"](network, epochs, rate, **how)
-            print(f"{name}, seed {seed}: {time.monotonic() - start:.0f} s", flush=True)
-            keep(name, network)
-            done.append(name)
+        if chosen and name not in chosen:
+            return kept(name, network, epochs, rate)
+        start = time.monotonic()
+        names["train"](network, epochs, rate, **how)
+        print(f"{name}, seed {seed}: {time.monotonic() - start:.0f} s", flush=True)
+        keep(name, network)
+        done.append(name)
         return network
 
     names = {"network": tf.keras.models.load_model(DATA / "digits_reference.keras")}
     for source in cells():
         exec(source.replace("SEED = 1", f"SEED = {seed}"), names)
         if "def trained(" in source:
-            names["trained"] = trained
+            kept, names["trained"] = names["trained"], trained
     if unknown := {*chosen} - {*done}:
         raise SystemExit(f"The notebook trains no {', '.join(sorted(unknown))}.")
 

@@ -134,10 +134,17 @@ def compare_all(name: str, outputs: Outputs, references: Outputs) -> Comparison:
 
 
 def mnist_inputs(path: str | Path, count: int, span: Range | None = None) -> npt.NDArray[Any]:
-    """The first `count` images of the MNIST test set as a model's inputs, shape (count, …); `span`
-    is what a pixel of 0 and one of 255 are to the model, None takes it from its input. Raises
-    KitError for an unusable model, and for one that does not take 784 values."""
-    tensor, (images, _) = read_model(path).input, load_mnist()[1]
+    """The first `count` images of the MNIST test set as a model's inputs, as `image_inputs`."""
+    return image_inputs(path, load_mnist()[1][0][:count], span)
+
+
+def image_inputs(
+    path: str | Path, images: npt.NDArray[np.uint8], span: Range | None = None
+) -> npt.NDArray[Any]:
+    """Images of 28 x 28 pixels as a model's inputs, shape (count, …); `span` is what a pixel of 0
+    and one of 255 are to the model, None takes it from its input. Raises KitError for an unusable
+    model, and for one that does not take 784 values."""
+    tensor = read_model(path).input
     if tensor.elements != images[0].size:
         raise KitError(
             f"{Path(path).name} does not take images of MNIST.",
@@ -145,7 +152,7 @@ def mnist_inputs(path: str | Path, count: int, span: Range | None = None) -> npt
             f"{images[0].size}.",
             "Compare on random inputs: --random 1000 on the command line, random_inputs in Python.",
         )
-    return pixels_to_input(images[:count], tensor, span).reshape(-1, *tensor.shape[1:])
+    return pixels_to_input(images, tensor, span).reshape(-1, *tensor.shape[1:])
 
 
 def random_inputs(path: str | Path, count: int, seed: int = 1) -> npt.NDArray[Any]:

@@ -1,4 +1,4 @@
-"""MNIST, read from `data/mnist.npz` and checked."""
+"""MNIST and UCI's digits, read from `data/` and checked."""
 
 import zlib
 from functools import cache
@@ -13,14 +13,16 @@ from kit.paths import DATA
 Split = tuple[Pixels, Pixels]
 
 MNIST = DATA / "mnist.npz"
+UCI = DATA / "uci_digits.npz"
 
-# Keras's name of each array, its shape, and the CRC-32 of its bytes.
+# The name of each array (Keras's for MNIST), its shape, and the CRC-32 of its bytes.
 CONTENT = {
     "x_train": ((60000, SIDE, SIDE), 0xF3639B56),
     "y_train": ((60000,), 0xBA07E8EF),
     "x_test": ((10000, SIDE, SIDE), 0xE4CA5F57),
     "y_test": ((10000,), 0xEE8604D9),
 }
+UCI_CONTENT = {"images": ((1797, 8, 8), 0xF3A2533C), "labels": ((1797,), 0xF86FC929)}
 
 
 @cache
@@ -33,28 +35,48 @@ def load_mnist(path: Path = MNIST) -> tuple[Split, Split]:
 
     Raises KitError: the file is missing, damaged, or holds something other than MNIST.
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in CONTENT if name in file}
-    except FileNotFoundError as error:
-        raise _unusable(path, "There is no such file.") from error
-    except Exception as error:  # what is no archive, or a damaged one, ends in all kinds
-        why = "It is not a readable .npz archive: damaged or incomplete."
-        raise _unusable(path, why) from error
-    for name, (shape, crc) in CONTENT.items():
-        array = arrays.get(name)
-        if array is None or array.dtype != np.uint8 or array.shape != shape:
-            raise _unusable(path, f"{name} is not there as uint8 {shape}.")
-        if zlib.crc32(array.tobytes()) != crc:
-            raise _unusable(path, f"The pixels or labels of {name} are not those of MNIST.")
-        array.flags.writeable = False
+    arrays = _read(path, MNIST, "MNIST", CONTENT)
     return (arrays["x_train"], arrays["y_train"]), (arrays["x_test"], arrays["y_test"])
 
 
-def _unusable(path: Path, why: str) -> KitError:
+@cache
+def read_uci(path: Path = UCI) -> Split:
+    """The test digits of UCI's *Optical Recognition of Handwritten Digits*, as they were published:
+    images uint8 (1797, 8, 8), 0 = paper and 16 = ink; labels uint8 (1797,). They are read-only.
+    `kit.pictures.load_uci` makes images like MNIST's of them.
+
+    Raises KitError: the file is missing, damaged, or holds something else.
+    """
+    arrays = _read(path, UCI, "UCI's digits", UCI_CONTENT)
+    return arrays["images"], arrays["labels"]
+
+
+def _read(
+    path: Path, own: Path, what: str, content: dict[str, tuple[tuple[int, ...], int]]
+) -> dict[str, Pixels]:
+    """The arrays of a file, if they are those that `content` tells of; `own` is the project's."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in content if name in file}
+    except FileNotFoundError as error:
+        raise _unusable(path, own, what, "There is no such file.") from error
+    except Exception as error:  # what is no archive, or a damaged one, ends in all kinds
+        why = "It is not a readable .npz archive: damaged or incomplete."
+        raise _unusable(path, own, what, why) from error
+    for name, (shape, crc) in content.items():
+        array = arrays.get(name)
+        if array is None or array.dtype != np.uint8 or array.shape != shape:
+            raise _unusable(path, own, what, f"{name} is not there as uint8 {shape}.")
+        if zlib.crc32(array.tobytes()) != crc:
+            raise _unusable(path, own, what, f"The values of {name} are not those of {what}.")
+        array.flags.writeable = False
+    return arrays
+
+
+def _unusable(path: Path, own: Path, what: str, why: str) -> KitError:
     return KitError(
-        f"MNIST cannot be read from {path}.",
+        f"{path} cannot be used: it should hold {what}.",
         why,
-        "Get a clean copy of data/mnist.npz: it is part of the project "
-        "(`git checkout -- data/mnist.npz`, or download the project again).",
+        f"Get a clean copy of data/{own.name}: it is part of the project "
+        f"(`git checkout -- data/{own.name}`, or download the project again).",
     )

@@ -2,3 +2,4 @@
 
 from kit.pictures.files import read_image as read_image
 from kit.pictures.normalize import like_mnist as like_mnist
+from kit.pictures.uci import load_uci as load_uci

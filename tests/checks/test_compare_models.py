@@ -21,13 +21,14 @@ from kit.boards import DEFAULT, find_mcu
 from kit.checks import compare_models
 from kit.checks.compare_models import ComparedModel, _Asked, _Found, _place
 from kit.checks.measure import profile_board
-from kit.checks.validate import mnist_inputs
+from kit.checks.validate import image_inputs, mnist_inputs
 from kit.cli import main
 from kit.compile import Footprint, build_firmware
 from kit.digits import load_mnist
 from kit.errors import KitError
 from kit.generate import generate_network
 from kit.model import IntegerLayer, Reference, save_integers
+from kit.pictures import load_uci
 from kit.provenance import digest, note
 
 INT8 = Spec(784, (6, 10), "relu", True, True, True, True, 0.05, 3)
@@ -108,6 +109,8 @@ def test_each_figure_is_that_of_its_own_check(table, user):
         assert row.file_bytes == (user / name).stat().st_size
         assert row.accuracy == np.mean(digits[name] == load_mnist()[1][1][:30])
         assert row.agreement == np.mean(digits[name] == digits["float.tflite"])
+        unlike = Reference(name).run(image_inputs(name, load_uci()[0][:30])).argmax(1)
+        assert row.uci_accuracy == np.mean(unlike == load_uci()[1][:30])
         assert (row.differ_here, row.differ_on_board) == (0, 0)
         assert row.digest == digest(scores[name]) or row.in_float
         assert row.flash_bytes == row.engine_bytes + row.network_bytes

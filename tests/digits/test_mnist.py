@@ -7,8 +7,8 @@ import struct
 import numpy as np
 import pytest
 
-from kit.digits import load_mnist
-from kit.digits.mnist import MNIST
+from kit.digits import load_mnist, read_uci
+from kit.digits.mnist import MNIST, UCI
 from kit.errors import KitError
 from kit.paths import DATA
 
@@ -45,6 +45,15 @@ def test_the_readme_states_the_checksums_that_are_true():
     assert set(PUBLISHED.values()) <= set(re.findall(r"`([0-9a-f]{32})`", text))
 
 
+def test_uci_s_digits_are_the_published_ones():
+    """How many there are of each is what `optdigits.names` says of the test set; and the sum in
+    data/README.md is that of the file."""
+    images, labels = read_uci()
+    assert np.bincount(labels).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
+    assert (images.max(), images.any((1, 2)).all()) == (16, True)
+    assert hashlib.sha256(UCI.read_bytes()).hexdigest() in (DATA / "README.md").read_text("utf-8")
+
+
 def test_mnist_cannot_be_changed_by_accident(mnist):
     """The arrays are shared between calls: writing into one must fail."""
     with pytest.raises(ValueError, match="read-only"):
@@ -74,3 +83,6 @@ def test_another_file_in_its_place_is_refused(tmp_path, content, why):
     with pytest.raises(KitError, match=why) as caught:
         load_mnist(path)
     assert "data/mnist.npz" in caught.value.next_step
+    with pytest.raises(KitError, match="UCI's digits") as caught:
+        read_uci(path)
+    assert "data/uci_digits.npz" in caught.value.next_step

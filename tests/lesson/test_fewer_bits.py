@@ -19,9 +19,14 @@ from kit.silence import tensorflow
 
 FEW_BITS = DATA / "few_bits"
 SEEDS = json.loads((FEW_BITS / "seeds.json").read_text())
-RECORDS = {"nano_int4": (0.97, 2_560), "tiny_int8": (0.99, 4_096), "small_int4": (0.995, 16_384)}
+RECORDS = {
+    "nano_int4": (0.975, 2_560),
+    "tiny_int8": (0.99, 4_096),
+    "small_int2": (0.994, 10_240),
+    "small_int4": (0.995, 16_384),
+}
 """Of each: the accuracy that is asked for, and the bytes of flash that it may take."""
-HERE = ("nano_int4", "small_int4")  # trained by this notebook
+HERE = ("nano_int4", "small_int2", "small_int4")  # trained by this notebook
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +41,12 @@ def names():
 
 def networks(names):
     """The networks of the records."""
-    tiny = names["with_few_bits"](names["tiny"], "int8")
-    return {"nano_int4": names["nano"], "tiny_int8": tiny, "small_int4": names["small"]}
+    return {
+        "nano_int4": names["nano"],
+        "tiny_int8": names["with_few_bits"](names["tiny"], "int8"),
+        "small_int2": names["smaller"],
+        "small_int4": names["small"],
+    }
 
 
 def saved(network, folder):
@@ -94,9 +103,9 @@ def test_kept_networks_read_what_is_said_of_them(names, tmp_path, name):
     assert np.mean(read == load_mnist()[1][1]) == kept["test"]
 
 
-def test_records_of_99_percent_and_more_are_means_of_five():
+def test_records_are_told_with_the_mean_of_five():
     seeds = {name: [run["seed"] for run in runs] for name, runs in SEEDS.items()}
-    assert seeds["tiny_int8"] == seeds["small_int4"] == [1, 2, 3, 4, 5]
+    assert seeds == {name: [1, 2, 3, 4, 5] for name in RECORDS}
 
 
 @pytest.mark.deep
