@@ -291,8 +291,9 @@ def _compute(path: Path, asked: _Asked, worker: int, done: Done) -> _Found:
         inputs, others = (image_inputs(path, images[:few]) for images, _ in both)
     except KitError as error:
         return _Found(replace(row, error=error.in_a_line), digits)
-    expected = _in_parts(Reference(path).run_all, inputs, done)
-    scores = expected[0], Reference(path).run(others)
+    reference = Reference(path)
+    expected = _in_parts(reference.run_all, inputs, done)
+    scores = expected[0], reference.run(others)
     digits, unlike = (each.reshape(len(each), -1).argmax(1).tolist() for each in scores)
     right, right_unlike = map(_share, (digits, unlike), (labels[:few] for _, labels in both))
     row = replace(row, accuracy=right, uci_accuracy=right_unlike)

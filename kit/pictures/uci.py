@@ -9,8 +9,6 @@ from kit.digits.mnist import Split, read_uci
 from kit.digits.prepare import SIDE
 from kit.pictures.normalize import like_mnist
 
-INK = 16  # in the published images
-
 
 @cache
 def load_uci() -> Split:
@@ -21,8 +19,8 @@ def load_uci() -> Split:
     Raises KitError: data/uci_digits.npz is missing or damaged.
     """
     small, labels = read_uci()
-    drawn = [Image.fromarray(one) for one in (small.astype(int) * 255 // INK).astype(np.uint8)]
-    large = [one.resize((SIDE, SIDE), Image.Resampling.BICUBIC) for one in drawn]
+    pixels = (small.astype(int) * 255 // 16).astype(np.uint8)  # 16 is ink, as published
+    large = [Image.fromarray(x).resize((SIDE, SIDE), Image.Resampling.BICUBIC) for x in pixels]
     images = np.stack([like_mnist(np.asarray(one), "light-on-dark") for one in large])
     images.flags.writeable = False
     return images, labels
